@@ -1,0 +1,208 @@
+//! Processor architectures: registers and their DWARF numbers, and what a call preserves. One file each.
+
+pub mod aarch64;
+pub mod i386;
+pub mod x86_64;
+
+use std::sync::Arc;
+
+/// A supported processor architecture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Arch {
+    /// AMD64, System V ABI.
+    X86_64,
+    /// 64-bit Arm, AAPCS64.
+    Aarch64,
+    /// 32-bit x86, System V ABI.
+    I386,
+}
+
+/// A register by its DWARF number in the architecture's psABI. The program counter has a number too: 16 (the return
+/// address column) on x86-64, 8 on i386, and 32 on aarch64 (AADWARF64 1.0, section 4.1).
+pub type DwarfRegister = u16;
+
+/// One general register: name, DWARF number.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisterName {
+    /// As gdb spells it (`rip`, `x29`, `eax`).
+    pub name: &'static str,
+    /// Its DWARF number.
+    pub dwarf: DwarfRegister,
+}
+
+impl Arch {
+    /// The contract's spelling: `x86_64`, `aarch64`, `i386`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+            Arch::I386 => "i386",
+        }
+    }
+
+    /// Bytes of an address: 8 or 4.
+    pub fn address_size(self) -> usize {
+        match self {
+            Arch::X86_64 | Arch::Aarch64 => 8,
+            Arch::I386 => 4,
+        }
+    }
+
+    /// Name and number of every general register, in the order of gdb's `info registers`.
+    pub fn general_registers(self) -> &'static [RegisterName] {
+        match self {
+            Arch::X86_64 => x86_64::GENERAL,
+            Arch::Aarch64 => aarch64::GENERAL,
+            Arch::I386 => i386::GENERAL,
+        }
+    }
+
+    /// The program counter's number.
+    pub fn pc(self) -> DwarfRegister {
+        match self {
+            Arch::X86_64 => x86_64::RIP,
+            Arch::Aarch64 => aarch64::PC,
+            Arch::I386 => i386::EIP,
+        }
+    }
+
+    /// The stack pointer's number.
+    pub fn sp(self) -> DwarfRegister {
+        match self {
+            Arch::X86_64 => x86_64::RSP,
+            Arch::Aarch64 => aarch64::SP,
+            Arch::I386 => i386::ESP,
+        }
+    }
+
+    /// The frame pointer's number.
+    pub fn fp(self) -> DwarfRegister {
+        match self {
+            Arch::X86_64 => x86_64::RBP,
+            Arch::Aarch64 => aarch64::X29,
+            Arch::I386 => i386::EBP,
+        }
+    }
+
+    /// Whether the ABI makes a called function preserve the register for its caller.
+    pub fn is_callee_saved(self, register: DwarfRegister) -> bool {
+        match self {
+            Arch::X86_64 => x86_64::is_callee_saved(register),
+            Arch::Aarch64 => aarch64::is_callee_saved(register),
+            Arch::I386 => i386::is_callee_saved(register),
+        }
+    }
+
+    /// An address as the processor uses it: aarch64 ignores the top byte of a data pointer, and pointer
+    /// authentication keeps a code in a return address's upper bits.
+    pub fn strip_pointer(self, address: u64) -> u64 {
+        match self {
+            Arch::X86_64 => address,
+            Arch::I386 => address & 0xffff_ffff,
+            Arch::Aarch64 => aarch64::strip_pointer(address),
+        }
+    }
+}
+
+/// Wider than the general registers: x87, SSE, AVX or NEON state, by DWARF number. Only the innermost frame has it.
+#[derive(Clone, Debug, Default)]
+pub struct VectorRegisters {
+    /// (DWARF number, name, bytes as in memory). Sorted by number; registers without a DWARF number are in `named`.
+    pub numbered: Vec<(DwarfRegister, &'static str, Vec<u8>)>,
+    /// Control words and other registers that DWARF does not number (`mxcsr`, `fctrl`), value in little-endian bytes.
+    pub named: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// How much a frame's copy of a register can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegisterState {
+    /// Its value in this frame is not known.
+    Unknown,
+    /// Nothing says that an inner call kept it: the value is the inner frame's. Usable only where the compiler
+    /// itself claims that the register survives the call.
+    PerhapsClobbered,
+    /// The value in this frame.
+    Exact,
+}
+
+/// The highest number of general registers over all architectures (aarch64: x0..x30, sp, pc).
+pub const GENERAL_COUNT: usize = 33;
+
+/// A frame's registers. Copied per frame, so small.
+#[derive(Clone, Debug)]
+pub struct Registers {
+    arch: Arch,
+    values: [u64; GENERAL_COUNT],
+    present: u64,
+    exact: u64,
+    /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
+    pub thread_pointer: Option<u64>,
+    /// The innermost frame's wide registers; `None` in every caller.
+    pub vectors: Option<Arc<VectorRegisters>>,
+}
+
+impl Registers {
+    /// A set in which nothing is known.
+    pub fn new(arch: Arch) -> Registers {
+        Registers { arch, values: [0; GENERAL_COUNT], present: 0, exact: 0, thread_pointer: None, vectors: None }
+    }
+
+    /// The architecture whose numbers are used.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// The register's value where it is exact.
+    pub fn get(&self, register: DwarfRegister) -> Option<u64> {
+        (self.state(register) == RegisterState::Exact).then(|| self.values[usize::from(register)])
+    }
+
+    /// The register's value even where an inner call may have changed it.
+    pub fn get_perhaps_clobbered(&self, register: DwarfRegister) -> Option<u64> {
+        (self.state(register) != RegisterState::Unknown).then(|| self.values[usize::from(register)])
+    }
+
+    /// How much the value can be trusted.
+    pub fn state(&self, register: DwarfRegister) -> RegisterState {
+        if usize::from(register) >= GENERAL_COUNT || self.present >> register & 1 == 0 {
+            RegisterState::Unknown
+        } else if self.exact >> register & 1 == 0 {
+            RegisterState::PerhapsClobbered
+        } else {
+            RegisterState::Exact
+        }
+    }
+
+    /// Sets an exact value. Numbers that are no general register are ignored.
+    pub fn set(&mut self, register: DwarfRegister, value: u64) {
+        self.set_state(register, value, RegisterState::Exact);
+    }
+
+    /// Sets a value with its state.
+    pub fn set_state(&mut self, register: DwarfRegister, value: u64, state: RegisterState) {
+        let Some(slot) = self.values.get_mut(usize::from(register)) else { return };
+        *slot = value;
+        let bit = 1u64 << register;
+        self.present = if state == RegisterState::Unknown { self.present & !bit } else { self.present | bit };
+        self.exact = if state == RegisterState::Exact { self.exact | bit } else { self.exact & !bit };
+    }
+
+    /// A general or wide register's bytes as in memory, where exact.
+    pub fn bytes(&self, register: DwarfRegister) -> Option<Vec<u8>> {
+        if let Some(value) = self.get(register) {
+            return Some(value.to_le_bytes()[..self.arch.address_size()].to_vec());
+        }
+        let vectors = self.vectors.as_ref()?;
+        vectors.numbered.iter().find(|(number, ..)| *number == register).map(|(.., bytes)| bytes.clone())
+    }
+
+    /// The program counter, where known.
+    pub fn pc(&self) -> Option<u64> {
+        self.get(self.arch.pc())
+    }
+
+    /// The stack pointer, where known.
+    pub fn sp(&self) -> Option<u64> {
+        self.get(self.arch.sp())
+    }
+}

@@ -1,0 +1,171 @@
+//! Where the target's bytes and registers come from. Today an ELF core; live processes and snapshots join it here.
+//!
+//! [`Image::open`] takes a core (plain or compressed) apart: threads with their registers, the signal, the mappings
+//! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
+//! [`Image::notes`] says what was lost.
+
+pub mod elf_core;
+pub mod signal;
+
+use std::path::PathBuf;
+
+use crate::addr::{Bias, RunAddr};
+use crate::arch::{Arch, Registers};
+
+/// A warning that goes with an answer: `code` is kebab-case and stable, `message` is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    /// One line for people.
+    pub message: String,
+}
+
+/// The process as its core describes it.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessInfo {
+    /// Process id (thread group).
+    pub pid: Option<u32>,
+    /// Parent's id.
+    pub ppid: Option<u32>,
+    /// Real user id.
+    pub uid: Option<u32>,
+    /// Real group id.
+    pub gid: Option<u32>,
+    /// The kernel's short name (`pr_fname`, at most 15 bytes).
+    pub name: Option<String>,
+    /// The command line (`pr_psargs`, at most 80 bytes).
+    pub command: Option<String>,
+    /// Path of the executable (AT_EXECFN, or NT_FILE's entry for it), absolute where the core has it so.
+    pub executable: Option<String>,
+    /// The auxiliary vector as (AT_ type, value).
+    pub auxv: Vec<(u64, u64)>,
+}
+
+impl ProcessInfo {
+    /// The auxiliary vector's entry of this type (`AT_ENTRY` is 9).
+    pub fn auxv(&self, kind: u64) -> Option<u64> {
+        self.auxv.iter().find(|(key, _)| *key == kind).map(|(_, value)| *value)
+    }
+}
+
+/// The signal that ended the process (or a thread's own).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalInfo {
+    /// Linux signal number.
+    pub number: i32,
+    /// `si_code`, where the core has a siginfo.
+    pub code: Option<i32>,
+    /// `si_addr`, for the signals that have one (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP).
+    pub address: Option<RunAddr>,
+    /// `si_pid`, for signals that somebody sent.
+    pub sender_pid: Option<u32>,
+    /// `si_uid`, for signals that somebody sent.
+    pub sender_uid: Option<u32>,
+}
+
+impl SignalInfo {
+    /// `SIGSEGV`; `SIG32` and such where the number has no name.
+    pub fn name(&self) -> String {
+        crate::image::signal::signal_name(self.number)
+    }
+
+    /// `SEGV_MAPERR`, where the code has a name.
+    pub fn code_name(&self) -> Option<&'static str> {
+        crate::image::signal::code_name(self.number, self.code?)
+    }
+}
+
+/// One thread as the core has it.
+#[derive(Clone, Debug)]
+pub struct ThreadState {
+    /// The kernel's thread id.
+    pub lwp: u32,
+    /// The thread's name, where the source has one (a core does not; a live process does).
+    pub name: Option<String>,
+    /// General registers, thread pointer and wide registers. `pc` and `sp` are set where the core has them.
+    pub registers: Registers,
+    /// The signal that this thread had, from its own NT_SIGINFO or `pr_cursig`.
+    pub signal: Option<SignalInfo>,
+    /// Whether the process died through this thread.
+    pub crashed: bool,
+}
+
+/// One mapping of the process: a PT_LOAD segment, joined with what NT_FILE says of it.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// First address.
+    pub start: RunAddr,
+    /// One past the last.
+    pub end: RunAddr,
+    /// PF_R, PF_W, PF_X as in the program header (4, 2, 1); 0 where unknown.
+    pub flags: u32,
+    /// Bytes of it that the core holds.
+    pub saved: u64,
+    /// File behind it and the offset in that file of `start`.
+    pub file: Option<(String, u64)>,
+}
+
+/// A module as the memory shows it, before any file was opened.
+#[derive(Clone, Debug)]
+pub struct ModuleSeed {
+    /// Path in the process (`/usr/lib/libc.so.6`, `[vdso]`).
+    pub path: String,
+    /// From the note segment in the target's memory (or the core's own record).
+    pub build_id: Option<Vec<u8>>,
+    /// Added to the file's addresses.
+    pub bias: Bias,
+    /// From the lowest to one past the highest mapped address.
+    pub start: RunAddr,
+    /// One past the highest mapped address.
+    pub end: RunAddr,
+    /// (start, end, offset in the file) of every mapping of the file, ascending.
+    pub mapped: Vec<(RunAddr, RunAddr, u64)>,
+    /// The program itself, not a library.
+    pub is_executable: bool,
+    /// The kernel's vDSO: its whole file is in memory.
+    pub is_vdso: bool,
+    /// The file had been deleted or replaced when the process died (NT_FILE's ` (deleted)`), which `path` omits.
+    pub deleted: bool,
+}
+
+/// An opened core.
+pub struct Image {
+    /// The file.
+    pub path: PathBuf,
+    /// The processor.
+    pub arch: Arch,
+    /// What the core says of the process.
+    pub process: ProcessInfo,
+    /// The signal it died of.
+    pub signal: Option<SignalInfo>,
+    /// The threads, the crashed one first, then as in the core.
+    pub threads: Vec<ThreadState>,
+    /// The mappings, ascending, not overlapping.
+    pub mappings: Vec<Mapping>,
+    /// The bytes that the core holds.
+    pub memory: elf_core::CoreMemory,
+    /// What was lost or odd in the core.
+    pub notes: Vec<Note>,
+}
+
+/// Why a core could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file could not be read.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is something else.
+    #[error("{path}: {problem}", path = path.display())]
+    NotACore {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, or what is wrong with it, and what to do.
+        problem: String,
+    },
+}

@@ -1,0 +1,14 @@
+//! Modules: the executable, its libraries and the vDSO; the files that describe them.
+//!
+//! The only owner of `gimli::Dwarf`. A module starts as an [`image::ModuleSeed`](crate::image::ModuleSeed) and finds
+//! its files when somebody asks. Mapped files and decompressed sections live until the process ends (they are
+//! leaked on purpose: gimli's readers borrow them, a debugger opens few, and none is ever reopened).
+
+pub mod die;
+pub mod unit;
+
+pub use die::{DieRef, ModuleId, UnitId};
+pub use unit::{Unit, Units};
+
+/// How every section is read.
+pub type R = gimli::EndianSlice<'static, gimli::LittleEndian>;

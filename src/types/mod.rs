@@ -1,0 +1,237 @@
+//! A language-neutral graph of types.
+//!
+//! A [`TypeId`] is a slot in the [`TypeTable`]. A slot knows where its definition is (a DIE, later a snapshot's
+//! entry) and is filled when somebody looks at it, so a pointer to a struct costs nothing until it is followed.
+//! Formatters, expressions and values see only this, never DWARF.
+
+pub mod name;
+pub mod table;
+
+pub use table::{TypeId, TypeTable};
+
+use crate::value::location::Expression;
+
+/// The source language of a type or a function, as far as printing differs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Language {
+    /// C, any version (and assembly).
+    #[default]
+    C,
+    /// C++, any version.
+    Cpp,
+    /// Rust.
+    Rust,
+    /// Go.
+    Go,
+    /// Something else.
+    Other,
+}
+
+impl Language {
+    /// `c`, `c++`, `rust`, `go`; `None` for others.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Language::C => Some("c"),
+            Language::Cpp => Some("c++"),
+            Language::Rust => Some("rust"),
+            Language::Go => Some("go"),
+            Language::Other => None,
+        }
+    }
+}
+
+/// A type's definition.
+#[derive(Clone, Debug)]
+pub struct Type {
+    /// The name as its author would write it: qualified (`std::vector<int, std::allocator<int> >`), without
+    /// `struct`/`union`/`enum` in front. `None` for anonymous and for derived types (pointers, arrays), whose name
+    /// [`TypeTable::name`] builds.
+    pub name: Option<String>,
+    /// Size in bytes. `None` where it is not known (incomplete types, functions, arrays without bounds).
+    pub size: Option<u64>,
+    /// Where the language matters for printing.
+    pub language: Language,
+    /// What it is.
+    pub kind: TypeKind,
+}
+
+/// What a type is.
+#[derive(Clone, Debug)]
+pub enum TypeKind {
+    /// `void`, `()` without a definition, or a pointer's missing target.
+    Void,
+    /// An integer; `Type::size` says how wide.
+    Int {
+        /// Two's complement.
+        signed: bool,
+    },
+    /// A character: `char`, `char16_t`, `char32_t`, Rust's `char`.
+    Char {
+        /// Signed (plain `char` on x86).
+        signed: bool,
+        /// DW_ATE_UTF: a Unicode scalar or code unit. Otherwise a byte in no particular encoding.
+        unicode: bool,
+    },
+    /// A truth value.
+    Bool,
+    /// IEEE 754 binary32/64, x87 80-bit extended (size 10, 12 or 16 on x86), binary128 (size 16 elsewhere).
+    Float,
+    /// A pair of floats, each half of the size.
+    Complex,
+    /// `T *`.
+    Pointer {
+        /// What it points to.
+        target: TypeId,
+    },
+    /// `T &` or `T &&`.
+    Reference {
+        /// What it refers to.
+        target: TypeId,
+        /// `&&`.
+        rvalue: bool,
+    },
+    /// C++ pointer to member.
+    MemberPointer {
+        /// Type of the member.
+        target: TypeId,
+        /// The class.
+        class: TypeId,
+    },
+    /// A structure, class or union.
+    Struct(StructType),
+    /// `enum`.
+    Enum {
+        /// The underlying integer is signed.
+        signed: bool,
+        /// `enum class`.
+        scoped: bool,
+        /// (name, value), in order.
+        enumerators: Vec<(String, i128)>,
+    },
+    /// An array: one dimension; `int a[2][3]` is an array of arrays.
+    Array {
+        /// The element's type.
+        element: TypeId,
+        /// How many.
+        count: Count,
+        /// DW_AT_GNU_vector: a SIMD vector.
+        vector: bool,
+        /// Bytes from one element to the next where they differ from the element's size.
+        stride: Option<u64>,
+    },
+    /// A function's type (what a function pointer points to).
+    Function {
+        /// Its result; `None` for `void`.
+        result: Option<TypeId>,
+        /// Its parameters.
+        parameters: Vec<TypeId>,
+        /// `...`.
+        variadic: bool,
+    },
+    /// Another name for a type.
+    Typedef {
+        /// The type.
+        target: TypeId,
+    },
+    /// `const`, `volatile`, `restrict`, `_Atomic` on a type.
+    Qualified {
+        /// `"const"` and so on.
+        qualifier: &'static str,
+        /// The type.
+        target: TypeId,
+    },
+    /// `decltype(nullptr)` and other types with a name alone.
+    Unspecified,
+    /// A definition that could not be read; why.
+    Unreadable(String),
+}
+
+/// How many elements an array has.
+#[derive(Clone, Debug)]
+pub enum Count {
+    /// That many.
+    Fixed(u64),
+    /// Not known (`int a[]`, a flexible array member).
+    Unknown,
+    /// An expression, evaluated in the frame that holds the array (a VLA): gives the count.
+    Dynamic(Box<Expression>),
+    /// An expression that gives the upper bound: count is one more.
+    DynamicUpperBound(Box<Expression>),
+}
+
+/// Which keyword.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum StructKind {
+    /// `struct`
+    Struct,
+    /// `class`
+    Class,
+    /// `union`
+    Union,
+}
+
+/// A structure's content.
+#[derive(Clone, Debug)]
+pub struct StructType {
+    /// Keyword.
+    pub kind: StructKind,
+    /// Declared without a definition: nothing but the name is known here, and [`TypeTable::complete`] may find it.
+    pub declaration: bool,
+    /// Fields and base classes, in order.
+    pub members: Vec<Member>,
+    /// Static data members: name, type. Their values are variables.
+    pub statics: Vec<(String, TypeId)>,
+    /// Rust's (and Ada's) variants.
+    pub variants: Option<Box<VariantPart>>,
+    /// Template (generic) arguments that are types, by parameter name.
+    pub template_types: Vec<(String, TypeId)>,
+    /// Template arguments that are values: name, type, value.
+    pub template_values: Vec<(String, TypeId, i128)>,
+    /// Methods, for `ptype`: as declarations (`int area(void) const`).
+    pub methods: Vec<String>,
+}
+
+/// A field or a base class.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// `None` for an anonymous struct or union, and for a base class (its type has the name).
+    pub name: Option<String>,
+    /// Its type.
+    pub type_id: TypeId,
+    /// Where it is.
+    pub offset: MemberOffset,
+    /// For a bit field: (bits from the start of the enclosing object to the least significant bit, width in bits).
+    /// Little-endian, so bit 0 is the lowest of byte 0.
+    pub bits: Option<(u64, u64)>,
+    /// A base class.
+    pub base: bool,
+    /// Made by the compiler (a vtable pointer).
+    pub artificial: bool,
+}
+
+/// A member's place in its object.
+#[derive(Clone, Debug)]
+pub enum MemberOffset {
+    /// Bytes from the object's start.
+    Bytes(u64),
+    /// An expression over the object's address (a virtual base): gives the member's address.
+    Expression(Box<Expression>),
+}
+
+/// One of several layouts, picked by a discriminant (DWARF 5, 5.7.10).
+#[derive(Clone, Debug)]
+pub struct VariantPart {
+    /// The discriminant; `None` where there is but one variant.
+    pub discriminant: Option<Member>,
+    /// The variants.
+    pub variants: Vec<Variant>,
+}
+
+/// One layout.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Discriminant values (inclusive ranges) that pick it; empty for the default variant.
+    pub values: Vec<(i128, i128)>,
+    /// The member that holds it (in Rust: one struct, named like the variant).
+    pub members: Vec<Member>,
+}

@@ -1,0 +1,169 @@
+//! The table that holds the type graph: slots that fill themselves when somebody looks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use super::{Language, Type, TypeKind};
+use crate::module::DieRef;
+
+/// A type, by its slot in the [`TypeTable`]. Equal ids are equal types; different ids may be too (two units'
+/// copies of one definition).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TypeId(u32);
+
+/// Supplies definitions. One implementation reads DWARF, another (later) a snapshot's table.
+pub trait TypeProvider: Send + Sync {
+    /// The definition at `die`. Types that it refers to are named by `table.of_die(…)`, which costs nothing until
+    /// they are looked at. Never fails: what cannot be read is [`TypeKind::Unreadable`].
+    fn load(&self, die: DieRef, table: &TypeTable) -> Type;
+
+    /// For a type that is only declared at `die`: its definition elsewhere in the program.
+    fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef>;
+}
+
+/// Slots a chunk holds: the first has this many, each next twice as many.
+const FIRST_CHUNK: usize = 1024;
+/// Chunks: with doubling sizes, 22 of them hold 2^32 slots.
+const CHUNKS: usize = 22;
+
+struct Slot {
+    die: Option<DieRef>,
+    definition: OnceLock<Type>,
+    complete: OnceLock<TypeId>,
+    name: OnceLock<String>,
+}
+
+/// All types of a session. Shared between threads; references to definitions live as long as the table.
+pub struct TypeTable {
+    provider: Arc<dyn TypeProvider>,
+    chunks: [OnceLock<Box<[OnceLock<Slot>]>>; CHUNKS],
+    index: RwLock<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    count: u32,
+    by_die: HashMap<DieRef, TypeId>,
+}
+
+impl TypeTable {
+    /// An empty table over `provider`.
+    pub fn new(provider: Arc<dyn TypeProvider>) -> TypeTable {
+        TypeTable { provider, chunks: [const { OnceLock::new() }; CHUNKS], index: RwLock::default() }
+    }
+
+    /// The type that the DIE describes. Nothing is read yet.
+    pub fn of_die(&self, die: DieRef) -> TypeId {
+        if let Some(id) = self.index.read().expect("not poisoned").by_die.get(&die) {
+            return *id;
+        }
+        let mut index = self.index.write().expect("not poisoned");
+        if let Some(id) = index.by_die.get(&die) {
+            return *id;
+        }
+        let id = self.push(&mut index, Some(die));
+        index.by_die.insert(die, id);
+        id
+    }
+
+    /// A type that no DIE describes (a cast's pointer, a slice's array).
+    pub fn make(&self, definition: Type) -> TypeId {
+        let id = self.push(&mut self.index.write().expect("not poisoned"), None);
+        let _ = self.slot(id).definition.set(definition);
+        id
+    }
+
+    /// `target *`, of the language that `target` has.
+    pub fn make_pointer(&self, target: TypeId, address_size: usize) -> TypeId {
+        let language = self.get(target).language;
+        self.make(Type { name: None, size: Some(address_size as u64), language, kind: TypeKind::Pointer { target } })
+    }
+
+    /// `void`.
+    pub fn make_void(&self, language: Language) -> TypeId {
+        self.make(Type { name: Some("void".to_owned()), size: None, language, kind: TypeKind::Void })
+    }
+
+    fn push(&self, index: &mut Index, die: Option<DieRef>) -> TypeId {
+        let id = TypeId(index.count);
+        let (chunk, offset) = position(id);
+        let slots = self.chunks[chunk]
+            .get_or_init(|| (0..FIRST_CHUNK << chunk).map(|_| OnceLock::new()).collect::<Vec<_>>().into_boxed_slice());
+        let slot = Slot { die, definition: OnceLock::new(), complete: OnceLock::new(), name: OnceLock::new() };
+        let _ = slots[offset].set(slot);
+        index.count += 1;
+        id
+    }
+
+    fn slot(&self, id: TypeId) -> &Slot {
+        let (chunk, offset) = position(id);
+        self.chunks[chunk].get().and_then(|slots| slots[offset].get()).expect("ids are only made by push")
+    }
+
+    /// The definition, read now if nobody did before.
+    pub fn get(&self, id: TypeId) -> &Type {
+        let slot = self.slot(id);
+        slot.definition.get_or_init(|| match slot.die {
+            Some(die) => self.provider.load(die, self),
+            None => Type {
+                name: None,
+                size: None,
+                language: Language::Other,
+                kind: TypeKind::Unreadable("made without a definition".to_owned()),
+            },
+        })
+    }
+
+    /// Where the definition is.
+    pub fn die(&self, id: TypeId) -> Option<DieRef> {
+        self.slot(id).die
+    }
+
+    /// The type itself, or, where it is only declared here, its definition elsewhere in the program.
+    pub fn complete(&self, id: TypeId) -> TypeId {
+        let TypeKind::Struct(content) = &self.get(id).kind else { return id };
+        if !content.declaration {
+            return id;
+        }
+        *self.slot(id).complete.get_or_init(|| {
+            let definition = self.slot(id).die.and_then(|die| self.provider.find_definition(die, self.get(id)));
+            definition.map_or(id, |die| self.of_die(die))
+        })
+    }
+
+    /// The type under typedefs and qualifiers, completed where it was only declared. Bounded: a cycle of typedefs
+    /// ends where it is cut.
+    pub fn strip(&self, id: TypeId) -> TypeId {
+        let mut id = id;
+        for _ in 0..64 {
+            match self.get(id).kind {
+                TypeKind::Typedef { target } | TypeKind::Qualified { target, .. } => id = target,
+                _ => break,
+            }
+        }
+        self.complete(id)
+    }
+
+    /// The type's name in its language's spelling, derived types included (`struct node *`, `const char *`,
+    /// `int [8]`, `&str`), built once.
+    pub fn name(&self, id: TypeId) -> &str {
+        self.slot(id).name.get_or_init(|| super::name::spell(self, id))
+    }
+
+    /// Size in bytes, through typedefs, qualifiers and arrays of known length.
+    pub fn size(&self, id: TypeId) -> Option<u64> {
+        let stripped = self.get(self.strip(id));
+        stripped.size.or_else(|| match &stripped.kind {
+            TypeKind::Array { element, count: super::Count::Fixed(count), stride, .. } if *element != id => {
+                stride.or_else(|| self.size(*element))?.checked_mul(*count)
+            }
+            _ => None,
+        })
+    }
+}
+
+fn position(id: TypeId) -> (usize, usize) {
+    let number = id.0 as usize + FIRST_CHUNK;
+    let chunk = (usize::BITS - 1 - number.leading_zeros()) as usize - FIRST_CHUNK.trailing_zeros() as usize;
+    (chunk, number - (FIRST_CHUNK << chunk))
+}

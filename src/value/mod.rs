@@ -1,0 +1,227 @@
+//! From a variable to what it held: location → place → bytes → value.
+
+pub mod location;
+
+use crate::addr::RunAddr;
+use crate::types::TypeId;
+
+/// Why there is no value. The words are the contract's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum AbsentReason {
+    /// The compiler dropped it, and nothing else tells what it was.
+    OptimizedOut,
+    /// It was in memory or in a register that was not kept.
+    NotSaved,
+    /// Its address is not mapped.
+    Unreadable,
+    /// Its type or location has no description.
+    NoDebugInfo,
+    /// What describes it, or the data itself, contradicts itself.
+    Corrupt,
+    /// obit does not know this form.
+    Unsupported,
+}
+
+impl AbsentReason {
+    /// The contract's word.
+    pub fn code(self) -> &'static str {
+        match self {
+            AbsentReason::OptimizedOut => "optimized-out",
+            AbsentReason::NotSaved => "not-saved",
+            AbsentReason::Unreadable => "unreadable",
+            AbsentReason::NoDebugInfo => "no-debug-info",
+            AbsentReason::Corrupt => "corrupt",
+            AbsentReason::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// An honest hole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Absent {
+    /// Why.
+    pub why: AbsentReason,
+    /// The address that was wanted, where there was one.
+    pub address: Option<RunAddr>,
+    /// More, for people.
+    pub detail: Option<String>,
+}
+
+impl Absent {
+    /// A hole without further detail.
+    pub fn new(why: AbsentReason) -> Absent {
+        Absent { why, address: None, detail: None }
+    }
+
+    /// A hole with a remark for people.
+    pub fn because(why: AbsentReason, detail: impl Into<String>) -> Absent {
+        Absent { why, address: None, detail: Some(detail.into()) }
+    }
+}
+
+impl From<crate::memory::ReadError> for Absent {
+    fn from(error: crate::memory::ReadError) -> Absent {
+        use crate::memory::MissingReason;
+        let why = match error.reason {
+            MissingReason::Unmapped => AbsentReason::Unreadable,
+            MissingReason::NotSaved | MissingReason::Truncated => AbsentReason::NotSaved,
+        };
+        Absent { why, address: Some(error.address), detail: Some(error.reason.text().to_owned()) }
+    }
+}
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// In the target's memory.
+    Memory(RunAddr),
+    /// Not in memory as a whole: in registers, in pieces, or a constant. The bytes are here.
+    Bytes(PlaceBytes),
+}
+
+/// An object put together from registers, constants and pieces of memory.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PlaceBytes {
+    /// The object's bytes; 0 in the holes.
+    pub data: Vec<u8>,
+    /// Byte ranges (start, end) that could not be had.
+    pub holes: Vec<(usize, usize, Absent)>,
+    /// Pointers whose target the compiler dropped: (offset, the target's value as a place and its type).
+    pub implicit_pointers: Vec<(usize, Box<Place>, Option<TypeId>)>,
+    /// The register that holds the object whole, for `&x`'s complaint and `info frame`.
+    pub register: Option<u16>,
+}
+
+/// How a variable's value was found. The words are the contract's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Provenance {
+    /// The compiler's own location.
+    Location,
+    /// The value at the function's entry, from the caller's call site, for a parameter that is never changed or
+    /// whose location says so.
+    EntryValue,
+    /// Derived by obit; sound.
+    Inferred,
+}
+
+/// A value, ready to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// Its type.
+    pub type_id: TypeId,
+    /// What it is.
+    pub kind: ValueKind,
+}
+
+/// What a value is. One variant a `kind` of the contract.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueKind {
+    /// Signed integers, up to 128 bits.
+    Int(i128),
+    /// Unsigned integers beyond `i128::MAX` and all others that are unsigned.
+    Uint(u128),
+    /// A character: code, and the character where it is one.
+    Char {
+        /// Code.
+        code: i64,
+        /// The character; `None` where the code is none.
+        char: Option<char>,
+    },
+    /// A truth value; the raw integer, as memory may hold 255.
+    Bool(u64),
+    /// An enumeration.
+    Enum {
+        /// The integer.
+        value: i128,
+        /// `Blue`, `A|B` for flags, `None` where nothing matches.
+        name: Option<String>,
+    },
+    /// A float.
+    Float {
+        /// As binary64 (rounded from wider formats).
+        value: f64,
+        /// In decimal with as many digits as the format needs (gdb's `%g` with 9, 17, 18 digits), also `nan`, `inf`.
+        text: String,
+    },
+    /// A pointer or (with `reference`) a reference.
+    Pointer {
+        /// Where to.
+        address: RunAddr,
+        /// A C++ reference.
+        reference: bool,
+        /// `main+4`, `table`, where it points into a symbol.
+        symbol: Option<String>,
+        /// The C string there.
+        string: Option<Text>,
+        /// What is there, where it was followed.
+        pointee: Option<Box<Value>>,
+    },
+    /// A structure or class.
+    Struct {
+        /// `union`.
+        union: bool,
+        /// Its fields.
+        fields: Vec<Field>,
+    },
+    /// An array.
+    Array {
+        /// Elements in all.
+        length: u64,
+        /// The first ones.
+        items: Vec<Value>,
+        /// Those left out by a limit.
+        omitted: u64,
+    },
+    /// Text that a formatter (or a char array) recognised.
+    String(Text),
+    /// The active one of a Rust enum's variants: `fields` of it.
+    Variant {
+        /// Its name.
+        variant: String,
+        /// Its fields (`__0` for a tuple's first).
+        fields: Vec<Field>,
+    },
+    /// An honest hole.
+    Absent(Absent),
+    /// A limit was reached here.
+    Elided,
+}
+
+/// Bytes that are text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// What was read.
+    pub bytes: Vec<u8>,
+    /// Length in all, where known.
+    pub length: Option<u64>,
+    /// Bytes left out by a limit (or unreadable after the first ones).
+    pub omitted: u64,
+}
+
+/// A field of a structure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// `None` if anonymous, and for a base class.
+    pub name: Option<String>,
+    /// A base class.
+    pub base: bool,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Bounds on what is shown, from the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Nested aggregates and followed pointers.
+    pub depth: usize,
+    /// Elements of one array or sequence.
+    pub items: usize,
+    /// Bytes of one string.
+    pub string: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { depth: 4, items: 64, string: 1024 }
+    }
+}
