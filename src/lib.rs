@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 pub mod addr;
+pub mod append;
 pub mod arch;
 pub mod image;
 pub mod memory;

@@ -1,7 +1,26 @@
 //! One compilation (type, partial, split) unit, opened.
 
+use std::sync::OnceLock;
+
+use gimli::{DebuggingInformationEntry, UnitOffset};
+
+use super::lines::LineTable;
+use super::skim::Skim;
 use super::{DieRef, ModuleId, R, UnitId};
 use crate::types::Language;
+
+/// Whose code generator made a unit, as far as its habits matter here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Producer {
+    /// GCC.
+    Gcc,
+    /// Clang, rustc and others over LLVM.
+    Llvm,
+    /// Go's own.
+    Go,
+    /// Unknown.
+    Other,
+}
 
 /// A unit with what is needed to read its DIEs.
 pub struct Unit {
@@ -11,16 +30,69 @@ pub struct Unit {
     pub id: UnitId,
     /// The sections that it is in (the module's, a dwo's or a dwz file's).
     pub dwarf: &'static gimli::Dwarf<R>,
+    /// Which of the module's section sets `dwarf` is: 0 its own, 1 the dwz file's, then the dwo files'.
+    pub dwarf_index: u32,
     /// Header, abbreviations, string and address bases.
     pub unit: gimli::Unit<R>,
+    /// For a split unit, its skeleton and the sections that it is in: line table and ranges are there.
+    pub skeleton: Option<(&'static gimli::Dwarf<R>, Box<gimli::Unit<R>>)>,
     /// DW_AT_language.
     pub language: Language,
+    /// DW_AT_producer.
+    pub producer: Producer,
+    /// The name of a dwo file that was not found.
+    pub missing_split: Option<String>,
+    pub(super) skim: OnceLock<Skim>,
+    pub(super) lines: OnceLock<Option<LineTable>>,
 }
 
 impl Unit {
     /// A DIE of this unit.
-    pub fn die(&self, offset: gimli::UnitOffset) -> DieRef {
+    pub fn die(&self, offset: UnitOffset) -> DieRef {
         DieRef { module: self.module, unit: self.id, offset: offset.0 as u32 }
+    }
+
+    /// The unit's own DIE (DW_TAG_compile_unit).
+    pub fn root(&self) -> DieRef {
+        self.die(self.unit.header.root_offset())
+    }
+
+    /// The functions and enclosing entries, found in one pass at the first call.
+    pub fn skim(&self) -> &Skim {
+        self.skim.get_or_init(|| Skim::of(self.dwarf, &self.unit))
+    }
+
+    /// The entry at an offset in this unit, with all its attributes.
+    pub fn entry(&self, offset: u32) -> Option<DebuggingInformationEntry<R>> {
+        let mut raw = self.unit.entries_raw(Some(UnitOffset(offset as usize))).ok()?;
+        let mut entry = DebuggingInformationEntry::null();
+        raw.read_entry(&mut entry).ok().filter(|there| *there)?;
+        Some(entry)
+    }
+
+    /// A string attribute's text. Invalid UTF-8 is replaced.
+    pub fn string(&self, value: gimli::AttributeValue<R>) -> Option<String> {
+        let bytes = self.dwarf.attr_string(&self.unit, value).ok()?;
+        Some(String::from_utf8_lossy(bytes.slice()).into_owned())
+    }
+
+    /// DW_AT_name of an entry of this unit.
+    pub fn name(&self, entry: &DebuggingInformationEntry<R>) -> Option<String> {
+        self.string(entry.attr_value(gimli::DW_AT_name)?)
+    }
+
+    /// The unit's source file as it was given to the compiler.
+    pub fn source_name(&self) -> Option<String> {
+        let unit = self.skeleton.as_ref().map_or(&self.unit, |(_, skeleton)| skeleton);
+        let name = self.unit.name.or(unit.name)?;
+        Some(String::from_utf8_lossy(name.slice()).into_owned())
+    }
+
+    /// The directory that the compiler ran in.
+    pub fn directory(&self) -> Option<String> {
+        let skeleton = self.skeleton.as_ref().and_then(|(_, skeleton)| skeleton.comp_dir);
+        let directory = self.unit.comp_dir.or(skeleton)?;
+        Some(String::from_utf8_lossy(directory.slice()).into_owned())
     }
 }
 

@@ -1,6 +1,31 @@
-//! DWARF location expressions, evaluated into a [`Place`](super::Place).
+//! DWARF location expressions, evaluated into a [`Place`].
+//!
+//! An expression is evaluated in a frame: its registers, its CFA, its caller's call sites. A register of a caller's
+//! frame counts only if unwinding restored it, if the ABI preserves it, or if the compiler's own location says that
+//! the variable is still there after the call; otherwise an inner call may have overwritten it, and the answer is an
+//! [`Absent`], never the garbage that the register holds now.
 
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+
+use gimli::EvaluationResult;
+
+use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
+use crate::addr::{FileAddr, RunAddr};
+use crate::arch::{Arch, DwarfRegister, RegisterState};
+use crate::memory::Memory;
+use crate::module::function::{LocationSource, VariableDeclaration};
+use crate::module::program::{CodeInfo, Program};
+use crate::module::unit::{Unit, Units};
 use crate::module::DieRef;
+use crate::unwind::MachineFrame;
+
+/// Operations that one expression may run.
+const MAX_OPERATIONS: u32 = 10_000;
+/// Expressions inside expressions (frame bases, entry values, implicit pointers).
+const MAX_NESTING: u32 = 24;
+/// Bytes that a place put together from pieces may have.
+const MAX_PLACE_BYTES: u64 = 1 << 20;
 
 /// A DWARF expression together with the unit whose encoding, address table and base types it uses.
 #[derive(Clone, Debug)]
@@ -9,4 +34,601 @@ pub struct Expression {
     pub bytes: &'static [u8],
     /// Any DIE of the unit (its offset is not used).
     pub unit: DieRef,
+}
+
+/// What an expression came to.
+enum Outcome {
+    Address(u64),
+    Place(PlaceBytes),
+}
+
+/// Where expressions are evaluated: a machine frame in its stack, or no frame at all (for globals).
+pub struct Context<'a> {
+    /// The modules.
+    pub program: &'a Program,
+    /// The target's memory.
+    pub memory: &'a dyn Memory,
+    /// The processor.
+    pub arch: Arch,
+    /// The thread's machine frames.
+    pub frames: &'a [MachineFrame],
+    /// Which of them.
+    pub at: usize,
+    /// What is at that frame's address.
+    pub code: Option<Arc<CodeInfo>>,
+    /// The thread pointer, where there are no frames.
+    pub thread_pointer: Option<u64>,
+    /// In a virtual frame that a tail call replaced, no register has a value but the parameters of the call.
+    pub(super) tail: Option<super::recover::TailFrame<'a>>,
+    frame_base: OnceCell<Result<u64, Absent>>,
+    nesting: Cell<u32>,
+    /// The register under evaluation may be used even if an inner call may have changed it: its location says that
+    /// it survives.
+    survives_call: Cell<bool>,
+    provenance: Cell<Provenance>,
+}
+
+impl<'a> Context<'a> {
+    /// In frame `at` of `frames`.
+    pub fn in_frame(
+        program: &'a Program,
+        memory: &'a dyn Memory,
+        arch: Arch,
+        frames: &'a [MachineFrame],
+        at: usize,
+    ) -> Context<'a> {
+        let code = frames.get(at).map(|frame| program.code(frame.lookup));
+        Context { frames, at, code, ..Context::without_frame(program, memory, arch) }
+    }
+
+    /// For globals.
+    pub fn without_frame(program: &'a Program, memory: &'a dyn Memory, arch: Arch) -> Context<'a> {
+        Context {
+            program,
+            memory,
+            arch,
+            frames: &[],
+            at: 0,
+            code: None,
+            thread_pointer: None,
+            tail: None,
+            frame_base: OnceCell::new(),
+            nesting: Cell::new(0),
+            survives_call: Cell::new(false),
+            provenance: Cell::new(Provenance::Location),
+        }
+    }
+
+    /// The same place for an expression inside the one under evaluation; `None` where they nest too deeply.
+    pub(super) fn nested(&self) -> Option<Context<'a>> {
+        if self.nesting.get() >= MAX_NESTING {
+            return None;
+        }
+        let nested = Context {
+            frames: self.frames,
+            at: self.at,
+            code: self.code.clone(),
+            thread_pointer: self.thread_pointer,
+            ..Context::without_frame(self.program, self.memory, self.arch)
+        };
+        nested.nesting.set(self.nesting.get() + 1);
+        Some(nested)
+    }
+
+    pub(super) fn frame(&self) -> Option<&'a MachineFrame> {
+        self.frames.get(self.at)
+    }
+
+    pub(super) fn note_provenance(&self, found: Provenance) {
+        if self.provenance.get() == Provenance::Location {
+            self.provenance.set(found);
+        }
+    }
+
+    /// A variable's place, and how it was found.
+    pub fn variable(&self, variable: &VariableDeclaration, size: Option<u64>) -> (Result<Place, Absent>, Provenance) {
+        self.provenance.set(Provenance::Location);
+        let Some(unit) = self.program.unit(variable.die) else {
+            return (Err(Absent::new(AbsentReason::NoDebugInfo)), Provenance::Location);
+        };
+        let found = self.source(&variable.location, unit, size);
+        let found = match found {
+            Err(absent) => super::recover::immutable_parameter(self, variable, size).unwrap_or(Err(absent)),
+            found => found,
+        };
+        (found, self.provenance.get())
+    }
+
+    /// The place that a location attribute names at this frame's address. `size` is the object's, in bytes.
+    pub fn source(&self, source: &LocationSource, unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
+        let constant = |bytes: Vec<u8>| Ok(Place::Bytes(PlaceBytes { data: bytes, ..PlaceBytes::default() }));
+        match source {
+            LocationSource::None => Err(Absent::new(AbsentReason::OptimizedOut)),
+            LocationSource::Number(number) => {
+                let size = size.unwrap_or(8).min(16) as usize;
+                constant(i128::from(*number).to_le_bytes()[..size].to_vec())
+            }
+            LocationSource::Block(block) => constant(block.to_vec()),
+            LocationSource::String(text) => constant([text, &[0][..]].concat()),
+            LocationSource::Expression(expression) => {
+                self.survives_call.set(self.resumes_in_function());
+                self.place(expression, unit, size)
+            }
+            LocationSource::List(_) => {
+                let (lookup, resume) = self.addresses().ok_or_else(|| Absent::new(AbsentReason::OptimizedOut))?;
+                let Some(expression) = source.at(lookup.0) else {
+                    return Err(Absent::new(AbsentReason::OptimizedOut));
+                };
+                self.survives_call.set(source.holds_across(lookup.0, resume.0) && self.resumes_in_function());
+                self.place(expression, unit, size)
+            }
+        }
+    }
+
+    /// The frame's lookup and resume addresses in its module's space.
+    fn addresses(&self) -> Option<(FileAddr, FileAddr)> {
+        if let Some(tail) = &self.tail {
+            return Some((tail.lookup, tail.lookup));
+        }
+        let bias = self.program.bias(self.code.as_ref()?.module?);
+        let frame = self.frame()?;
+        Some((frame.lookup.to_file(bias), frame.pc.to_file(bias)))
+    }
+
+    /// Whether the call that the frame is in can return into the function: it cannot where the compiler put nothing
+    /// after it (a call of a noreturn function at the end), and then locations say nothing of "after the call".
+    fn resumes_in_function(&self) -> bool {
+        let (Some(code), Some((_, resume))) = (&self.code, self.addresses()) else { return true };
+        let Some(function) = &code.function else { return false };
+        let ranges = &function.scopes[0].ranges;
+        ranges.iter().any(|(low, high)| (*low..*high).contains(&resume.0))
+    }
+
+    /// An expression's value as a number (an array's bound, a member's address with `object` pushed first).
+    pub fn number(&self, expression: &[u8], unit: &Unit, object: Option<u64>) -> Result<u64, Absent> {
+        match self.run(expression, unit, object, Some(8))? {
+            Outcome::Address(address) => Ok(address),
+            Outcome::Place(place) => number_of(&place),
+        }
+    }
+
+    /// Evaluates an expression into a place.
+    pub fn place(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
+        if let Some(place) = self.simple(expression, unit, size) {
+            return place;
+        }
+        Ok(match self.run(expression, unit, None, size)? {
+            Outcome::Address(address) => Place::Memory(RunAddr(self.arch.strip_pointer(address))),
+            Outcome::Place(bytes) => Place::Bytes(bytes),
+        })
+    }
+
+    /// The commonest expressions of one operation, without an evaluator.
+    fn simple(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Option<Result<Place, Absent>> {
+        let (operation, operand) = expression.split_first()?;
+        match *operation {
+            0x91 => {
+                let offset = signed_leb(operand)?;
+                Some(self.frame_base().map(|base| Place::Memory(RunAddr(base.wrapping_add_signed(offset)))))
+            }
+            0x03 if operand.len() == 8 && unit.unit.encoding().address_size == 8 => {
+                let address = u64::from_le_bytes(operand.try_into().ok()?);
+                let bias = self.program.bias(unit.module);
+                Some(Ok(Place::Memory(FileAddr(address).to_run(bias))))
+            }
+            register @ 0x50..=0x6f if operand.is_empty() => {
+                Some(self.register_place(u16::from(register - 0x50), size).map(Place::Bytes))
+            }
+            _ => None,
+        }
+    }
+
+    fn register_place(&self, register: DwarfRegister, size: Option<u64>) -> Result<PlaceBytes, Absent> {
+        let bytes = self.register_bytes(register)?;
+        let mut place = PlaceBytes { data: bytes, register: Some(register), ..PlaceBytes::default() };
+        let size = size.unwrap_or(place.data.len() as u64).min(MAX_PLACE_BYTES) as usize;
+        let held = place.data.len();
+        place.data.resize(size, 0);
+        if size > held {
+            let why = Absent::because(AbsentReason::Corrupt, "larger than the register that is said to hold it");
+            place.holes.push((held, size, why));
+        }
+        Ok(place)
+    }
+
+    /// A register's bytes in this frame.
+    fn register_bytes(&self, register: DwarfRegister) -> Result<Vec<u8>, Absent> {
+        if let Some(frame) = self.frame()
+            && self.tail.is_none()
+            && frame.registers.get(register).is_none()
+            && let Some(bytes) = frame.registers.bytes(register)
+        {
+            return Ok(bytes);
+        }
+        let value = self.register(register)?;
+        Ok(value.to_le_bytes()[..self.arch.address_size()].to_vec())
+    }
+
+    /// A general register's value in this frame.
+    fn register(&self, register: DwarfRegister) -> Result<u64, Absent> {
+        if self.tail.is_some() {
+            return super::recover::argument_at_call(self, register)
+                .unwrap_or_else(|| Err(not_kept(self.arch, register)));
+        }
+        let Some(frame) = self.frame() else {
+            return Err(Absent::because(AbsentReason::NotSaved, "no frame is selected"));
+        };
+        match frame.registers.state(register) {
+            RegisterState::Exact => frame.registers.get(register).ok_or_else(|| not_kept(self.arch, register)),
+            RegisterState::PerhapsClobbered if self.survives_call.get() => {
+                frame.registers.get_perhaps_clobbered(register).ok_or_else(|| not_kept(self.arch, register))
+            }
+            _ => super::recover::argument_at_call(self, register)
+                .unwrap_or_else(|| Err(not_kept(self.arch, register))),
+        }
+    }
+
+    fn frame_base(&self) -> Result<u64, Absent> {
+        self.frame_base.get_or_init(|| self.compute_frame_base()).clone()
+    }
+
+    fn compute_frame_base(&self) -> Result<u64, Absent> {
+        let missing = || Absent::because(AbsentReason::NoDebugInfo, "the function has no frame base");
+        let function = self.code.as_ref().and_then(|code| code.function.clone()).ok_or_else(missing)?;
+        if self.tail.is_some() {
+            return Err(Absent::because(AbsentReason::NotSaved, "the frame was replaced by a tail call"));
+        }
+        let unit = self.program.unit(function.die).ok_or_else(missing)?;
+        let address = self.addresses().map_or(0, |(lookup, _)| lookup.0);
+        let expression = function.frame_base.at(address).ok_or_else(missing)?;
+        let survives = self.survives_call.replace(false);
+        let outcome = match expression {
+            [0x9c] => self.cfa().map(Outcome::Address),
+            expression => self.run(expression, unit, None, Some(8)),
+        };
+        self.survives_call.set(survives);
+        match outcome? {
+            Outcome::Address(address) => Ok(address),
+            Outcome::Place(place) => number_of(&place),
+        }
+    }
+
+    fn cfa(&self) -> Result<u64, Absent> {
+        let cfa = self.frame().filter(|_| self.tail.is_none()).and_then(|frame| frame.cfa);
+        cfa.map(|cfa| cfa.0).ok_or_else(|| Absent::because(AbsentReason::NotSaved, "the frame's CFA is not known"))
+    }
+
+    fn run(
+        &self,
+        expression: &[u8],
+        unit: &Unit,
+        initial: Option<u64>,
+        size: Option<u64>,
+    ) -> Result<Outcome, Absent> {
+        if self.nesting.get() >= MAX_NESTING {
+            return Err(Absent::because(AbsentReason::Corrupt, "location expressions refer to each other in a circle"));
+        }
+        self.nesting.set(self.nesting.get() + 1);
+        let outcome = self.run_nested(expression, unit, initial, size);
+        self.nesting.set(self.nesting.get() - 1);
+        outcome
+    }
+
+    fn run_nested(
+        &self,
+        expression: &[u8],
+        unit: &Unit,
+        initial: Option<u64>,
+        size: Option<u64>,
+    ) -> Result<Outcome, Absent> {
+        let reader = gimli::EndianSlice::new(expression, gimli::LittleEndian);
+        let mut evaluation = gimli::Evaluation::new(reader, unit.unit.encoding());
+        evaluation.set_max_iterations(MAX_OPERATIONS);
+        if let Some(value) = initial {
+            evaluation.set_initial_value(value);
+            evaluation.set_object_address(value);
+        }
+        let bias = self.program.bias(unit.module);
+        let mut step = evaluation.evaluate().map_err(malformed)?;
+        loop {
+            step = match step {
+                EvaluationResult::Complete => break,
+                EvaluationResult::RequiresMemory { address, size, base_type, .. } => {
+                    let bits = self.memory.read_uint(RunAddr(self.arch.strip_pointer(address)), usize::from(size))?;
+                    evaluation.resume_with_memory(typed(unit, base_type, bits)?)
+                }
+                EvaluationResult::RequiresRegister { register, base_type } => {
+                    let bytes = self.register_bytes(register.0)?;
+                    let mut low = [0; 8];
+                    let length = bytes.len().min(8);
+                    low[..length].copy_from_slice(&bytes[..length]);
+                    evaluation.resume_with_register(typed(unit, base_type, u64::from_le_bytes(low))?)
+                }
+                EvaluationResult::RequiresFrameBase => evaluation.resume_with_frame_base(self.frame_base()?),
+                EvaluationResult::RequiresCallFrameCfa => evaluation.resume_with_call_frame_cfa(self.cfa()?),
+                EvaluationResult::RequiresTls(offset) => {
+                    let pointer = self.frame().and_then(|frame| frame.registers.thread_pointer);
+                    let pointer = pointer.or(self.thread_pointer);
+                    let address =
+                        super::tls::address(self.program, self.memory, self.arch, unit.module, pointer, offset)?;
+                    evaluation.resume_with_tls(address)
+                }
+                EvaluationResult::RequiresRelocatedAddress(address) => {
+                    evaluation.resume_with_relocated_address(address.wrapping_add(bias.0))
+                }
+                EvaluationResult::RequiresIndexedAddress { index, relocate } => {
+                    let address = unit.dwarf.address(&unit.unit, index).map_err(malformed)?;
+                    let bias = if relocate { bias.0 } else { 0 };
+                    evaluation.resume_with_indexed_address(address.wrapping_add(bias))
+                }
+                EvaluationResult::RequiresBaseType(offset) => {
+                    evaluation.resume_with_base_type(base_type(unit, offset)?)
+                }
+                EvaluationResult::RequiresEntryValue(inner) => {
+                    let value = super::recover::entry_value(self, inner.0.slice())?;
+                    self.note_provenance(Provenance::EntryValue);
+                    evaluation.resume_with_entry_value(gimli::Value::Generic(value))
+                }
+                EvaluationResult::RequiresParameterRef(offset) => {
+                    let value = super::recover::parameter_value(self, unit.die(offset))?;
+                    self.note_provenance(Provenance::EntryValue);
+                    evaluation.resume_with_parameter_ref(value)
+                }
+                EvaluationResult::RequiresAtLocation(reference) => {
+                    let inner = self.at_location(unit, reference);
+                    // The reader's lifetime is the expression's; an empty one stands for a missing location.
+                    let reader = gimli::EndianSlice::new(inner, gimli::LittleEndian);
+                    evaluation.resume_with_at_location(reader)
+                }
+                _ => return Err(Absent::because(AbsentReason::Unsupported, "a location form that is not known")),
+            }
+            .map_err(malformed)?;
+        }
+        let pieces = evaluation.result();
+        match &pieces[..] {
+            [] => Err(Absent::new(AbsentReason::OptimizedOut)),
+            [gimli::Piece { size_in_bits: None, location: gimli::Location::Address { address }, .. }] => {
+                Ok(Outcome::Address(*address))
+            }
+            pieces => self.join(pieces, unit, size).map(Outcome::Place),
+        }
+    }
+
+    fn at_location(&self, unit: &Unit, reference: gimli::DieReference) -> &'static [u8] {
+        let die = match reference {
+            gimli::DieReference::UnitRef(offset) => Some(unit.die(offset)),
+            gimli::DieReference::DebugInfoRef(offset) => {
+                self.program.reference(unit, gimli::AttributeValue::DebugInfoRef(offset))
+            }
+        };
+        let Some(die) = die else { return &[] };
+        let Some(unit) = self.program.unit(die) else { return &[] };
+        let Some(entry) = unit.entry(die.offset) else { return &[] };
+        let source = LocationSource::of(unit, &entry, gimli::DW_AT_location);
+        source.at(self.addresses().map_or(0, |(lookup, _)| lookup.0)).unwrap_or(&[])
+    }
+
+    /// Puts an object together from its pieces.
+    fn join(
+        &self,
+        pieces: &[gimli::Piece<gimli::EndianSlice<'_, gimli::LittleEndian>>],
+        unit: &Unit,
+        size: Option<u64>,
+    ) -> Result<PlaceBytes, Absent> {
+        let mut place = PlaceBytes::default();
+        let mut bit = 0u64;
+        let whole = pieces.len() == 1 && pieces[0].size_in_bits.is_none();
+        for piece in pieces {
+            let bits = piece.size_in_bits.or_else(|| size.and_then(|size| size.checked_mul(8))).unwrap_or(64);
+            if bit.saturating_add(bits) > MAX_PLACE_BYTES * 8 {
+                return Err(Absent::because(AbsentReason::Corrupt, "the pieces of its location are too large"));
+            }
+            let length = bits.div_ceil(8) as usize;
+            let skip = piece.bit_offset.unwrap_or(0);
+            let start = (bit / 8) as usize;
+            let end = (bit + bits).div_ceil(8) as usize;
+            place.data.resize(end.max(place.data.len()), 0);
+            match self.piece_bytes(piece, unit, length + skip.div_ceil(8) as usize) {
+                Ok(Piece::Bytes(bytes)) => {
+                    copy_bits(&mut place.data, bit, &bytes, skip, bits);
+                    let held = (bytes.len() as u64 * 8).saturating_sub(skip);
+                    if held < bits {
+                        let why = Absent::because(AbsentReason::Corrupt, "larger than what is said to hold it");
+                        place.holes.push((((bit + held) / 8) as usize, end, why));
+                    }
+                    if whole && let gimli::Location::Register { register } = piece.location {
+                        place.register = Some(register.0);
+                    }
+                }
+                Ok(Piece::Pointer(target, type_die)) => {
+                    let type_id = type_die;
+                    place.implicit_pointers.push((start, Box::new(target), type_id));
+                }
+                Err(absent) if pieces.len() == 1 => return Err(absent),
+                Err(absent) => place.holes.push((start, end, absent)),
+            }
+            bit += bits;
+        }
+        if let Some(size) = size.filter(|size| *size <= MAX_PLACE_BYTES) {
+            let held = place.data.len();
+            place.data.resize(size as usize, 0);
+            if held < size as usize {
+                place.holes.push((held, size as usize, Absent::new(AbsentReason::OptimizedOut)));
+            }
+        }
+        Ok(place)
+    }
+
+    fn piece_bytes(
+        &self,
+        piece: &gimli::Piece<gimli::EndianSlice<'_, gimli::LittleEndian>>,
+        unit: &Unit,
+        length: usize,
+    ) -> Result<Piece, Absent> {
+        match &piece.location {
+            gimli::Location::Empty => Err(Absent::new(AbsentReason::OptimizedOut)),
+            gimli::Location::Register { register } => self.register_bytes(register.0).map(Piece::Bytes),
+            gimli::Location::Address { address } => {
+                let address = RunAddr(self.arch.strip_pointer(*address));
+                Ok(Piece::Bytes(self.memory.read_vec(address, length)?))
+            }
+            gimli::Location::Value { value } => Ok(Piece::Bytes(value_bytes(*value, length))),
+            gimli::Location::Bytes { value } => Ok(Piece::Bytes(value.slice().to_vec())),
+            gimli::Location::ImplicitPointer { value, byte_offset } => {
+                self.implicit_pointer(unit, *value, *byte_offset)
+            }
+        }
+    }
+
+    fn implicit_pointer(
+        &self,
+        unit: &Unit,
+        target: gimli::DebugInfoOffset,
+        byte_offset: i64,
+    ) -> Result<Piece, Absent> {
+        let gone = || Absent::because(AbsentReason::OptimizedOut, "a pointer to something that was optimized out");
+        let die = self
+            .program
+            .reference(unit, gimli::AttributeValue::DebugInfoRef(target))
+            .ok_or_else(gone)?;
+        if self.nesting.get() >= MAX_NESTING {
+            return Err(gone());
+        }
+        self.nesting.set(self.nesting.get() + 1);
+        let found = self.implicit_target(die, byte_offset).ok_or_else(gone);
+        self.nesting.set(self.nesting.get() - 1);
+        found
+    }
+
+    fn implicit_target(&self, die: DieRef, byte_offset: i64) -> Option<Piece> {
+        let unit = self.program.unit(die)?;
+        let entry = unit.entry(die.offset)?;
+        let mut source = LocationSource::of(unit, &entry, gimli::DW_AT_location);
+        if source.is_none() {
+            source = LocationSource::of(unit, &entry, gimli::DW_AT_const_value);
+        }
+        let place = self.source(&source, unit, None).ok()?;
+        let place = match place {
+            Place::Memory(address) => Place::Memory(address.wrapping_offset(byte_offset)),
+            Place::Bytes(mut bytes) => {
+                let skip = usize::try_from(byte_offset).ok().filter(|skip| *skip <= bytes.data.len())?;
+                if !bytes.implicit_pointers.is_empty() && skip > 0 {
+                    return None;
+                }
+                bytes.data.drain(..skip);
+                for hole in &mut bytes.holes {
+                    hole.0 = hole.0.saturating_sub(skip);
+                    hole.1 = hole.1.saturating_sub(skip);
+                }
+                Place::Bytes(bytes)
+            }
+        };
+        Some(Piece::Pointer(place, None))
+    }
+}
+
+enum Piece {
+    Bytes(Vec<u8>),
+    Pointer(Place, Option<crate::types::TypeId>),
+}
+
+/// Copies `bits` bits from bit `from` of `source` to bit `to` of `target`, as far as both reach.
+fn copy_bits(target: &mut [u8], to: u64, source: &[u8], from: u64, bits: u64) {
+    if to % 8 == 0 && from % 8 == 0 && bits % 8 == 0 {
+        let source = source.get((from / 8) as usize..).unwrap_or(&[]);
+        let target = target.get_mut((to / 8) as usize..).unwrap_or(&mut []);
+        let length = ((bits / 8) as usize).min(source.len()).min(target.len());
+        target[..length].copy_from_slice(&source[..length]);
+        return;
+    }
+    for index in 0..bits {
+        let Some(byte) = source.get(((from + index) / 8) as usize) else { return };
+        let bit = byte >> ((from + index) % 8) & 1;
+        let Some(byte) = target.get_mut(((to + index) / 8) as usize) else { return };
+        *byte = *byte & !(1 << ((to + index) % 8)) | bit << ((to + index) % 8);
+    }
+}
+
+/// A stack value's bytes. Generic values are address-sized; an object wider than that (a 128-bit integer that the
+/// compiler describes by a short constant) is not completed by guessing.
+fn value_bytes(value: gimli::Value, length: usize) -> Vec<u8> {
+    let bytes: Vec<u8> = match value {
+        gimli::Value::Generic(value) | gimli::Value::U64(value) => value.to_le_bytes().to_vec(),
+        gimli::Value::I8(value) => i64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::U8(value) => u64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::I16(value) => i64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::U16(value) => u64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::I32(value) => i64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::U32(value) => u64::from(value).to_le_bytes().to_vec(),
+        gimli::Value::I64(value) => value.to_le_bytes().to_vec(),
+        gimli::Value::F32(value) => value.to_bits().to_le_bytes().to_vec(),
+        gimli::Value::F64(value) => value.to_bits().to_le_bytes().to_vec(),
+    };
+    bytes[..bytes.len().min(length)].to_vec()
+}
+
+fn base_type(unit: &Unit, offset: gimli::UnitOffset) -> Result<gimli::ValueType, Absent> {
+    if offset.0 == 0 {
+        return Ok(gimli::ValueType::Generic);
+    }
+    let unknown = || Absent::because(AbsentReason::Unsupported, "a typed operation over a type that is not known");
+    let entry = unit.entry(offset.0 as u32).ok_or_else(unknown)?;
+    let size = entry.attr_value(gimli::DW_AT_byte_size).and_then(|size| size.udata_value());
+    let encoding = match entry.attr_value(gimli::DW_AT_encoding) {
+        Some(gimli::AttributeValue::Encoding(encoding)) => Some(encoding),
+        _ => None,
+    };
+    gimli::ValueType::from_encoding(encoding.ok_or_else(unknown)?, size.ok_or_else(unknown)?).ok_or_else(unknown)
+}
+
+fn typed(unit: &Unit, offset: gimli::UnitOffset, bits: u64) -> Result<gimli::Value, Absent> {
+    Ok(match base_type(unit, offset)? {
+        gimli::ValueType::F32 => gimli::Value::F32(f32::from_bits(bits as u32)),
+        gimli::ValueType::F64 => gimli::Value::F64(f64::from_bits(bits)),
+        other => gimli::Value::from_u64(other, bits).map_err(malformed)?,
+    })
+}
+
+fn number_of(place: &PlaceBytes) -> Result<u64, Absent> {
+    if let Some((.., absent)) = place.holes.first() {
+        return Err(absent.clone());
+    }
+    let mut low = [0; 8];
+    let length = place.data.len().min(8);
+    low[..length].copy_from_slice(&place.data[..length]);
+    Ok(u64::from_le_bytes(low))
+}
+
+fn signed_leb(bytes: &[u8]) -> Option<i64> {
+    let mut value = 0i64;
+    let mut shift = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        if shift >= 63 {
+            return None;
+        }
+        value |= i64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            if byte & 0x40 != 0 {
+                value |= -1i64 << shift;
+            }
+            return (index + 1 == bytes.len()).then_some(value);
+        }
+    }
+    None
+}
+
+fn malformed(error: gimli::Error) -> Absent {
+    match error {
+        gimli::Error::UnsupportedEvaluation
+        | gimli::Error::UnsupportedTypeOperation
+        | gimli::Error::InvalidExpression(_) => Absent::because(AbsentReason::Unsupported, error.to_string()),
+        error => Absent::because(AbsentReason::Corrupt, error.to_string()),
+    }
+}
+
+fn not_kept(arch: Arch, register: DwarfRegister) -> Absent {
+    let name = arch.general_registers().iter().find(|general| general.dwarf == register);
+    let name = name.map_or_else(|| format!("register {register}"), |general| general.name.to_owned());
+    Absent::because(AbsentReason::NotSaved, format!("was in {name}, which the call does not preserve"))
 }

@@ -1,6 +1,8 @@
 //! From a variable to what it held: location → place → bytes → value.
 
 pub mod location;
+pub mod recover;
+mod tls;
 
 use crate::addr::RunAddr;
 use crate::types::TypeId;

@@ -1,0 +1,108 @@
+//! Source lines of a unit, read by addr2line.
+//!
+//! A whole program's line tables are never read: each unit has its own `addr2line::Context`, over the same sections
+//! as everything else, with .debug_info narrowed to that unit.
+
+use gimli::{Reader, Section};
+
+use super::unit::Unit;
+use super::R;
+use crate::addr::FileAddr;
+
+/// A source position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position<'table> {
+    /// The file, absolute where the compiler's directory is known.
+    pub file: Option<&'table str>,
+    /// `None` where the table says that no line belongs to the code.
+    pub line: Option<u32>,
+    /// `None` where not recorded.
+    pub column: Option<u32>,
+}
+
+/// A unit's line table.
+pub struct LineTable {
+    context: addr2line::Context<R>,
+}
+
+impl Unit {
+    /// The position of the row that covers the address.
+    pub fn position(&self, address: FileAddr) -> Option<Position<'_>> {
+        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
+        let location = table.context.find_location(address.0).ok()??;
+        let column = location.column.filter(|column| *column != 0);
+        Some(Position { file: location.file, line: location.line.filter(|line| *line != 0), column })
+    }
+
+    /// Addresses of code for `line` of the files for which `matches` holds: (address, end, line).
+    pub fn line_ranges(&self, low: u64, high: u64) -> Vec<(u64, u64, Option<String>, Option<u32>)> {
+        let Some(table) = self.lines.get_or_init(|| LineTable::of(self)) else { return Vec::new() };
+        let Ok(rows) = table.context.find_location_range(low, high) else { return Vec::new() };
+        rows.map(|(start, length, location)| {
+            (start, start.saturating_add(length), location.file.map(str::to_owned), location.line)
+        })
+        .collect()
+    }
+
+    /// The path of a file of the line table, by DW_AT_decl_file or DW_AT_call_file.
+    pub fn file_path(&self, index: u64) -> Option<String> {
+        let (dwarf, unit) = match &self.skeleton {
+            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
+            None => (self.dwarf, &self.unit),
+        };
+        // A split unit of DWARF 5 has a file table of its own (.debug_line.dwo).
+        let own = self.skeleton.is_some().then_some(&self.unit).filter(|unit| unit.line_program.is_some());
+        let (dwarf, unit) = own.map_or((dwarf, unit), |unit| (self.dwarf, unit));
+        let header = unit.line_program.as_ref()?.header();
+        let file = header.file(index)?;
+        let text = |value| {
+            dwarf.attr_string(unit, value).ok().map(|bytes: R| String::from_utf8_lossy(bytes.slice()).into_owned())
+        };
+        let name = text(file.path_name())?;
+        if name.starts_with('/') {
+            return Some(name);
+        }
+        let mut path = self.directory().unwrap_or_default();
+        let directory = file.directory(header).filter(|_| file.directory_index() != 0 || header.version() >= 5);
+        if let Some(directory) = directory.and_then(text) {
+            push(&mut path, &directory);
+        }
+        push(&mut path, &name);
+        Some(path)
+    }
+}
+
+fn push(path: &mut String, part: &str) {
+    if part.starts_with('/') {
+        path.clear();
+    } else if !path.is_empty() && !path.ends_with('/') {
+        path.push('/');
+    }
+    path.push_str(part);
+}
+
+impl LineTable {
+    fn of(unit: &Unit) -> Option<LineTable> {
+        let (dwarf, lined) = match &unit.skeleton {
+            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
+            None => (unit.dwarf, &unit.unit),
+        };
+        let start = lined.header.debug_info_offset()?.0;
+        let mut narrowed = *dwarf.debug_info.reader();
+        narrowed.skip(start).ok()?;
+        narrowed.truncate(lined.header.length_including_self()).ok()?;
+        let sections = gimli::Dwarf {
+            debug_abbrev: dwarf.debug_abbrev,
+            debug_addr: dwarf.debug_addr,
+            debug_info: narrowed.into(),
+            debug_line: dwarf.debug_line,
+            debug_line_str: dwarf.debug_line_str,
+            debug_str: dwarf.debug_str,
+            debug_str_offsets: dwarf.debug_str_offsets,
+            ranges: dwarf.ranges,
+            file_type: dwarf.file_type,
+            ..gimli::Dwarf::default()
+        };
+        Some(LineTable { context: addr2line::Context::from_dwarf(sections).ok()? })
+    }
+}

@@ -1,0 +1,373 @@
+//! All modules together: from a code address to functions, scopes and lines, and from a reference to an entry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use super::function::{Function, ScopeKind, each_origin};
+use super::names::components;
+use super::unit::{Unit, Units};
+use super::units::DebugInfo;
+use super::{DieRef, Module, ModuleId, ModuleMap, R};
+use crate::addr::{Bias, FileAddr, RunAddr};
+use crate::demangle;
+use crate::types::Language;
+
+/// What is at a code address: one of the functions (inlined ones too) that a machine frame stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Code {
+    /// Demangled, with parameters where the mangled name has them; else the plain name.
+    pub function: Option<Arc<str>>,
+    /// Linkage name.
+    pub symbol: Option<Arc<str>>,
+    /// Source file as the line table has it (absolute where the table allows).
+    pub file: Option<Arc<str>>,
+    /// Line; `None` where the table says 0.
+    pub line: Option<u32>,
+    /// Column; `None` where the table says 0.
+    pub column: Option<u32>,
+    /// Source language.
+    pub language: Option<Language>,
+}
+
+/// A code address, resolved.
+pub struct CodeInfo {
+    /// Whose code.
+    pub module: Option<ModuleId>,
+    /// The address in the module's own space.
+    pub address: FileAddr,
+    /// The function's DIEs, where there are any.
+    pub function: Option<Arc<Function>>,
+    /// Innermost inlined function first; never empty.
+    pub levels: Vec<Level>,
+}
+
+/// One function of an address: inlined into the next level, or (the last) the machine frame's own.
+pub struct Level {
+    /// Name and position.
+    pub code: Arc<Code>,
+    /// Its scopes around the address, innermost first; the last is the function or the inlined call itself.
+    pub scopes: Vec<u32>,
+}
+
+/// A function's names.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionName {
+    /// For people.
+    pub display: Option<Arc<str>>,
+    /// Linkage name.
+    pub symbol: Option<Arc<str>>,
+    /// Of its unit.
+    pub language: Option<Language>,
+}
+
+/// Every module with its debug information, opened as it is asked for.
+pub struct Program {
+    /// The modules.
+    pub modules: ModuleMap,
+    debug: Vec<OnceLock<Option<DebugInfo>>>,
+    functions: RwLock<HashMap<DieRef, Option<Arc<Function>>>>,
+    names: RwLock<HashMap<DieRef, FunctionName>>,
+    files: RwLock<HashMap<(DieRef, u64), Option<Arc<str>>>>,
+    codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>>>,
+}
+
+impl Program {
+    /// Over the modules of a process.
+    pub fn new(modules: ModuleMap) -> Program {
+        let debug = modules.iter().map(|_| OnceLock::new()).collect();
+        Program {
+            modules,
+            debug,
+            functions: RwLock::default(),
+            names: RwLock::default(),
+            files: RwLock::default(),
+            codes: RwLock::default(),
+        }
+    }
+
+    /// A module's debug information.
+    pub fn debug_info(&self, module: ModuleId) -> Option<&DebugInfo> {
+        self.debug
+            .get(module.0 as usize)?
+            .get_or_init(|| Some(DebugInfo::new(module, self.modules.get(module)?.dwarf()?.clone())))
+            .as_ref()
+    }
+
+    /// What was added to the module's addresses; 0 for an unknown module.
+    pub fn bias(&self, module: ModuleId) -> Bias {
+        self.modules.get(module).map_or(Bias(0), |module| module.seed.bias)
+    }
+
+    /// Finds the units of all these code addresses, in parallel where it pays.
+    pub fn prefetch(&self, addresses: &[RunAddr]) {
+        let mut by_module: HashMap<ModuleId, Vec<FileAddr>> = HashMap::new();
+        for address in addresses {
+            if let Some(module) = self.modules.at(*address) {
+                by_module.entry(module.id).or_default().push(address.to_file(module.seed.bias));
+            }
+        }
+        for (module, addresses) in by_module {
+            if let Some(debug) = self.debug_info(module) {
+                debug.prefetch(&addresses);
+            }
+        }
+    }
+
+    /// What is at a code address, looked up once.
+    pub fn code(&self, address: RunAddr) -> Arc<CodeInfo> {
+        if let Some(known) = self.codes.read().expect("not poisoned").get(&address) {
+            return known.clone();
+        }
+        let info = Arc::new(self.resolve(address));
+        self.codes.write().expect("not poisoned").entry(address).or_insert(info).clone()
+    }
+
+    fn resolve(&self, address: RunAddr) -> CodeInfo {
+        let Some(module) = self.modules.at(address) else {
+            return CodeInfo {
+                module: None,
+                address: FileAddr(address.0),
+                function: None,
+                levels: vec![Level { code: Arc::default(), scopes: Vec::new() }],
+            };
+        };
+        let here = address.to_file(module.seed.bias);
+        let mut info = CodeInfo { module: Some(module.id), address: here, function: None, levels: Vec::new() };
+        if let Some(debug) = self.debug_info(module.id)
+            && let Some(unit) = debug.unit_at(here)
+        {
+            self.resolve_in_unit(module, unit, here, &mut info);
+        }
+        if info.levels.is_empty() {
+            let code = self.symbol_code(module, here);
+            info.levels.push(Level { code: Arc::new(code), scopes: Vec::new() });
+        }
+        info
+    }
+
+    fn resolve_in_unit(&self, module: &Module, unit: &Unit, here: FileAddr, info: &mut CodeInfo) {
+        let position = unit.position(here);
+        let mut file = position.and_then(|position| position.file).map(Arc::from);
+        let mut line = position.and_then(|position| position.line);
+        let mut column = position.and_then(|position| position.column);
+        let Some(range) = unit.skim().function_at(here.0) else {
+            // Assembly has lines, but no functions.
+            let code = self.symbol_code(module, here);
+            let code = Code { file, line, column, language: Some(unit.language), ..code };
+            info.levels.push(Level { code: Arc::new(code), scopes: Vec::new() });
+            return;
+        };
+        let Some(function) = self.function(unit, range.offset) else { return };
+        let mut scopes = Vec::new();
+        for index in function.scopes_at(here.0) {
+            let scope = &function.scopes[index as usize];
+            scopes.push(index);
+            if scope.kind == ScopeKind::Block {
+                continue;
+            }
+            let mut name = self.function_name(scope.origin.unwrap_or(scope.die));
+            if scope.kind == ScopeKind::Function
+                && (name.display.is_none() || unit.language == Language::Cpp && name.symbol.is_none())
+            {
+                let symbol = self.symbol_code(module, here);
+                if name.display.is_none() || symbol.symbol.as_ref().is_some_and(|symbol| symbol.starts_with("_Z")) {
+                    name.display = symbol.function.or(name.display);
+                    name.symbol = symbol.symbol;
+                }
+            }
+            if scope.kind == ScopeKind::Function && name.symbol.is_none() {
+                // C, and whatever is called in assembly's ways.
+                name.symbol = name.display.clone();
+            }
+            let language = name.language.or(Some(unit.language));
+            let code = Code { function: name.display, symbol: name.symbol, file, line, column, language };
+            info.levels.push(Level { code: Arc::new(code), scopes: std::mem::take(&mut scopes) });
+            file = None;
+            line = None;
+            column = None;
+            if let ScopeKind::Inlined { file: call_file, line: call_line, column: call_column } = scope.kind {
+                file = call_file.and_then(|index| self.file_path(unit, index));
+                line = call_line.filter(|line| *line != 0);
+                column = call_column.filter(|column| *column != 0);
+            }
+        }
+        info.function = Some(function);
+    }
+
+    /// What the symbol table alone says.
+    fn symbol_code(&self, module: &Module, here: FileAddr) -> Code {
+        let Some(symbol) = module.symbols().lookup(here) else { return Code::default() };
+        let symbol: Arc<str> = String::from_utf8_lossy(symbol.name).into();
+        let function = demangle::demangle(&symbol).map_or_else(|| symbol.clone(), Arc::from);
+        Code { function: Some(function), symbol: Some(symbol), ..Code::default() }
+    }
+
+    /// The function at an offset of a unit, read once.
+    pub fn function(&self, unit: &Unit, offset: u32) -> Option<Arc<Function>> {
+        let die = DieRef { module: unit.module, unit: unit.id, offset };
+        if let Some(known) = self.functions.read().expect("not poisoned").get(&die) {
+            return known.clone();
+        }
+        let function = Function::read(self, unit, offset).map(Arc::new);
+        self.functions.write().expect("not poisoned").entry(die).or_insert(function).clone()
+    }
+
+    /// The function whose code holds the address.
+    pub fn function_at(&self, address: RunAddr) -> Option<Arc<Function>> {
+        self.code(address).function.clone()
+    }
+
+    fn file_path(&self, unit: &Unit, index: u64) -> Option<Arc<str>> {
+        let key = (unit.root(), index);
+        if let Some(known) = self.files.read().expect("not poisoned").get(&key) {
+            return known.clone();
+        }
+        let path: Option<Arc<str>> = unit.file_path(index).map(Arc::from);
+        self.files.write().expect("not poisoned").entry(key).or_insert(path).clone()
+    }
+
+    /// A function's names, from its DIE or the ones that it elaborates.
+    pub fn function_name(&self, die: DieRef) -> FunctionName {
+        if let Some(known) = self.names.read().expect("not poisoned").get(&die) {
+            return known.clone();
+        }
+        let mut plain = None;
+        let mut symbol: Option<String> = None;
+        let mut language = None;
+        let mut named_at = die;
+        let mut at = die;
+        each_origin(self, die, |unit, entry| {
+            language.get_or_insert(unit.language);
+            at = unit.die(entry.offset());
+            if symbol.is_none() {
+                let value = entry
+                    .attr_value(gimli::DW_AT_linkage_name)
+                    .or_else(|| entry.attr_value(gimli::DW_AT_MIPS_linkage_name));
+                symbol = value.and_then(|value| unit.string(value));
+            }
+            if let Some(name) = unit.name(entry) {
+                plain.get_or_insert(name);
+            }
+            // The specification stands where the function was declared: in its class or namespace.
+            named_at = at;
+            false
+        });
+        let display = match (&symbol, plain, language) {
+            (Some(symbol), plain, _) => demangle::demangle(symbol).or(plain).or_else(|| Some(symbol.clone())),
+            (None, Some(plain), Some(Language::Cpp | Language::Rust)) => {
+                let mut path: Vec<String> =
+                    self.parents(named_at).iter().filter_map(|parent| self.scope_name(*parent)).collect();
+                path.push(plain);
+                Some(path.join("::"))
+            }
+            (None, plain, _) => plain,
+        };
+        let name = FunctionName { display: display.map(Arc::from), symbol: symbol.map(Arc::from), language };
+        self.names.write().expect("not poisoned").entry(die).or_insert(name).clone()
+    }
+
+    /// The name that an enclosing entry gives to what is in it.
+    fn scope_name(&self, die: DieRef) -> Option<String> {
+        let unit = self.unit(die)?;
+        let entry = unit.entry(die.offset)?;
+        let mut name = None;
+        each_origin(self, die, |unit, entry| {
+            name = unit.name(entry);
+            name.is_some()
+        });
+        name.or_else(|| (entry.tag() == gimli::DW_TAG_namespace).then(|| "(anonymous namespace)".to_owned()))
+    }
+
+    /// The qualified name of an entry (`ns::Type`), functions around it left out.
+    pub fn qualified_name(&self, die: DieRef) -> Option<String> {
+        let name = self.scope_name(die)?;
+        let mut path: Vec<String> = Vec::new();
+        for parent in self.parents(die) {
+            let unit = self.unit(parent)?;
+            if unit.entry(parent.offset)?.tag() != gimli::DW_TAG_subprogram {
+                path.extend(self.scope_name(parent));
+            }
+        }
+        path.push(name);
+        Some(path.join("::"))
+    }
+
+    /// Modules in the order of a look-up by name: the program, then its libraries.
+    pub fn modules_for_names(&self) -> Vec<ModuleId> {
+        let mut modules: Vec<&Module> = self.modules.iter().collect();
+        modules.sort_by_key(|module| (!module.seed.is_executable, module.id));
+        modules.iter().map(|module| module.id).collect()
+    }
+
+    /// Entries of that (possibly qualified) name, in one module.
+    pub fn entries_named(
+        &self,
+        module: ModuleId,
+        qualified: &str,
+        wanted: impl Fn(&super::skim::NamedEntry) -> bool + Sync,
+    ) -> Vec<DieRef> {
+        let path = components(qualified.trim_start_matches("::"));
+        let Some((name, scopes)) = path.split_last() else { return Vec::new() };
+        let Some(debug) = self.debug_info(module) else { return Vec::new() };
+        let mut found = debug.entries_named(name, wanted);
+        if !scopes.is_empty() {
+            found.retain(|die| {
+                // A definition outside of its class stands elsewhere than its declaration.
+                let mut candidates = vec![*die];
+                each_origin(self, *die, |unit, entry| {
+                    candidates.push(unit.die(entry.offset()));
+                    false
+                });
+                candidates.iter().any(|die| {
+                    let parents: Vec<String> =
+                        self.parents(*die).iter().filter_map(|parent| self.scope_name(*parent)).collect();
+                    parents.len() >= scopes.len() && parents[parents.len() - scopes.len()..] == *scopes
+                })
+            });
+        }
+        found
+    }
+}
+
+impl Units for Program {
+    fn unit(&self, die: DieRef) -> Option<&Unit> {
+        self.debug_info(die.module)?.unit(die.unit)
+    }
+
+    fn reference(&self, unit: &Unit, value: gimli::AttributeValue<R>) -> Option<DieRef> {
+        self.debug_info(unit.module)?.reference(unit, value)
+    }
+
+    fn parents(&self, die: DieRef) -> Vec<DieRef> {
+        let Some(unit) = self.unit(die) else { return Vec::new() };
+        let mut parents: Vec<DieRef> = unit
+            .skim()
+            .parents(die.offset)
+            .into_iter()
+            .map(|offset| DieRef { module: die.module, unit: die.unit, offset })
+            .collect();
+        parents.reverse();
+        parents
+    }
+
+    fn find_definition(&self, die: DieRef, qualified_name: &str) -> Option<DieRef> {
+        let is_type = |entry: &super::skim::NamedEntry| {
+            !entry.declaration
+                && matches!(
+                    entry.tag,
+                    gimli::DW_TAG_structure_type
+                        | gimli::DW_TAG_class_type
+                        | gimli::DW_TAG_union_type
+                        | gimli::DW_TAG_enumeration_type
+                )
+        };
+        let mut modules = self.modules_for_names();
+        // Its own module first.
+        modules.sort_by_key(|module| *module != die.module);
+        modules.truncate(8);
+        modules.into_iter().find_map(|module| {
+            let found = self.entries_named(module, qualified_name, is_type);
+            found.into_iter().find(|candidate| self.qualified_name(*candidate).as_deref() == Some(qualified_name))
+        })
+    }
+}

@@ -1,0 +1,484 @@
+//! A module's units: opened one by one, found by code address or by offset.
+//!
+//! Which unit a code address belongs to comes from .debug_aranges, and only for units that are not in it from their
+//! root DIEs. Nothing here walks all of .debug_info unless a reference across units or a missing .debug_aranges
+//! makes it necessary.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock, RwLock};
+
+use gimli::{AttributeValue, DebugInfoOffset, Section};
+use rayon::prelude::*;
+
+use super::dwarf_file::DwarfFile;
+use super::skim::die_ranges;
+use super::unit::{Producer, Unit};
+use super::{DieRef, ModuleId, R, UnitId};
+use crate::addr::FileAddr;
+use crate::append::AppendVec;
+use crate::types::Language;
+
+/// Section sets of a module: its own, the dwz file's, and then one a dwo file.
+const OWN: u32 = 0;
+const SUPPLEMENTARY: u32 = 1;
+
+/// Above this size, .debug_aranges is searched once for all addresses of a stack instead of being sorted.
+const LARGE_ARANGES: usize = 256 << 10;
+/// How often a large .debug_aranges is searched before it is worth sorting.
+const SEARCHES_BEFORE_SORTING: usize = 4;
+
+/// Where a unit's header is: section set, in .debug_types, offset.
+type UnitKey = (u32, bool, usize);
+
+#[derive(Clone, Copy)]
+struct UnitRange {
+    low: u64,
+    high: u64,
+    /// Of the unit in the module's own .debug_info.
+    offset: usize,
+}
+
+/// Sorted ranges with, for each, the highest end so far.
+struct RangeIndex {
+    ranges: Vec<UnitRange>,
+    reach: Vec<u64>,
+}
+
+/// The debug information of one module.
+pub struct DebugInfo {
+    module: ModuleId,
+    file: DwarfFile,
+    dwarfs: AppendVec<&'static gimli::Dwarf<R>>,
+    units: AppendVec<Unit>,
+    by_key: RwLock<HashMap<UnitKey, UnitId>>,
+    by_address: RwLock<HashMap<u64, Option<UnitId>>>,
+    searches: RwLock<usize>,
+    aranges: OnceLock<RangeIndex>,
+    without_aranges: OnceLock<RangeIndex>,
+    starts: RwLock<HashMap<u32, Arc<Vec<usize>>>>,
+    signatures: RwLock<HashMap<u32, Arc<HashMap<u64, UnitKey>>>>,
+}
+
+impl DebugInfo {
+    /// Over the sections of `file`. Nothing is read yet.
+    pub fn new(module: ModuleId, file: DwarfFile) -> DebugInfo {
+        let dwarfs = AppendVec::default();
+        dwarfs.push(file.dwarf);
+        // The second place is the dwz file's, or a copy that no reference leads to.
+        dwarfs.push(file.dwarf.sup().unwrap_or(file.dwarf));
+        DebugInfo {
+            module,
+            file,
+            dwarfs,
+            units: AppendVec::default(),
+            by_key: RwLock::default(),
+            by_address: RwLock::default(),
+            searches: RwLock::default(),
+            aranges: OnceLock::new(),
+            without_aranges: OnceLock::new(),
+            starts: RwLock::default(),
+            signatures: RwLock::default(),
+        }
+    }
+
+    /// The module's own sections.
+    pub fn dwarf(&self) -> &'static gimli::Dwarf<R> {
+        self.file.dwarf
+    }
+
+    /// An opened unit by its number.
+    pub fn unit(&self, id: UnitId) -> Option<&Unit> {
+        self.units.get(id.0)
+    }
+
+    /// The unit whose code the address is.
+    pub fn unit_at(&self, address: FileAddr) -> Option<&Unit> {
+        if let Some(known) = self.by_address.read().expect("not poisoned").get(&address.0) {
+            return self.unit((*known)?);
+        }
+        self.prefetch(&[address]);
+        let known = self.by_address.read().expect("not poisoned").get(&address.0).copied();
+        self.unit(known.flatten()?)
+    }
+
+    /// Finds the units of many addresses at once and passes over them in parallel.
+    pub fn prefetch(&self, addresses: &[FileAddr]) {
+        let mut wanted: Vec<u64> = {
+            let known = self.by_address.read().expect("not poisoned");
+            addresses.iter().map(|address| address.0).filter(|address| !known.contains_key(address)).collect()
+        };
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return;
+        }
+        let mut candidates: Vec<Vec<usize>> = vec![Vec::new(); wanted.len()];
+        self.search_aranges(&wanted, &mut candidates);
+        if candidates.iter().any(Vec::is_empty) {
+            let index = self.without_aranges.get_or_init(|| self.index_roots());
+            for (address, candidates) in wanted.iter().zip(&mut candidates) {
+                if candidates.is_empty() {
+                    index.find(*address, candidates);
+                }
+            }
+        }
+        let mut offsets: Vec<usize> = candidates.iter().flatten().copied().collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let units: Vec<&Unit> = offsets.iter().filter_map(|offset| self.unit_with_header_at(OWN, *offset)).collect();
+        let size: usize = units.iter().map(|unit| unit.unit.header.unit_length()).sum();
+        if units.len() > 1 && size > 1 << 18 {
+            units.par_iter().for_each(|unit| {
+                unit.skim();
+            });
+        }
+        let mut known = self.by_address.write().expect("not poisoned");
+        for (address, candidates) in wanted.iter().zip(&candidates) {
+            let units = candidates.iter().filter_map(|offset| self.unit_with_header_at(OWN, *offset));
+            let mut first = None;
+            let mut with_function = None;
+            for unit in units {
+                first = first.or(Some(unit.id));
+                if with_function.is_none() && unit.skim().function_at(*address).is_some() {
+                    with_function = Some(unit.id);
+                }
+            }
+            known.insert(*address, with_function.or(first));
+        }
+    }
+
+    fn search_aranges(&self, wanted: &[u64], candidates: &mut [Vec<usize>]) {
+        let section = self.file.dwarf.debug_aranges.reader();
+        let sorted = section.len() <= LARGE_ARANGES || {
+            let mut searches = self.searches.write().expect("not poisoned");
+            *searches += 1;
+            *searches > SEARCHES_BEFORE_SORTING
+        };
+        if sorted {
+            let index = self.aranges.get_or_init(|| {
+                let mut ranges = Vec::new();
+                self.each_arange(|range| ranges.push(range));
+                RangeIndex::new(ranges)
+            });
+            for (address, candidates) in wanted.iter().zip(candidates) {
+                index.find(*address, candidates);
+            }
+            return;
+        }
+        let (first, last) = (wanted[0], wanted[wanted.len() - 1]);
+        self.each_arange(|range| {
+            if range.high <= first || range.low > last {
+                return;
+            }
+            let from = wanted.partition_point(|address| *address < range.low);
+            for (address, candidates) in wanted[from..].iter().zip(&mut candidates[from..]) {
+                if *address >= range.high {
+                    break;
+                }
+                if !candidates.contains(&range.offset) {
+                    candidates.push(range.offset);
+                }
+            }
+        });
+    }
+
+    fn each_arange(&self, mut each: impl FnMut(UnitRange)) {
+        let mut headers = self.file.dwarf.debug_aranges.headers();
+        while let Ok(Some(header)) = headers.next() {
+            let offset = header.debug_info_offset().0;
+            let mut entries = header.entries();
+            while let Ok(Some(entry)) = entries.next_raw() {
+                let (low, length) = (entry.address(), entry.length());
+                if low != 0
+                    && length != 0
+                    && let Some(high) = low.checked_add(length)
+                {
+                    each(UnitRange { low, high, offset });
+                }
+            }
+        }
+    }
+
+    /// Ranges, by their root DIEs, of the units that .debug_aranges does not mention.
+    fn index_roots(&self) -> RangeIndex {
+        let mut mentioned = HashSet::new();
+        let mut headers = self.file.dwarf.debug_aranges.headers();
+        while let Ok(Some(header)) = headers.next() {
+            mentioned.insert(header.debug_info_offset().0);
+        }
+        let mut ranges = Vec::new();
+        for offset in self.unit_starts(OWN).iter().filter(|offset| !mentioned.contains(offset)) {
+            let dwarf = self.file.dwarf;
+            let Ok(header) = dwarf.debug_info.header_from_offset(DebugInfoOffset(*offset)) else { continue };
+            if matches!(header.type_(), gimli::UnitType::Type { .. } | gimli::UnitType::Partial) {
+                continue;
+            }
+            let Ok(unit) = dwarf.unit(header) else { continue };
+            let mut root = gimli::DebuggingInformationEntry::null();
+            let Ok(mut raw) = unit.entries_raw(None) else { continue };
+            if !raw.read_entry(&mut root).unwrap_or(false) {
+                continue;
+            }
+            let before = ranges.len();
+            for (low, high) in die_ranges(dwarf, &unit, &root) {
+                ranges.push(UnitRange { low, high, offset: *offset });
+            }
+            if ranges.len() == before
+                && unit.line_program.is_some()
+                && let Some(unit) = self.unit_with_header_at(OWN, *offset)
+            {
+                // Old assemblers and hand-made DWARF: no ranges at the root; the functions have them.
+                let functions = unit.skim().functions();
+                ranges.extend(functions.iter().map(|function| UnitRange {
+                    low: function.low,
+                    high: function.high,
+                    offset: *offset,
+                }));
+            }
+        }
+        RangeIndex::new(ranges)
+    }
+
+    /// Offsets of all unit headers in a section set's .debug_info, ascending. Walks the headers at the first call.
+    pub fn unit_starts(&self, dwarf_index: u32) -> Arc<Vec<usize>> {
+        if let Some(starts) = self.starts.read().expect("not poisoned").get(&dwarf_index) {
+            return starts.clone();
+        }
+        let mut starts = Vec::new();
+        if let Some(dwarf) = self.dwarfs.get(dwarf_index) {
+            let mut headers = dwarf.units();
+            while let Ok(Some(header)) = headers.next() {
+                if let Some(offset) = header.debug_info_offset() {
+                    starts.push(offset.0);
+                }
+            }
+        }
+        let starts = Arc::new(starts);
+        self.starts.write().expect("not poisoned").insert(dwarf_index, starts.clone());
+        starts
+    }
+
+    /// Every unit of the module's own .debug_info, opened.
+    pub fn all_units(&self) -> Vec<&Unit> {
+        let starts = self.unit_starts(OWN);
+        starts.iter().filter_map(|offset| self.unit_with_header_at(OWN, *offset)).collect()
+    }
+
+    /// The unit that an offset into the module's own .debug_info falls in.
+    pub fn unit_holding(&self, offset: usize) -> Option<&Unit> {
+        self.unit_around(OWN, offset).map(|(unit, _)| unit)
+    }
+
+    fn unit_around(&self, dwarf_index: u32, offset: usize) -> Option<(&Unit, u32)> {
+        let starts = self.unit_starts(dwarf_index);
+        let index = starts.partition_point(|start| *start <= offset).checked_sub(1)?;
+        let unit = self.unit_with_header_at(dwarf_index, starts[index])?;
+        Some((unit, u32::try_from(offset - starts[index]).ok()?))
+    }
+
+    fn unit_with_header_at(&self, dwarf_index: u32, offset: usize) -> Option<&Unit> {
+        self.open((dwarf_index, false, offset))
+    }
+
+    fn open(&self, key: UnitKey) -> Option<&Unit> {
+        if let Some(id) = self.by_key.read().expect("not poisoned").get(&key) {
+            return self.unit(*id);
+        }
+        let (dwarf_index, types, offset) = key;
+        let dwarf: &'static gimli::Dwarf<R> = self.dwarfs.get(dwarf_index)?;
+        let header = if types {
+            let mut headers = dwarf.debug_types.units();
+            loop {
+                let header = headers.next().ok()??;
+                if header.debug_types_offset().is_some_and(|at| at.0 == offset) {
+                    break header;
+                }
+            }
+        } else {
+            dwarf.debug_info.header_from_offset(DebugInfoOffset(offset)).ok()?
+        };
+        let unit = dwarf.unit(header).ok()?;
+        let mut opened = Unit {
+            module: self.module,
+            id: UnitId(0),
+            dwarf,
+            dwarf_index,
+            unit,
+            skeleton: None,
+            language: Language::Other,
+            producer: Producer::Other,
+            missing_split: None,
+            skim: OnceLock::new(),
+            lines: OnceLock::new(),
+        };
+        self.join_split(&mut opened);
+        describe(&mut opened);
+        let mut by_key = self.by_key.write().expect("not poisoned");
+        if let Some(id) = by_key.get(&key) {
+            return self.unit(*id);
+        }
+        opened.id = UnitId(self.units.len());
+        let id = UnitId(self.units.push(opened));
+        by_key.insert(key, id);
+        self.unit(id)
+    }
+
+    /// A skeleton unit is replaced by the split unit that it stands for, where that can be found.
+    fn join_split(&self, opened: &mut Unit) {
+        let Some(dwo_id) = opened.unit.dwo_id else { return };
+        if opened.dwarf_index != OWN {
+            return;
+        }
+        let name = opened.unit.dwo_name().ok().flatten().and_then(|name| opened.string(name));
+        let Some(name) = name else { return };
+        let directory = opened.directory();
+        let Some(split) = self.file.split_unit(&name, directory.as_deref(), dwo_id) else {
+            opened.missing_split = Some(name);
+            return;
+        };
+        let mut headers = split.units();
+        while let Ok(Some(header)) = headers.next() {
+            let Ok(mut unit) = split.unit(header) else { continue };
+            if unit.dwo_id != Some(dwo_id) && !(unit.dwo_id.is_none() && header.version() < 5) {
+                continue;
+            }
+            unit.copy_relocated_attributes(&opened.unit);
+            opened.dwarf_index = self.dwarfs.push(split);
+            let skeleton = std::mem::replace(&mut opened.unit, unit);
+            opened.skeleton = Some((opened.dwarf, Box::new(skeleton)));
+            opened.dwarf = split;
+            return;
+        }
+        opened.missing_split = Some(name);
+    }
+
+    /// The DIE that a reference names.
+    pub fn reference(&self, unit: &Unit, value: AttributeValue<R>) -> Option<DieRef> {
+        match value {
+            AttributeValue::UnitRef(offset) => {
+                offset.is_in_bounds(&unit.unit.header).then(|| unit.die(offset))
+            }
+            AttributeValue::DebugInfoRef(offset) => {
+                // In a package (.dwp) a unit's offsets are relative to its own contribution, as are its sections.
+                let (target, offset) = self.unit_around(unit.dwarf_index, offset.0)?;
+                Some(target.die(gimli::UnitOffset(offset as usize)))
+            }
+            AttributeValue::DebugInfoRefSup(offset) => {
+                let (target, offset) = self.unit_around(SUPPLEMENTARY, offset.0)?;
+                Some(target.die(gimli::UnitOffset(offset as usize)))
+            }
+            AttributeValue::DebugTypesRef(signature) => self.type_unit(unit.dwarf_index, signature.0),
+            _ => None,
+        }
+    }
+
+    /// The type of a type unit.
+    fn type_unit(&self, dwarf_index: u32, signature: u64) -> Option<DieRef> {
+        let known = self.signatures.read().expect("not poisoned").get(&dwarf_index).cloned();
+        let known = known.unwrap_or_else(|| {
+            let found = Arc::new(self.index_signatures(dwarf_index));
+            self.signatures.write().expect("not poisoned").insert(dwarf_index, found.clone());
+            found
+        });
+        let unit = self.open(*known.get(&signature)?)?;
+        match unit.unit.header.type_() {
+            gimli::UnitType::Type { type_offset, .. } | gimli::UnitType::SplitType { type_offset, .. } => {
+                Some(unit.die(type_offset))
+            }
+            _ => None,
+        }
+    }
+
+    fn index_signatures(&self, dwarf_index: u32) -> HashMap<u64, UnitKey> {
+        let mut found = HashMap::new();
+        let Some(dwarf) = self.dwarfs.get(dwarf_index) else { return found };
+        let mut units = dwarf.units();
+        while let Ok(Some(header)) = units.next() {
+            if let gimli::UnitType::Type { type_signature, .. } | gimli::UnitType::SplitType { type_signature, .. } =
+                header.type_()
+                && let Some(offset) = header.debug_info_offset()
+            {
+                found.insert(type_signature.0, (dwarf_index, false, offset.0));
+            }
+        }
+        let mut types = dwarf.type_units();
+        while let Ok(Some(header)) = types.next() {
+            if let gimli::UnitType::Type { type_signature, .. } | gimli::UnitType::SplitType { type_signature, .. } =
+                header.type_()
+                && let Some(offset) = header.debug_types_offset()
+            {
+                found.insert(type_signature.0, (dwarf_index, true, offset.0));
+            }
+        }
+        found
+    }
+}
+
+impl RangeIndex {
+    fn new(mut ranges: Vec<UnitRange>) -> RangeIndex {
+        if ranges.len() > 50_000 {
+            ranges.par_sort_unstable_by_key(|range| range.low);
+        } else {
+            ranges.sort_unstable_by_key(|range| range.low);
+        }
+        let mut high = 0;
+        let reach = ranges
+            .iter()
+            .map(|range| {
+                high = range.high.max(high);
+                high
+            })
+            .collect();
+        RangeIndex { ranges, reach }
+    }
+
+    fn find(&self, address: u64, candidates: &mut Vec<usize>) {
+        let mut index = self.ranges.partition_point(|range| range.low <= address);
+        while index > 0 && self.reach[index - 1] > address {
+            index -= 1;
+            let range = self.ranges[index];
+            if address < range.high && !candidates.contains(&range.offset) {
+                candidates.push(range.offset);
+            }
+        }
+    }
+}
+
+/// Fills in what the root DIE says of language and producer.
+fn describe(opened: &mut Unit) {
+    let Some(root) = opened.entry(opened.unit.header.root_offset().0 as u32) else { return };
+    if let Some(AttributeValue::Language(language)) = root.attr_value(gimli::DW_AT_language) {
+        opened.language = language_of(language);
+    }
+    if let Some(producer) = root.attr_value(gimli::DW_AT_producer).and_then(|value| opened.string(value)) {
+        opened.producer = if producer.starts_with("GNU ") {
+            Producer::Gcc
+        } else if producer.contains("clang") || producer.contains("LLVM") || producer.contains("rustc") {
+            Producer::Llvm
+        } else if producer.starts_with("Go ") {
+            Producer::Go
+        } else {
+            Producer::Other
+        };
+    }
+}
+
+fn language_of(language: gimli::DwLang) -> Language {
+    match language {
+        gimli::DW_LANG_C
+        | gimli::DW_LANG_C89
+        | gimli::DW_LANG_C99
+        | gimli::DW_LANG_C11
+        | gimli::DW_LANG_C17
+        | gimli::DW_LANG_Mips_Assembler => Language::C,
+        gimli::DW_LANG_C_plus_plus
+        | gimli::DW_LANG_C_plus_plus_03
+        | gimli::DW_LANG_C_plus_plus_11
+        | gimli::DW_LANG_C_plus_plus_14
+        | gimli::DW_LANG_C_plus_plus_17
+        | gimli::DW_LANG_C_plus_plus_20 => Language::Cpp,
+        gimli::DW_LANG_Rust => Language::Rust,
+        gimli::DW_LANG_Go => Language::Go,
+        _ => Language::Other,
+    }
+}
