@@ -4,7 +4,10 @@
 //! its files when somebody asks. Mapped files and decompressed sections live until the process ends (they are
 //! leaked on purpose: gimli's readers borrow them, a debugger opens few, and none is ever reopened).
 
+pub mod compressed;
 pub mod die;
+pub mod elf_file;
+pub mod symbols;
 pub mod unit;
 
 pub use die::{DieRef, ModuleId, UnitId};
