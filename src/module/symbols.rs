@@ -5,6 +5,7 @@
 //! Layout of entries: System V gABI chapter 4, "Symbol Table".
 
 use std::borrow::Cow;
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,7 +23,7 @@ const SORT_AT_ONCE: usize = 100_000;
 /// In bigger tables, so many lookups scan before sorting pays.
 const SCANS_BEFORE_SORT: usize = 12;
 /// How many entries below the nearest are looked at for a symbol that encloses the address.
-const LOOK_BACK: usize = 64;
+const LOOK_BACK: usize = 256;
 
 /// What a symbol names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -71,6 +72,7 @@ struct Source {
 }
 
 /// A table entry, decoded except for its name.
+#[derive(Clone, Copy)]
 struct RawSymbol {
     name: u32,
     info: u8,
@@ -189,39 +191,30 @@ impl SymbolTable {
     fn search(&self, address: u64) -> Option<Symbol> {
         let entries = self.entries();
         let end = entries.partition_point(|entry| entry.address <= address);
-        let mut unsized_nearest = None;
-        let mut best: Option<(Entry, RawSymbol)> = None;
+        let nearest = entries[..end].last()?;
+        let mut best: Option<(&Source, RawSymbol)> = None;
+        let mut best_unsized: Option<(&Source, RawSymbol)> = None;
         for entry in entries[..end].iter().rev().take(LOOK_BACK) {
-            if best.as_ref().is_some_and(|(best, _)| best.address != entry.address || best.rank != entry.rank) {
+            let tied_with = |old: &RawSymbol| (old.address, old.rank()) == (entry.address, entry.rank);
+            if best.as_ref().is_some_and(|(_, best)| !tied_with(best)) {
                 break;
             }
             let source = self.sources.get(usize::from(entry.source))?;
             let Some(raw) = source.raw(entry.index) else { continue };
-            if raw.size == 0 {
-                // Only the nearest address counts, and only where no sized symbol reaches over.
-                let nearest = entries[end - 1].address == entry.address;
-                if nearest && unsized_nearest.is_none() {
-                    unsized_nearest = source.symbol(&raw);
-                }
+            // An unsized symbol counts only where it is the nearest and no sized one reaches over.
+            let slot = if raw.size == 0 && (entry.address, entry.rank) == (nearest.address, nearest.rank) {
+                &mut best_unsized
             } else if address - raw.address < raw.size {
-                let better = best.as_ref().is_none_or(|(_, other)| self.is_better_name(source, &raw, other));
-                if better {
-                    best = Some((*entry, raw));
-                }
+                &mut best
+            } else {
+                continue;
+            };
+            if slot.as_ref().is_none_or(|old| is_better_name(source, &raw, old)) {
+                *slot = Some((source, raw));
             }
         }
-        let sized = best.and_then(|(entry, raw)| self.sources.get(usize::from(entry.source))?.symbol(&raw));
-        sized.or(unsized_nearest)
-    }
-
-    /// Of two symbols with one address and rank: the one with fewer leading underscores, then the shorter, then the
-    /// first in the alphabet, so that the answer never depends on the table's order.
-    fn is_better_name(&self, source: &Source, new: &RawSymbol, old: &RawSymbol) -> bool {
-        let key = |raw: &RawSymbol| {
-            let name = source.name(raw);
-            (name.iter().take_while(|byte| **byte == b'_').count(), name.len(), name)
-        };
-        key(new) < key(old)
+        let (source, raw) = best.or(best_unsized)?;
+        source.symbol(&raw)
     }
 
     /// The same answer as [`SymbolTable::search`] by one pass over the unsorted tables.
@@ -233,28 +226,35 @@ impl SymbolTable {
                 if raw.address > address || !source.has_address(&raw) {
                     continue;
                 }
-                let key = (raw.address, raw.rank());
-                let old_key = |old: &Option<(&Source, RawSymbol)>| old.as_ref().map(|(_, old)| (old.address, old.rank()));
-                if old_key(&nearest).is_none_or(|old| old < key) {
-                    nearest = Some((source, RawSymbol { ..raw }));
+                let is_better = |old: &Option<(&Source, RawSymbol)>| match old {
+                    None => true,
+                    Some(old) => match (old.1.address, old.1.rank()).cmp(&(raw.address, raw.rank())) {
+                        Less => true,
+                        Equal => is_better_name(source, &raw, old),
+                        Greater => false,
+                    },
+                };
+                if is_better(&nearest) {
+                    nearest = Some((source, raw));
                 }
-                if raw.size != 0 && address - raw.address < raw.size {
-                    let better = match &best {
-                        None => true,
-                        Some((_, old)) if (old.address, old.rank()) != key => (old.address, old.rank()) < key,
-                        Some((_, old)) => self.is_better_name(source, &raw, old),
-                    };
-                    if better {
-                        best = Some((source, raw));
-                    }
+                if address - raw.address < raw.size && is_better(&best) {
+                    best = Some((source, raw));
                 }
             }
         }
-        match best {
-            Some((source, raw)) => source.symbol(&raw),
-            None => nearest.filter(|(_, raw)| raw.size == 0).and_then(|(source, raw)| source.symbol(&raw)),
-        }
+        let (source, raw) = best.or(nearest.filter(|(_, raw)| raw.size == 0))?;
+        source.symbol(&raw)
     }
+}
+
+/// Of two symbols with one address and rank: the one with fewer leading underscores, then the shorter, then the first
+/// in the alphabet, so that the answer never depends on the table's order.
+fn is_better_name(source: &Source, new: &RawSymbol, old: &(&Source, RawSymbol)) -> bool {
+    let key = |source: &Source, raw: &RawSymbol| {
+        let name = source.name(raw);
+        (name.iter().take_while(|byte| **byte == b'_').count(), name.len(), name)
+    };
+    key(source, new) < key(old.0, &old.1)
 }
 
 impl RawSymbol {
@@ -341,7 +341,7 @@ impl Source {
 
     /// Whether it is defined in a section (absolute symbols are numbers, not places) and not thread-local.
     fn has_address(&self, raw: &RawSymbol) -> bool {
-        let in_section = raw.section != 0 && raw.section < elf::SHN_LORESERVE.0 || raw.section == elf::SHN_XINDEX.0;
+        let in_section = raw.section != 0 && raw.section < elf::SHN_LORESERVE || raw.section == elf::SHN_XINDEX.0;
         let is_place = raw.kind().is_some_and(|kind| kind != SymbolKind::ThreadLocal);
         in_section && is_place && !self.is_mark(raw)
     }
