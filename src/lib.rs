@@ -18,6 +18,7 @@
 
 pub mod addr;
 pub mod arch;
+pub mod demangle;
 pub mod image;
 pub mod mapped;
 pub mod memory;

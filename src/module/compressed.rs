@@ -92,7 +92,9 @@ mod tests {
     #[test]
     fn refuses_a_size_that_is_not_what_comes() {
         let bytes = vec![7; 1000];
-        for compressed in [(Compression::Zlib, zlib(&bytes)), (Compression::Zstd, zstd::bulk::compress(&bytes, 3).unwrap())] {
+        for compressed in
+            [(Compression::Zlib, zlib(&bytes)), (Compression::Zstd, zstd::bulk::compress(&bytes, 3).unwrap())]
+        {
             let (kind, data) = compressed;
             assert!(decompress(kind, &data, 999).unwrap_err().contains("more bytes"));
             assert!(decompress(kind, &data, 1001).unwrap_err().contains("fewer bytes"));

@@ -116,6 +116,7 @@ pub struct ElfFile {
     machine: u16,
     entry: FileAddr,
     header_size: usize,
+    program_headers_end: usize,
     loads: Vec<Load>,
     segments: Vec<Segment>,
     sections: Vec<Section>,
@@ -139,11 +140,13 @@ impl ElfFile {
 
     fn parse(path: &Path, bytes: &'static [u8]) -> Result<ElfFile, ModuleError> {
         let problem = match bytes.get(..6) {
-            Some([0x7f, b'E', b'L', b'F', 2, 1]) => match ElfFile::read::<elf::FileHeader64<LittleEndian>>(path, bytes) {
+            Some([0x7f, b'E', b'L', b'F', 2, 1]) => match ElfFile::read::<elf::FileHeader64<LittleEndian>>(path, bytes)
+            {
                 Ok(file) => return Ok(file),
                 Err(error) => error.to_string(),
             },
-            Some([0x7f, b'E', b'L', b'F', 1, 1]) => match ElfFile::read::<elf::FileHeader32<LittleEndian>>(path, bytes) {
+            Some([0x7f, b'E', b'L', b'F', 1, 1]) => match ElfFile::read::<elf::FileHeader32<LittleEndian>>(path, bytes)
+            {
                 Ok(file) => return Ok(file),
                 Err(error) => error.to_string(),
             },
@@ -216,6 +219,9 @@ impl ElfFile {
             machine: header.e_machine(e).0,
             entry: FileAddr(header.e_entry(e).into()),
             header_size: size_of::<H>(),
+            program_headers_end: (header.e_phoff(e).into() as usize)
+                .saturating_add(size_of_val(program_headers))
+                .max(size_of::<H>()),
             loads,
             segments,
             sections,
@@ -275,6 +281,11 @@ impl ElfFile {
         self.bytes.get(..self.header_size).unwrap_or(self.bytes)
     }
 
+    /// One past the last byte of the program headers (which follow the file header), in bytes from the file's start.
+    pub fn program_headers_end(&self) -> usize {
+        self.program_headers_end
+    }
+
     /// What was wrong with the file so far: broken headers, sections that could not be decompressed.
     pub fn problems(&self) -> Vec<String> {
         self.problems.lock().map(|problems| problems.clone()).unwrap_or_default()
@@ -332,7 +343,9 @@ impl ElfFile {
     pub fn is_compressed(&self, name: &str) -> bool {
         match self.sections_named(name).find(|section| section.kind != elf::SHT_NOBITS.0) {
             Some(section) => section.flags & u64::from(elf::SHF_COMPRESSED.0) != 0,
-            None => name.strip_prefix('.').is_some_and(|rest| self.sections_named(&format!(".z{rest}")).next().is_some()),
+            None => {
+                name.strip_prefix('.').is_some_and(|rest| self.sections_named(&format!(".z{rest}")).next().is_some())
+            }
         }
     }
 
@@ -425,7 +438,8 @@ impl ElfFile {
 
     fn old_compressed(&self, section: &Section, name: &str) -> Option<&'static [u8]> {
         let bytes = self.content(section, name)?;
-        let Some((header, data)) = bytes.split_first_chunk::<12>().filter(|(header, _)| header.starts_with(b"ZLIB")) else {
+        let Some((header, data)) = bytes.split_first_chunk::<12>().filter(|(header, _)| header.starts_with(b"ZLIB"))
+        else {
             return self.decompressed(name, Err("has no ZLIB header".to_owned()));
         };
         let claimed = header[4..].iter().fold(0u64, |size, byte| size << 8 | u64::from(*byte));
@@ -461,7 +475,8 @@ fn compressed_parts(bytes: &'static [u8], is_64: bool) -> Result<(Compression, u
 /// bytes (some producers pad to 8 in notes of alignment 8, which no build-id note has).
 fn find_build_id(mut notes: &'static [u8]) -> Option<&'static [u8]> {
     while let Some((header, rest)) = notes.split_first_chunk::<12>() {
-        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
         let (name_size, size, kind) = (word(0), word(4), word(8));
         let content_at = name_size.checked_next_multiple_of(4)?;
         let content = rest.get(content_at..content_at.checked_add(size)?)?;
