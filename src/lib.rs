@@ -19,7 +19,9 @@
 pub mod addr;
 pub mod append;
 pub mod arch;
+pub mod demangle;
 pub mod image;
+pub mod mapped;
 pub mod memory;
 pub mod module;
 pub mod session;

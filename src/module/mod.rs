@@ -4,10 +4,22 @@
 //! its files when somebody asks. Mapped files and decompressed sections live until the process ends (they are
 //! leaked on purpose: gimli's readers borrow them, a debugger opens few, and none is ever reopened).
 
+pub mod compressed;
+pub mod debuginfod;
 pub mod die;
+pub mod dwarf_file;
+pub mod elf_file;
+pub mod find;
+pub mod map;
+pub mod symbols;
 pub mod unit;
 
 pub use die::{DieRef, ModuleId, UnitId};
+pub use dwarf_file::DwarfFile;
+pub use elf_file::{ElfFile, ModuleError};
+pub use find::{DebugSearch, FileSearch, Identity, Looked, Outcome, SearchOptions};
+pub use map::{CfiSections, Module, ModuleMap};
+pub use symbols::{Symbol, SymbolKind, SymbolTable};
 pub use unit::{Unit, Units};
 
 /// How every section is read.
