@@ -118,12 +118,6 @@ impl std::fmt::Write for Bounded {
     }
 }
 
-impl cpp_demangle::DemangleWrite for Bounded {
-    fn write_string(&mut self, text: &str) -> std::fmt::Result {
-        std::fmt::Write::write_str(self, text)
-    }
-}
-
 fn on_big_stack(work: impl FnOnce() -> Option<String> + Send) -> Option<String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);

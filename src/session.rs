@@ -7,26 +7,10 @@ use crate::addr::{FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
 use crate::memory::Memory;
 use crate::module::ModuleId;
-use crate::types::{Language, TypeId, TypeTable};
+pub use crate::module::program::Code;
+use crate::types::{TypeId, TypeTable};
 use crate::unwind::{Stack, Trust};
 use crate::value::{Absent, Limits, Place, Provenance, Value};
-
-/// What is at a code address: one of the functions (inlined ones too) that a machine frame stands in.
-#[derive(Clone, Debug, Default)]
-pub struct Code {
-    /// Demangled, with parameters where the mangled name has them; else the plain name.
-    pub function: Option<Arc<str>>,
-    /// Linkage name.
-    pub symbol: Option<Arc<str>>,
-    /// Source file as the line table has it (absolute where the table allows).
-    pub file: Option<Arc<str>>,
-    /// Line; `None` where the table says 0.
-    pub line: Option<u32>,
-    /// Column; `None` where the table says 0.
-    pub column: Option<u32>,
-    /// Source language.
-    pub language: Option<Language>,
-}
 
 /// A frame as people count them: inlined calls are frames.
 #[derive(Clone, Debug)]

@@ -87,6 +87,17 @@ impl Load {
     }
 }
 
+/// A PT_TLS segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TlsSegment {
+    /// `p_vaddr`.
+    pub address: FileAddr,
+    /// `p_memsz`, in bytes.
+    pub memory_size: u64,
+    /// `p_align`, in bytes.
+    pub align: u64,
+}
+
 /// A section header, for both classes.
 struct Section {
     name: u32,
@@ -105,6 +116,8 @@ struct Segment {
     address: u64,
     offset: u64,
     file_size: u64,
+    memory_size: u64,
+    align: u64,
 }
 
 /// An opened ELF file, 32- or 64-bit, little-endian.
@@ -185,7 +198,9 @@ impl ElfFile {
                 let flags = segment.p_flags(e).0;
                 loads.push(Load { address: FileAddr(address), memory_size, file_size, offset, flags });
             } else if [elf::PT_NOTE.0, elf::PT_DYNAMIC.0, elf::PT_GNU_EH_FRAME.0, elf::PT_TLS.0].contains(&kind) {
-                segments.push(Segment { kind, address, offset, file_size });
+                let align = segment.p_align(e).into();
+                let memory_size = segment.p_memsz(e).into();
+                segments.push(Segment { kind, address, offset, file_size, memory_size, align });
             }
         }
         let sections: Vec<Section> = section_headers
@@ -410,6 +425,13 @@ impl ElfFile {
     pub fn segment(&self, kind: u32) -> Option<(&'static [u8], FileAddr)> {
         let segment = self.segments.iter().find(|segment| segment.kind == kind)?;
         Some((range(self.bytes, segment.offset, segment.file_size)?, FileAddr(segment.address)))
+    }
+
+    /// The thread-local segment (PT_TLS): the image of each thread's block.
+    pub fn tls(&self) -> Option<TlsSegment> {
+        let segment = self.segments.iter().find(|segment| segment.kind == elf::PT_TLS.0)?;
+        let address = FileAddr(segment.address);
+        Some(TlsSegment { address, memory_size: segment.memory_size, align: segment.align })
     }
 
     fn sections_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Section> {

@@ -141,9 +141,7 @@ impl LocationSource {
             AttributeValue::Data8(number) => LocationSource::Number(number as i64),
             AttributeValue::Data16(number) => LocationSource::Number(number as i64),
             AttributeValue::String(text) => LocationSource::String(text.slice()),
-            AttributeValue::DebugStrRef(_) | AttributeValue::DebugLineStrRef(_)
-                if name == gimli::DW_AT_const_value =>
-            {
+            AttributeValue::DebugStrRef(_) | AttributeValue::DebugLineStrRef(_) if name == gimli::DW_AT_const_value => {
                 let text = unit.dwarf.attr_string(&unit.unit, value);
                 text.map_or(LocationSource::None, |text| LocationSource::String(text.slice()))
             }
@@ -259,10 +257,7 @@ impl Function {
                 }
             } else if let Some((site, depth)) = open_call
                 && open.len() == depth
-                && matches!(
-                    entry.tag(),
-                    gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter
-                )
+                && matches!(entry.tag(), gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
                 && let Some(parameter) = call_parameter(units, unit, &entry)
                 && let Some(site) = function.call_sites.get_mut(site)
             {
@@ -432,8 +427,7 @@ impl VariableDeclaration {
             variable.artificial |= entry.has_attr(gimli::DW_AT_artificial);
             declaration |= entry.has_attr(gimli::DW_AT_declaration);
             if variable.type_die.is_none() {
-                variable.type_die =
-                    entry.attr_value(gimli::DW_AT_type).and_then(|value| units.reference(unit, value));
+                variable.type_die = entry.attr_value(gimli::DW_AT_type).and_then(|value| units.reference(unit, value));
             }
             if variable.decl_line.is_none() {
                 let line = entry.attr_value(gimli::DW_AT_decl_line).and_then(|line| line.udata_value());
@@ -508,9 +502,8 @@ fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R
         .attr_value(gimli::DW_AT_call_origin)
         .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))
         .and_then(|value| units.reference(unit, value));
-    let target = [gimli::DW_AT_call_target, gimli::DW_AT_GNU_call_site_target]
-        .iter()
-        .find_map(|name| expression(entry, *name));
+    let target =
+        [gimli::DW_AT_call_target, gimli::DW_AT_GNU_call_site_target].iter().find_map(|name| expression(entry, *name));
     Some(CallSite {
         return_address: return_address.or_else(|| address(gimli::DW_AT_call_pc))?,
         tail_call,

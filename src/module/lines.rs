@@ -3,17 +3,19 @@
 //! A whole program's line tables are never read: each unit has its own `addr2line::Context`, over the same sections
 //! as everything else, with .debug_info narrowed to that unit.
 
+use std::sync::{Arc, Mutex};
+
 use gimli::{Reader, Section};
 
-use super::unit::Unit;
 use super::R;
+use super::unit::Unit;
 use crate::addr::FileAddr;
 
 /// A source position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position<'table> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
     /// The file, absolute where the compiler's directory is known.
-    pub file: Option<&'table str>,
+    pub file: Option<Arc<str>>,
     /// `None` where the table says that no line belongs to the code.
     pub line: Option<u32>,
     /// `None` where not recorded.
@@ -22,22 +24,25 @@ pub struct Position<'table> {
 
 /// A unit's line table.
 pub struct LineTable {
-    context: addr2line::Context<R>,
+    /// addr2line fills its caches without locks of its own.
+    context: Mutex<addr2line::Context<R>>,
 }
 
 impl Unit {
     /// The position of the row that covers the address.
-    pub fn position(&self, address: FileAddr) -> Option<Position<'_>> {
+    pub fn position(&self, address: FileAddr) -> Option<Position> {
         let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
-        let location = table.context.find_location(address.0).ok()??;
+        let context = table.context.lock().expect("not poisoned");
+        let location = context.find_location(address.0).ok()??;
         let column = location.column.filter(|column| *column != 0);
-        Some(Position { file: location.file, line: location.line.filter(|line| *line != 0), column })
+        Some(Position { file: location.file.map(Arc::from), line: location.line.filter(|line| *line != 0), column })
     }
 
     /// Addresses of code for `line` of the files for which `matches` holds: (address, end, line).
     pub fn line_ranges(&self, low: u64, high: u64) -> Vec<(u64, u64, Option<String>, Option<u32>)> {
         let Some(table) = self.lines.get_or_init(|| LineTable::of(self)) else { return Vec::new() };
-        let Ok(rows) = table.context.find_location_range(low, high) else { return Vec::new() };
+        let context = table.context.lock().expect("not poisoned");
+        let Ok(rows) = context.find_location_range(low, high) else { return Vec::new() };
         rows.map(|(start, length, location)| {
             (start, start.saturating_add(length), location.file.map(str::to_owned), location.line)
         })
@@ -103,6 +108,6 @@ impl LineTable {
             file_type: dwarf.file_type,
             ..gimli::Dwarf::default()
         };
-        Some(LineTable { context: addr2line::Context::from_dwarf(sections).ok()? })
+        Some(LineTable { context: Mutex::new(addr2line::Context::from_dwarf(sections).ok()?) })
     }
 }

@@ -65,7 +65,7 @@ pub struct Module {
     file: OnceLock<FileSearch>,
     debug: OnceLock<DebugSearch>,
     mini: OnceLock<Option<Arc<ElfFile>>>,
-    dwarf: OnceLock<Option<DwarfFile>>,
+    dwarf: OnceLock<Option<Arc<DwarfFile>>>,
     symbols: OnceLock<SymbolTable>,
     cfi: OnceLock<CfiSections>,
 }
@@ -152,7 +152,7 @@ impl Module {
     }
 
     /// The debug information, from the file itself or its debug file.
-    pub fn dwarf(&self) -> Option<&DwarfFile> {
+    pub fn dwarf(&self) -> Option<&Arc<DwarfFile>> {
         let load = || {
             let file = self.file();
             if let Some(file) = file.filter(|file| file.has_dwarf()) {
@@ -160,7 +160,7 @@ impl Module {
             }
             dwarf_file::load(self.debug_file()?.clone(), file.map(|file| file.path()), &self.options)
         };
-        self.dwarf.get_or_init(load).as_ref()
+        self.dwarf.get_or_init(|| load().map(Arc::new)).as_ref()
     }
 
     /// The symbols of the file, its MiniDebugInfo and its debug file.
@@ -226,7 +226,7 @@ impl Module {
         let mut notes = Vec::new();
         notes.extend(self.file.get().into_iter().flat_map(|search| search.notes.iter().cloned()));
         notes.extend(self.debug.get().into_iter().flat_map(|search| search.notes.iter().cloned()));
-        notes.extend(self.dwarf.get().into_iter().flatten().flat_map(DwarfFile::notes));
+        notes.extend(self.dwarf.get().into_iter().flatten().flat_map(|file| file.notes()));
         notes
     }
 }

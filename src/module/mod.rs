@@ -10,9 +10,15 @@ pub mod die;
 pub mod dwarf_file;
 pub mod elf_file;
 pub mod find;
+pub mod function;
+pub mod lines;
 pub mod map;
+pub mod names;
+pub mod program;
+pub mod skim;
 pub mod symbols;
 pub mod unit;
+pub mod units;
 
 pub use die::{DieRef, ModuleId, UnitId};
 pub use dwarf_file::DwarfFile;

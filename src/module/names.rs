@@ -58,9 +58,7 @@ impl DebugInfo {
         }
         hits.sort_unstable();
         hits.dedup();
-        hits.iter()
-            .filter_map(|index| self.unit_holding(*starts.get(index.checked_sub(1)?)?))
-            .collect()
+        hits.iter().filter_map(|index| self.unit_holding(*starts.get(index.checked_sub(1)?)?)).collect()
     }
 
     fn has_split_units(&self) -> bool {

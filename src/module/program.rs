@@ -95,7 +95,7 @@ impl Program {
 
     /// What was added to the module's addresses; 0 for an unknown module.
     pub fn bias(&self, module: ModuleId) -> Bias {
-        self.modules.get(module).map_or(Bias(0), |module| module.seed.bias)
+        self.modules.get(module).map_or(Bias(0), Module::bias)
     }
 
     /// Finds the units of all these code addresses, in parallel where it pays.
@@ -103,7 +103,7 @@ impl Program {
         let mut by_module: HashMap<ModuleId, Vec<FileAddr>> = HashMap::new();
         for address in addresses {
             if let Some(module) = self.modules.at(*address) {
-                by_module.entry(module.id).or_default().push(address.to_file(module.seed.bias));
+                by_module.entry(module.id).or_default().push(address.to_file(module.bias()));
             }
         }
         for (module, addresses) in by_module {
@@ -131,7 +131,7 @@ impl Program {
                 levels: vec![Level { code: Arc::default(), scopes: Vec::new() }],
             };
         };
-        let here = address.to_file(module.seed.bias);
+        let here = address.to_file(module.bias());
         let mut info = CodeInfo { module: Some(module.id), address: here, function: None, levels: Vec::new() };
         if let Some(debug) = self.debug_info(module.id)
             && let Some(unit) = debug.unit_at(here)
@@ -147,9 +147,8 @@ impl Program {
 
     fn resolve_in_unit(&self, module: &Module, unit: &Unit, here: FileAddr, info: &mut CodeInfo) {
         let position = unit.position(here);
-        let mut file = position.and_then(|position| position.file).map(Arc::from);
-        let mut line = position.and_then(|position| position.line);
-        let mut column = position.and_then(|position| position.column);
+        let (mut file, mut line, mut column) =
+            position.map_or((None, None, None), |position| (position.file, position.line, position.column));
         let Some(range) = unit.skim().function_at(here.0) else {
             // Assembly has lines, but no functions.
             let code = self.symbol_code(module, here);

@@ -4,7 +4,7 @@
 //! attributes by precomputed sizes; only DIEs that are functions with code are looked at further. Names, types and
 //! variables are left to whoever needs them.
 
-use gimli::{DW_AT_declaration, DW_AT_low_pc, DW_AT_name, DW_AT_ranges, DwForm, DwTag, UnitOffset};
+use gimli::{DW_AT_low_pc, DW_AT_ranges, DwForm, DwTag, UnitOffset};
 
 use super::R;
 
@@ -153,11 +153,7 @@ impl Skim {
                 }
             }
             if shape.named && functions_open == 0 {
-                self.named.push(NamedEntry {
-                    offset: start as u32,
-                    tag: shape.tag,
-                    declaration: shape.declaration,
-                });
+                self.named.push(NamedEntry { offset: start as u32, tag: shape.tag, declaration: shape.declaration });
             }
             if shape.has_children {
                 if open.len() >= MAX_DEPTH {
@@ -281,9 +277,9 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
     let mut declaration = false;
     for attribute in abbreviation.attributes() {
         match attribute.name() {
-            DW_AT_low_pc | DW_AT_ranges => has_code = true,
-            DW_AT_name => named = true,
-            DW_AT_declaration => declaration = true,
+            gimli::DW_AT_low_pc | gimli::DW_AT_ranges => has_code = true,
+            gimli::DW_AT_name => named = true,
+            gimli::DW_AT_declaration => declaration = true,
             gimli::DW_AT_specification | gimli::DW_AT_abstract_origin
                 if abbreviation.tag() == gimli::DW_TAG_variable =>
             {

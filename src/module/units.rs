@@ -47,7 +47,7 @@ struct RangeIndex {
 /// The debug information of one module.
 pub struct DebugInfo {
     module: ModuleId,
-    file: DwarfFile,
+    file: Arc<DwarfFile>,
     dwarfs: AppendVec<&'static gimli::Dwarf<R>>,
     units: AppendVec<Unit>,
     by_key: RwLock<HashMap<UnitKey, UnitId>>,
@@ -61,7 +61,7 @@ pub struct DebugInfo {
 
 impl DebugInfo {
     /// Over the sections of `file`. Nothing is read yet.
-    pub fn new(module: ModuleId, file: DwarfFile) -> DebugInfo {
+    pub fn new(module: ModuleId, file: Arc<DwarfFile>) -> DebugInfo {
         let dwarfs = AppendVec::default();
         dwarfs.push(file.dwarf);
         // The second place is the dwz file's, or a copy that no reference leads to.
@@ -332,7 +332,7 @@ impl DebugInfo {
         let name = opened.unit.dwo_name().ok().flatten().and_then(|name| opened.string(name));
         let Some(name) = name else { return };
         let directory = opened.directory();
-        let Some(split) = self.file.split_unit(&name, directory.as_deref(), dwo_id) else {
+        let Some(split) = self.file.split_unit(&name, directory.as_deref().unwrap_or(""), dwo_id) else {
             opened.missing_split = Some(name);
             return;
         };
@@ -355,9 +355,7 @@ impl DebugInfo {
     /// The DIE that a reference names.
     pub fn reference(&self, unit: &Unit, value: AttributeValue<R>) -> Option<DieRef> {
         match value {
-            AttributeValue::UnitRef(offset) => {
-                offset.is_in_bounds(&unit.unit.header).then(|| unit.die(offset))
-            }
+            AttributeValue::UnitRef(offset) => offset.is_in_bounds(&unit.unit.header).then(|| unit.die(offset)),
             AttributeValue::DebugInfoRef(offset) => {
                 // In a package (.dwp) a unit's offsets are relative to its own contribution, as are its sections.
                 let (target, offset) = self.unit_around(unit.dwarf_index, offset.0)?;

@@ -14,10 +14,10 @@ use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::{Arch, DwarfRegister, RegisterState};
 use crate::memory::Memory;
+use crate::module::DieRef;
 use crate::module::function::{LocationSource, VariableDeclaration};
 use crate::module::program::{CodeInfo, Program};
 use crate::module::unit::{Unit, Units};
-use crate::module::DieRef;
 use crate::unwind::MachineFrame;
 
 /// Operations that one expression may run.
@@ -263,8 +263,7 @@ impl<'a> Context<'a> {
             RegisterState::PerhapsClobbered if self.survives_call.get() => {
                 frame.registers.get_perhaps_clobbered(register).ok_or_else(|| not_kept(self.arch, register))
             }
-            _ => super::recover::argument_at_call(self, register)
-                .unwrap_or_else(|| Err(not_kept(self.arch, register))),
+            _ => super::recover::argument_at_call(self, register).unwrap_or_else(|| Err(not_kept(self.arch, register))),
         }
     }
 
@@ -298,13 +297,7 @@ impl<'a> Context<'a> {
         cfa.map(|cfa| cfa.0).ok_or_else(|| Absent::because(AbsentReason::NotSaved, "the frame's CFA is not known"))
     }
 
-    fn run(
-        &self,
-        expression: &[u8],
-        unit: &Unit,
-        initial: Option<u64>,
-        size: Option<u64>,
-    ) -> Result<Outcome, Absent> {
+    fn run(&self, expression: &[u8], unit: &Unit, initial: Option<u64>, size: Option<u64>) -> Result<Outcome, Absent> {
         if self.nesting.get() >= MAX_NESTING {
             return Err(Absent::because(AbsentReason::Corrupt, "location expressions refer to each other in a circle"));
         }
@@ -480,17 +473,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn implicit_pointer(
-        &self,
-        unit: &Unit,
-        target: gimli::DebugInfoOffset,
-        byte_offset: i64,
-    ) -> Result<Piece, Absent> {
+    fn implicit_pointer(&self, unit: &Unit, target: gimli::DebugInfoOffset, byte_offset: i64) -> Result<Piece, Absent> {
         let gone = || Absent::because(AbsentReason::OptimizedOut, "a pointer to something that was optimized out");
-        let die = self
-            .program
-            .reference(unit, gimli::AttributeValue::DebugInfoRef(target))
-            .ok_or_else(gone)?;
+        let die = self.program.reference(unit, gimli::AttributeValue::DebugInfoRef(target)).ok_or_else(gone)?;
         if self.nesting.get() >= MAX_NESTING {
             return Err(gone());
         }

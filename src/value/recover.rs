@@ -101,9 +101,9 @@ pub(super) fn argument_at_call(context: &Context<'_>, register: DwarfRegister) -
     let parameter = site.parameters.iter().find(|parameter| register_of(parameter.location) == Some(register))?;
     let expression = parameter.value?;
     // In terms of the register itself there is nothing to learn.
-    let names_itself = expression.first().is_some_and(|operation| {
-        u16::from(*operation) == 0x50 + register || u16::from(*operation) == 0x70 + register
-    });
+    let names_itself = expression
+        .first()
+        .is_some_and(|operation| u16::from(*operation) == 0x50 + register || u16::from(*operation) == 0x70 + register);
     if names_itself {
         return None;
     }
@@ -144,13 +144,8 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
         let lookup = FileAddr(function.call_sites[*site].return_address.wrapping_sub(1));
         caller.at = callee + 1;
         caller.code = None;
-        caller.tail = Some(TailFrame {
-            chain: chain.clone(),
-            position: last,
-            callee,
-            lookup,
-            marker: std::marker::PhantomData,
-        });
+        caller.tail =
+            Some(TailFrame { chain: chain.clone(), position: last, callee, lookup, marker: std::marker::PhantomData });
     }
     caller.number(expression, unit, None)
 }
@@ -222,7 +217,7 @@ fn called_function(
     let address = at_caller.number(site.target?, unit, None).ok()?;
     let function = program.function_at(RunAddr(address))?;
     let module = program.modules.at(RunAddr(address))?;
-    let entry = RunAddr(address).to_file(module.seed.bias);
+    let entry = RunAddr(address).to_file(module.bias());
     (function.scopes[0].ranges.first()?.0 == entry.0).then_some(Called::Function(function))
 }
 
@@ -237,12 +232,17 @@ fn function_of(context: &Context<'_>, die: DieRef) -> Option<Arc<Function>> {
     let name = program.function_name(die);
     let symbol = name.symbol.or(name.display)?;
     let module = program.modules.get(die.module)?;
-    let mut addresses: Vec<u64> =
-        module.symbols().by_name(&symbol).iter().map(|symbol| symbol.address.0).filter(|address| *address != 0).collect();
+    let mut addresses: Vec<u64> = module
+        .symbols()
+        .by_name(&symbol)
+        .iter()
+        .map(|symbol| symbol.address.0)
+        .filter(|address| *address != 0)
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     let [address] = addresses[..] else { return None };
-    let function = program.function_at(FileAddr(address).to_run(module.seed.bias))?;
+    let function = program.function_at(FileAddr(address).to_run(module.bias()))?;
     (function.scopes[0].ranges.first()?.0 == address).then_some(function)
 }
 

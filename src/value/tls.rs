@@ -90,9 +90,11 @@ fn static_block(
     let mut used = 0u64;
     let mut number = 0;
     for base in link_map(program, memory, arch)? {
-        let Some(module) = program.modules.iter().find(|module| {
-            module.seed.bias.0 == base && !module.seed.is_vdso && (base != 0 || module.seed.is_executable)
-        }) else {
+        let Some(module) = program
+            .modules
+            .iter()
+            .find(|module| module.bias().0 == base && !module.seed.is_vdso && (base != 0 || module.seed.is_executable))
+        else {
             continue;
         };
         let Some(block) = Block::of(module) else { continue };
@@ -112,7 +114,7 @@ fn link_map(program: &Program, memory: &dyn Memory, arch: Arch) -> Option<Vec<u6
     let read = |address: u64| memory.read_uint(RunAddr(address), word as usize).ok();
     let program = program.modules.iter().find(|module| module.seed.is_executable)?;
     let dynamic = program.file()?.section_address(".dynamic")?;
-    let mut entry = FileAddr(dynamic.0).to_run(program.seed.bias).0;
+    let mut entry = FileAddr(dynamic.0).to_run(program.bias()).0;
     let mut debug = None;
     for _ in 0..512 {
         match read(entry)? {
