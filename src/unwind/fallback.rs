@@ -74,7 +74,14 @@ impl Unwinder<'_> {
         }
         let kept = if untouched { self.arch.callee_saved_set() } else { 0 };
         let registers = self.bare_caller(registers, return_address, caller_sp, kept);
-        Some(Caller { registers, trust: Trust::Scan, in_call: true, cfa: Some(caller_sp), place: None })
+        Some(Caller {
+            registers,
+            trust: Trust::Scan,
+            in_call: true,
+            cfa: Some(caller_sp),
+            certain: untouched,
+            place: None,
+        })
     }
 
     /// x86: `[fp]` is the caller's frame pointer, `[fp + word]` the return address. aarch64: the frame record of
@@ -98,7 +105,14 @@ impl Unwinder<'_> {
         let sp = fp.checked_add(2 * word)?;
         let mut registers = self.bare_caller(lost.registers, return_address, sp, 0);
         registers.set(self.arch.fp(), saved_fp);
-        Some(Chain::Caller(Caller { registers, trust: Trust::FramePointer, in_call: true, cfa: Some(sp), place: None }))
+        Some(Chain::Caller(Caller {
+            registers,
+            trust: Trust::FramePointer,
+            in_call: true,
+            cfa: Some(sp),
+            certain: false,
+            place: None,
+        }))
     }
 
     fn by_scan(&self, lost: &Lost<'_>, reader: &mut StackReader<'_>) -> Option<Caller> {
@@ -122,7 +136,14 @@ impl Unwinder<'_> {
             {
                 registers.set_state(self.arch.fp(), fp, RegisterState::PerhapsClobbered);
             }
-            return Some(Caller { registers, trust: Trust::Scan, in_call: true, cfa: Some(sp), place: None });
+            return Some(Caller {
+                registers,
+                trust: Trust::Scan,
+                in_call: true,
+                cfa: Some(sp),
+                certain: false,
+                place: None,
+            });
         }
         None
     }

@@ -61,7 +61,8 @@ pub enum StackEnd {
     Limit,
     /// At memory that is not at hand.
     Unreadable,
-    /// At a frame that cannot be: a loop, a stack pointer that went back, a pc outside all code.
+    /// At a frame that cannot be (a loop, a stack pointer that went back, a pc outside all code); or there was such a
+    /// frame, the fallbacks got past it, and what they missed is not known.
     Corrupt,
     /// At code without call frame information, where the fallbacks found nothing either.
     NoUnwindInfo,

@@ -28,6 +28,8 @@ pub(super) struct Caller {
     pub in_call: bool,
     /// The CFA of the frame that was left.
     pub cfa: Option<u64>,
+    /// Whether no frame can be missing between it and the frame that was left.
+    pub certain: bool,
     /// What stands at its pc, where that was looked up already.
     pub place: Option<Arc<Place>>,
 }
@@ -56,10 +58,17 @@ impl Step {
 pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize) -> Stack {
     let mut kept = Kept::new(limit);
     let mut reader = StackReader::new(unwinder.arch, unwinder.memory);
-    let mut current =
-        Caller { registers: registers.clone(), trust: Trust::Context, in_call: false, cfa: None, place: None };
+    let mut current = Caller {
+        registers: registers.clone(),
+        trust: Trust::Context,
+        in_call: false,
+        cfa: None,
+        certain: true,
+        place: None,
+    };
     let mut cycle = CycleFinder::default();
     let (mut switches, mut scanned) = (0, 0);
+    let mut damaged = false;
     loop {
         let Some(pc) = current.registers.pc() else { return kept.finish(StackEnd::Unreadable) };
         let place = current.place.take().unwrap_or_else(|| unwinder.place(pc, current.in_call));
@@ -81,6 +90,7 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
             };
             step.next = unwinder.fall_back(&lost, &mut reader);
             if let Ok(caller) = &step.next {
+                damaged |= end == StackEnd::Corrupt && !caller.certain;
                 step.cfa = step.cfa.or(caller.cfa.filter(|_| caller.trust == Trust::FramePointer));
             }
         }
@@ -96,6 +106,8 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
         });
         current = match step.next {
             Ok(caller) => caller,
+            // Frames from beyond damage are worth having, but a stack with a gap is not complete.
+            Err(Stop::End(StackEnd::Complete)) if damaged => return kept.finish(StackEnd::Corrupt),
             Err(Stop::End(end) | Stop::Lost(end, _)) => return kept.finish(end),
         };
         let next = (current.registers.pc(), current.registers.sp());
@@ -132,7 +144,7 @@ impl Unwinder<'_> {
                     None => return Step::stop(None, Stop::End(StackEnd::Unreadable)),
                 };
                 let cfa = registers.sp();
-                self.accept(Caller { registers, trust: Trust::Cfi, in_call: false, cfa, place: None })
+                self.accept(Caller { registers, trust: Trust::Cfi, in_call: false, cfa, certain: true, place: None })
             }
             Place::Outermost => Step::stop(None, Stop::End(StackEnd::Complete)),
             Place::NoRow => Step::stop(None, Stop::Lost(StackEnd::NoUnwindInfo, None)),
@@ -196,7 +208,7 @@ impl Unwinder<'_> {
         }
         next.set(self.arch.pc(), return_address);
         let trust = if sure { Trust::Cfi } else { Trust::Scan };
-        self.accept(Caller { registers: next, trust, in_call: !row.signal, cfa: Some(cfa), place: None })
+        self.accept(Caller { registers: next, trust, in_call: !row.signal, cfa: Some(cfa), certain: true, place: None })
     }
 
     /// A caller in the middle of a call must be code. What a signal interrupted may be anything: a jump into nowhere
