@@ -93,6 +93,11 @@ impl Arch {
         }
     }
 
+    /// The registers of [`Arch::is_callee_saved`] as a set: bit n is DWARF number n.
+    pub fn callee_saved_set(self) -> u64 {
+        (0..GENERAL_COUNT as DwarfRegister).filter(|r| self.is_callee_saved(*r)).fold(0, |set, r| set | 1 << r)
+    }
+
     /// An address as the processor uses it: aarch64 ignores the top byte of a data pointer, and pointer
     /// authentication keeps a code in a return address's upper bits.
     pub fn strip_pointer(self, address: u64) -> u64 {
@@ -185,6 +190,12 @@ impl Registers {
         let bit = 1u64 << register;
         self.present = if state == RegisterState::Unknown { self.present & !bit } else { self.present | bit };
         self.exact = if state == RegisterState::Exact { self.exact | bit } else { self.exact & !bit };
+    }
+
+    /// Leaves exact only the registers whose bit is in `kept` (bit n: DWARF number n); the others that were exact
+    /// become perhaps clobbered.
+    pub fn keep_exact(&mut self, kept: u64) {
+        self.exact &= kept;
     }
 
     /// A general or wide register's bytes as in memory, where exact.
