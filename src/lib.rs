@@ -18,9 +18,13 @@
 
 pub mod addr;
 pub mod arch;
+pub mod cli;
+pub mod command;
+pub mod expr;
 pub mod image;
 pub mod memory;
 pub mod module;
+pub mod report;
 pub mod session;
 pub mod types;
 pub mod unwind;
