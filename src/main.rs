@@ -1,3 +1,7 @@
 //! The program `obit`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(obit::cli::run(std::env::args_os()))
+}

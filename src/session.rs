@@ -1,5 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+pub mod modules;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

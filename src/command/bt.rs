@@ -1,0 +1,303 @@
+//! `obit bt`: backtraces.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
+
+use super::{CommandError, LimitArgs, Output, TargetArgs, common};
+use crate::addr::RunAddr;
+use crate::image::ThreadState;
+use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
+use crate::report::json::Json;
+use crate::report::json_backtrace::{self, FrameSource, begin_backtrace};
+use crate::report::signal_text;
+use crate::report::source::Sources;
+use crate::session::{Session, Trace, Variable};
+use crate::unwind::StackEnd;
+use crate::value::Limits;
+
+/// Threads whose answer is made before the first of them is written: bounds the memory.
+const THREADS_AT_ONCE: usize = 64;
+/// JSON starts with the notes, and notes come up while threads are read: so much is held back until then.
+const HELD_BACK: usize = 16 << 20;
+/// A folded stack may be this deep: enough for the deepest recursion that an 8 GiB stack allows at 64 bytes a frame
+/// would be 134 million; ten million are as many as anybody waits for.
+const DEEP: usize = 10_000_000;
+
+/// Arguments of `bt`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// Which threads: all, crashed, or one by its LWP [default: the crashed one in full, the others grouped]
+    #[arg(long, value_name = "all|crashed|LWP", value_parser = parse_thread_choice, help_heading = "Selection")]
+    thread: Option<ThreadChoice>,
+    /// Show every frame's local variables
+    #[arg(long)]
+    locals: bool,
+    /// Show threads with identical stacks once [default in text, except with --thread all --locals]
+    #[arg(long, overrides_with = "no_group")]
+    group: bool,
+    /// Show every thread by itself
+    #[arg(long)]
+    no_group: bool,
+    /// Show at most N frames a thread; the outermost are kept
+    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
+    frames: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum ThreadChoice {
+    All,
+    Crashed,
+    Lwp(u32),
+}
+
+fn parse_thread_choice(text: &str) -> Result<ThreadChoice, String> {
+    match text {
+        "all" => Ok(ThreadChoice::All),
+        "crashed" => Ok(ThreadChoice::Crashed),
+        _ => text.parse().map(ThreadChoice::Lwp).map_err(|_| "expected all, crashed or an LWP".to_owned()),
+    }
+}
+
+/// Answers `bt`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = args.target.open()?;
+    if args.target.json { write_json(args, &session, output) } else { write_text(args, &session, output) }
+}
+
+/// The threads asked for, the crashed one first.
+fn chosen<'a>(args: &Args, session: &'a Session) -> Result<Vec<&'a ThreadState>, CommandError> {
+    let threads = &session.image.threads;
+    match args.thread {
+        None | Some(ThreadChoice::All) => Ok(threads.iter().collect()),
+        Some(ThreadChoice::Crashed) => {
+            let crashed: Vec<_> = threads.iter().filter(|thread| thread.crashed).collect();
+            if crashed.is_empty() {
+                return Err(CommandError::NoMatch(format!(
+                    "{}: no thread is marked as the crashed one; --thread all shows all of them",
+                    session.image.path.display()
+                )));
+            }
+            Ok(crashed)
+        }
+        Some(ThreadChoice::Lwp(lwp)) => Ok(vec![super::selected::find_thread(session, lwp)?]),
+    }
+}
+
+/// One chunk of threads after another, each chunk's threads in parallel.
+fn for_each_in_parallel<T: Send>(
+    threads: &[&ThreadState],
+    make: impl Fn(&ThreadState) -> T + Sync,
+    mut take: impl FnMut(T) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    if let [thread] = threads {
+        // A single thread does not wait for workers to start.
+        return take(make(thread));
+    }
+    for chunk in threads.chunks(THREADS_AT_ONCE) {
+        let made: Vec<T> = chunk.par_iter().map(|thread| make(thread)).collect();
+        made.into_iter().try_for_each(&mut take)?;
+    }
+    Ok(())
+}
+
+fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let threads = chosen(args, session)?;
+    let limits = args.limits.limits();
+    let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
+    let module = |id| session.module_label(id);
+    let source = FrameSource {
+        types: &session.types,
+        module: &module,
+        variables: args.locals.then_some(&variables as &(dyn Fn(&Trace, usize) -> Vec<Variable> + Sync)),
+    };
+    let mut held = Vec::new();
+    let mut notes_written = None;
+    let make = |thread: &ThreadState| {
+        let trace = session.trace(thread, args.frames);
+        let mut json = Json::new();
+        json_backtrace::write_thread(&mut json, thread, &trace, &source);
+        json.into_bytes()
+    };
+    let mut first = true;
+    let head = |notes: &[crate::image::Note]| {
+        let mut json = Json::new();
+        begin_backtrace(&mut json, &session.image, notes);
+        json.into_bytes()
+    };
+    for_each_in_parallel(&threads, make, |bytes: Vec<u8>| {
+        if !std::mem::take(&mut first) {
+            held.push(b',');
+        }
+        held.extend_from_slice(&bytes);
+        if notes_written.is_none() && held.len() >= HELD_BACK {
+            let notes = session.notes();
+            output.out.write_all(&head(&notes))?;
+            notes_written = Some(notes.len());
+        }
+        if notes_written.is_some() {
+            output.out.write_all(&held)?;
+            held.clear();
+        }
+        Ok(())
+    })?;
+    let notes = session.notes();
+    if notes_written.is_none() {
+        output.out.write_all(&head(&notes))?;
+        output.out.write_all(&held)?;
+    }
+    output.out.write_all(b"]")?;
+    // Notes that came up after the head was written.
+    if let Some(late) = notes_written.and_then(|written| notes.get(written..)).filter(|late| !late.is_empty()) {
+        let mut json = Json::continuing(true);
+        json_backtrace::write_notes(&mut json, "late_notes", late);
+        output.out.write_all(json.bytes())?;
+    }
+    output.out.write_all(b"}\n")?;
+    Ok(())
+}
+
+/// Threads with one stack.
+struct Group<'a> {
+    threads: Vec<&'a ThreadState>,
+    trace: Trace,
+}
+
+fn write_text(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let threads = chosen(args, session)?;
+    write_header(session, output)?;
+    let limits = args.limits.limits();
+    // In a frame's line only scalars are shown: what pointers lead to is not read.
+    let flat = Limits { depth: limits.depth.min(1), ..limits };
+    let limits = if args.locals { limits } else { flat };
+    let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
+    let module = |id| session.module_label(id);
+    let sources = Sources::new(args.target.sysroot.clone());
+    let text = StackText {
+        types: &session.types,
+        module: &module,
+        variables: &variables,
+        sources: &sources,
+        paint: output.paint,
+        address_digits: session.image.arch.address_size() * 2,
+        frame_limit: args.frames,
+    };
+    let full = if args.locals { Detail::Locals } else { Detail::Arguments };
+    let everything = matches!(args.thread, Some(ThreadChoice::All));
+    let group = !args.no_group && (args.group || !(everything && args.locals));
+
+    let is_first = |thread: &&&ThreadState| thread.crashed || args.thread.is_some() && !everything;
+    let in_full: Vec<_> = threads.iter().filter(is_first).copied().collect();
+    let rest: Vec<_> = threads.iter().filter(|thread| !is_first(thread)).copied().collect();
+    // A target in which nothing crashed still shows its first thread in full.
+    let (in_full, rest) = match (in_full.is_empty(), rest.split_first()) {
+        (true, Some((first, rest))) => (vec![*first], rest.to_vec()),
+        _ => (in_full, rest),
+    };
+    for thread in in_full {
+        let block = thread_block(session, &text, thread, args.frames, full);
+        output.out.write_all(block.as_bytes())?;
+    }
+    if !rest.is_empty() && !group {
+        let make = |thread: &ThreadState| thread_block(session, &text, thread, args.frames, full);
+        for_each_in_parallel(&rest, make, |block: String| Ok(output.out.write_all(block.as_bytes())?))?;
+    } else if !rest.is_empty() {
+        let detail = if everything { full } else { Detail::Compact };
+        for group in grouped_by_stack(session, &rest, args.frames)? {
+            let mut block = String::new();
+            let _ = writeln!(block, "\n{}", output.paint.heading(group_title(&group, detail)));
+            text.write_stack(&mut block, &group.trace, detail);
+            output.out.write_all(block.as_bytes())?;
+        }
+    }
+    common::write_notes(output, &session.notes())
+}
+
+fn write_header(session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let image = &session.image;
+    let process = &image.process;
+    let name = process.command.as_deref().or(process.executable.as_deref()).or(process.name.as_deref());
+    let pid = process.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    let (name, arch) = (name.unwrap_or("a program that it does not name"), image.arch.name());
+    writeln!(output.out, "Core was generated by `{name}' ({arch}{pid}).")?;
+    if let Some(signal) = &image.signal {
+        let signal = signal_text::describe(signal);
+        writeln!(output.out, "Program terminated with signal {}.", output.paint.alarm(signal))?;
+    }
+    Ok(())
+}
+
+/// A thread by itself.
+fn thread_block(
+    session: &Session,
+    text: &StackText<'_>,
+    thread: &ThreadState,
+    frames: usize,
+    detail: Detail,
+) -> String {
+    let mut trace = session.trace(thread, frames);
+    if trace.stack.omitted > 0 || trace.stack.end == StackEnd::Limit {
+        // Deep recursion: its cycles are folded first, and the limit is for what is left.
+        trace = session.trace(thread, DEEP);
+    }
+    let name = thread.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let crashed = if thread.crashed { " (crashed)" } else { "" };
+    let mut out = String::new();
+    let _ = writeln!(out, "\n{}", text.paint.heading(format!("Thread {}{name}{crashed}:", thread.lwp)));
+    text.write_stack(&mut out, &trace, detail);
+    out
+}
+
+fn group_title(group: &Group<'_>, detail: Detail) -> String {
+    let lwps: Vec<u32> = group.threads.iter().map(|thread| thread.lwp).collect();
+    match group.threads.as_slice() {
+        [thread] => {
+            let name = thread.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+            format!("Thread {}{name}:", thread.lwp)
+        }
+        threads => {
+            let count = threads.len();
+            let values = match (detail, lwps.first()) {
+                (Detail::Arguments | Detail::Locals, Some(first)) => format!("; values are those of thread {first}"),
+                _ => String::new(),
+            };
+            let noun = plural(count, "thread", "threads");
+            format!("Threads {} ({} {noun}{values}):", id_ranges(&lwps), grouped(count))
+        }
+    }
+}
+
+/// The largest group first; among equals the one whose first thread comes first.
+fn grouped_by_stack<'a>(
+    session: &Session,
+    threads: &[&'a ThreadState],
+    frames: usize,
+) -> Result<Vec<Group<'a>>, CommandError> {
+    /// What makes two stacks identical: every pc, and how they end.
+    type Key = (Vec<RunAddr>, usize, StackEnd);
+    let mut by_stack: HashMap<Key, usize> = HashMap::new();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut next = 0;
+    let make = |thread: &ThreadState| {
+        let trace = session.trace(thread, frames);
+        let pcs = trace.stack.frames.iter().map(|frame| frame.pc).collect();
+        ((pcs, trace.stack.omitted, trace.stack.end), trace)
+    };
+    for_each_in_parallel(threads, make, |(key, trace): (Key, Trace)| {
+        let thread = threads[next];
+        next += 1;
+        let index = *by_stack.entry(key).or_insert(groups.len());
+        match groups.get_mut(index) {
+            Some(group) => group.threads.push(thread),
+            None => groups.push(Group { threads: vec![thread], trace }),
+        }
+        Ok(())
+    })?;
+    groups.sort_by_key(|group| std::cmp::Reverse(group.threads.len()));
+    Ok(groups)
+}

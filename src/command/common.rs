@@ -1,0 +1,148 @@
+//! Options that several commands share, and what they lead to.
+
+use std::path::PathBuf;
+
+use super::{CommandError, Output};
+use crate::image::Note;
+use crate::report::json::Json;
+use crate::session::{OpenOptions, Session};
+use crate::value::Limits;
+
+/// How many notes are printed one by one before the rest is only counted.
+const MAX_NOTES_SHOWN: usize = 6;
+
+/// When colours are used.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The target and where its files are.
+#[derive(clap::Args, Debug, Clone)]
+pub struct TargetArgs {
+    /// A core file, plain or compressed (.gz, .zst, .xz, .lz4)
+    pub target: PathBuf,
+    /// The main executable, where the core's own record of it does not lead to the file
+    #[arg(long, value_name = "FILE", help_heading = "Files", value_hint = clap::ValueHint::FilePath)]
+    pub exe: Option<PathBuf>,
+    /// Look for every module under DIR first
+    #[arg(long, value_name = "DIR", help_heading = "Files", value_hint = clap::ValueHint::DirPath)]
+    pub sysroot: Option<PathBuf>,
+    /// Look for separate debug files here too (may repeat) [default: /usr/lib/debug]
+    #[arg(long, value_name = "DIR", help_heading = "Files", value_hint = clap::ValueHint::DirPath)]
+    pub debug_dir: Vec<PathBuf>,
+    /// Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]
+    #[arg(long, overrides_with = "no_debuginfod", help_heading = "Files")]
+    pub debuginfod: bool,
+    /// Do not ask any server
+    #[arg(long, help_heading = "Files")]
+    pub no_debuginfod: bool,
+    /// Use a file whose build-id differs from the core's [default: refuse it, and say so]
+    #[arg(long, help_heading = "Files")]
+    pub allow_mismatch: bool,
+    /// Print one JSON document (its schema: obit schema)
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
+    pub color: ColorChoice,
+}
+
+impl TargetArgs {
+    /// Opens the target.
+    pub fn open(&self) -> Result<Session, CommandError> {
+        if let Some(problem) = not_yet(&self.target) {
+            return Err(CommandError::Usage(problem));
+        }
+        Ok(Session::open(&self.target, &self.open_options())?)
+    }
+
+    fn open_options(&self) -> OpenOptions {
+        let debuginfod = match (self.debuginfod, self.no_debuginfod) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        OpenOptions {
+            executable: self.exe.clone(),
+            sysroot: self.sysroot.clone(),
+            debug_directories: self.debug_dir.clone(),
+            debuginfod,
+            allow_mismatch: self.allow_mismatch,
+        }
+    }
+}
+
+/// Targets that the contract has and this version cannot open.
+fn not_yet(target: &std::path::Path) -> Option<String> {
+    let text = target.to_string_lossy();
+    if text.starts_with("pid:") {
+        return Some(format!("{text}: this version cannot look into live processes yet; make a core with gcore"));
+    }
+    if text.ends_with(".obit") {
+        return Some(format!("{text}: this version cannot read snapshots yet; give it the core"));
+    }
+    None
+}
+
+/// Bounds on what is printed of values.
+#[derive(clap::Args, Debug, Clone)]
+pub struct LimitArgs {
+    /// Show at most N levels of nested aggregates and followed pointers
+    #[arg(long, value_name = "N", default_value_t = Limits::default().depth, help_heading = "Limits")]
+    pub depth: usize,
+    /// Show at most N elements of an array
+    #[arg(long, value_name = "N", default_value_t = Limits::default().items, help_heading = "Limits")]
+    pub max_items: usize,
+    /// Show at most N bytes of a string
+    #[arg(long, value_name = "N", default_value_t = Limits::default().string, help_heading = "Limits")]
+    pub max_string: usize,
+    /// Show plain fields as the debug information has them, without any language formatter
+    #[arg(long, help_heading = "Output")]
+    pub raw: bool,
+}
+
+impl LimitArgs {
+    /// As values are bounded.
+    pub fn limits(&self) -> Limits {
+        Limits { depth: self.depth, items: self.max_items, string: self.max_string }
+    }
+}
+
+/// Which frame.
+#[derive(clap::Args, Debug, Clone)]
+pub struct FrameArgs {
+    /// The thread, by its LWP [default: the crashed one]
+    #[arg(long, value_name = "LWP", help_heading = "Selection")]
+    pub thread: Option<u32>,
+    /// The frame, counted as bt does
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Selection")]
+    pub frame: usize,
+}
+
+/// Writes a whole JSON document and its line end.
+pub fn write_document(output: &mut Output<'_>, json: Json) -> Result<(), CommandError> {
+    output.out.write_all(&json.into_bytes())?;
+    output.out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Prints the notes at the end of a text answer: the first ones, and how many more there are.
+pub fn write_notes(output: &mut Output<'_>, notes: &[Note]) -> Result<(), CommandError> {
+    output.out.flush()?;
+    // What cannot be said beside the answer does not make the answer wrong.
+    let shown = if notes.len() == MAX_NOTES_SHOWN + 1 { notes.len() } else { MAX_NOTES_SHOWN };
+    for note in notes.iter().take(shown) {
+        let _ = writeln!(output.err, "note: {}", note.message);
+    }
+    if notes.len() > shown {
+        let _ = writeln!(output.err, "note: {} more notes (--json has them all)", notes.len() - shown);
+    }
+    Ok(())
+}

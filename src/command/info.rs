@@ -1,0 +1,135 @@
+//! `obit info`: the process at a glance.
+
+use super::{CommandError, Output, TargetArgs, common};
+use crate::image::ProcessInfo;
+use crate::report::bt_text::{grouped, plural};
+use crate::report::documents::{self, Counts};
+use crate::report::signal_text;
+use crate::session::Session;
+use crate::session::modules::{DebugStatus, FileStatus};
+
+/// Auxiliary vector entries worth a line (AT_ numbers of uapi/linux/auxvec.h, Linux 6.1).
+const AUXV: &[(u64, &str)] = &[
+    (9, "entry"),
+    (3, "program_headers"),
+    (7, "interpreter_base"),
+    (33, "vdso"),
+    (6, "page_size"),
+    (16, "hwcap"),
+    (26, "hwcap2"),
+    (23, "secure"),
+];
+
+/// Arguments of `info`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+}
+
+/// Answers `info`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = args.target.open()?;
+    let counts = count(&session);
+    let image = &session.image;
+    let auxv = highlights(&image.process);
+    let notes = session.notes();
+    if args.target.json {
+        return common::write_document(output, documents::info(image, &auxv, counts, &notes));
+    }
+    let process = &image.process;
+    let paint = output.paint;
+    let out = &mut *output.out;
+    let mut line = |label: &str, text: Option<String>| match text {
+        Some(text) => writeln!(out, "{} {text}", paint.heading(format_args!("{label:<14}"))),
+        None => Ok(()),
+    };
+    line("core", Some(image.path.display().to_string()))?;
+    line("command", process.command.clone())?;
+    line("executable", process.executable.clone())?;
+    line("process", process.pid.map(|pid| process_text(process, pid)))?;
+    line("architecture", Some(image.arch.name().to_owned()))?;
+    line("signal", Some(image.signal.as_ref().map_or_else(|| "none recorded".to_owned(), signal_text::describe)))?;
+    line("threads", Some(grouped(image.threads.len())))?;
+    let (mappings, saved, mapped) = (image.mappings.len(), counts.saved_bytes, counts.mapped_bytes);
+    let memory = format!("{} saved of {} in {} mappings", bytes_text(saved), bytes_text(mapped), grouped(mappings));
+    line("memory", Some(memory))?;
+    line("modules", Some(modules_text(counts)))?;
+    let auxv_text: Vec<String> = auxv.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
+    line("auxv", (!auxv_text.is_empty()).then(|| auxv_text.join(", ")))?;
+    common::write_notes(output, &notes)
+}
+
+fn process_text(process: &ProcessInfo, pid: u32) -> String {
+    let mut text = pid.to_string();
+    let details = [("parent", process.ppid), ("uid", process.uid), ("gid", process.gid)];
+    for (label, number) in details {
+        if let Some(number) = number {
+            text += &format!(", {label} {number}");
+        }
+    }
+    text
+}
+
+fn modules_text(counts: Counts) -> String {
+    let mut text = grouped(counts.modules);
+    if counts.modules_missing > 0 {
+        let noun = plural(counts.modules_missing, "file", "files");
+        text +=
+            &format!(", {} {noun} missing or of another build (see: obit modules)", grouped(counts.modules_missing));
+    }
+    if counts.without_debug_info > 0 {
+        text += &format!(", {} without debug information", grouped(counts.without_debug_info));
+    }
+    text
+}
+
+/// The entries that are there, with their names.
+fn highlights(process: &ProcessInfo) -> Vec<(&'static str, u64)> {
+    AUXV.iter().filter_map(|(kind, name)| Some((*name, process.auxv(*kind)?))).collect()
+}
+
+fn count(session: &Session) -> Counts {
+    let modules = session.modules();
+    let is_missing = |file: &FileStatus| matches!(file, FileStatus::Missing | FileStatus::Mismatch { used: false, .. });
+    Counts {
+        modules: modules.len(),
+        modules_missing: modules.iter().filter(|row| is_missing(&row.file)).count(),
+        without_debug_info: modules
+            .iter()
+            .filter(|row| matches!(row.debug, DebugStatus::Missing | DebugStatus::SymbolsOnly))
+            .count(),
+        mapped_bytes: session
+            .image
+            .mappings
+            .iter()
+            .fold(0, |sum: u64, mapping| sum.saturating_add(mapping.end.0.saturating_sub(mapping.start.0))),
+        saved_bytes: session.image.mappings.iter().fold(0, |sum: u64, mapping| sum.saturating_add(mapping.saved)),
+    }
+}
+
+/// `1.5 MiB`.
+pub(super) fn bytes_text(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut number = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        number /= 1024.0;
+        unit += 1;
+    }
+    if number < 10.0 { format!("{number:.1} {}", UNITS[unit]) } else { format!("{number:.0} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_text;
+
+    #[test]
+    fn sizes_are_short() {
+        let texts: Vec<String> = [0, 1023, 1024, 1536, 450_560, 9 << 30, u64::MAX].map(bytes_text).to_vec();
+        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "440 KiB", "9.0 GiB", "16 EiB"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! The commands: each takes its arguments, asks the session and hands rows to [`report`](crate::report).
+
+pub mod bt;
+pub mod common;
+pub mod info;
+pub mod list;
+pub mod maps;
+pub mod modules;
+pub mod registers;
+pub mod selected;
+pub mod threads;
+
+use std::io::{self, Write};
+
+use crate::report::style::Paint;
+
+pub use common::{FrameArgs, LimitArgs, TargetArgs};
+
+/// One question about a target.
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// Show backtraces: the crashed thread in full, the other threads grouped by identical stack
+    Bt(bt::Args),
+    /// List the threads
+    Threads(threads::Args),
+    /// Show the process: its signal, command line, environment and what is missing
+    Info(info::Args),
+    /// List the modules, and which of their files were found
+    Modules(modules::Args),
+    /// List the memory mappings
+    Maps(maps::Args),
+    /// Show a frame's registers
+    Registers(registers::Args),
+    /// Show source lines
+    List(list::Args),
+}
+
+impl Command {
+    /// The options that every command on a target has.
+    pub fn target_args(&self) -> Option<&TargetArgs> {
+        Some(match self {
+            Command::Bt(args) => &args.target,
+            Command::Threads(args) => &args.target,
+            Command::Info(args) => &args.target,
+            Command::Modules(args) => &args.target,
+            Command::Maps(args) => &args.target,
+            Command::Registers(args) => &args.target,
+            Command::List(args) => &args.target,
+        })
+    }
+
+    /// Answers.
+    pub fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        match self {
+            Command::Bt(args) => bt::run(args, output),
+            Command::Threads(args) => threads::run(args, output),
+            Command::Info(args) => info::run(args, output),
+            Command::Modules(args) => modules::run(args, output),
+            Command::Maps(args) => maps::run(args, output),
+            Command::Registers(args) => registers::run(args, output),
+            Command::List(args) => list::run(args, output),
+        }
+    }
+}
+
+/// Where answers go.
+pub struct Output<'a> {
+    /// The answer.
+    pub out: &'a mut dyn Write,
+    /// What is said beside it.
+    pub err: &'a mut dyn Write,
+    /// Colours of the answer.
+    pub paint: Paint,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The question was understood, and nothing matched it.
+    #[error("{0}")]
+    NoMatch(String),
+    /// The question itself, or something that this version cannot do.
+    #[error("{0}")]
+    Usage(String),
+    /// The target could not be opened.
+    #[error(transparent)]
+    Session(#[from] crate::session::SessionError),
+    /// The expression.
+    #[error("{0}")]
+    Expression(crate::expr::ExprError),
+    /// The answer could not be written.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<crate::expr::ExprError> for CommandError {
+    fn from(error: crate::expr::ExprError) -> CommandError {
+        if error.is_unknown_name() { CommandError::NoMatch(error.to_string()) } else { CommandError::Expression(error) }
+    }
+}
+
+impl CommandError {
+    /// The contract's exit status.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            CommandError::NoMatch(_) => 1,
+            CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            _ => 2,
+        }
+    }
+}

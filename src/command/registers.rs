@@ -1,0 +1,160 @@
+//! `obit registers`: a frame's registers, laid out as gdb's `info registers`.
+
+use super::selected::{Selected, select};
+use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use crate::addr::RunAddr;
+use crate::arch::{Arch, Registers};
+use crate::report::documents::{self, RegisterRow, hex_value};
+
+/// Registers that gdb shows with the general ones although DWARF or the core keeps them elsewhere.
+const GENERAL_TOO: &[&str] =
+    &["eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cpsr", "pstate", "orig_rax", "orig_eax"];
+/// Flags of EFLAGS (Intel SDM volume 1, 3.4.3), by bit.
+const EFLAGS: &[(u32, &str)] = &[
+    (0, "CF"),
+    (2, "PF"),
+    (4, "AF"),
+    (6, "ZF"),
+    (7, "SF"),
+    (8, "TF"),
+    (9, "IF"),
+    (10, "DF"),
+    (11, "OF"),
+    (14, "NT"),
+    (16, "RF"),
+    (17, "VM"),
+    (18, "AC"),
+    (19, "VIF"),
+    (20, "VIP"),
+    (21, "ID"),
+];
+
+/// Arguments of `registers`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    #[command(flatten)]
+    frame: FrameArgs,
+    /// Show vector and floating-point registers too
+    #[arg(long)]
+    all: bool,
+    /// Only these registers
+    #[arg(value_name = "REGISTER")]
+    names: Vec<String>,
+}
+
+/// Answers `registers`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = args.target.open()?;
+    let selected = select(&session, &args.frame)?;
+    let registers = selected
+        .registers()
+        .ok_or_else(|| CommandError::NoMatch(format!("thread {} has no registers", selected.thread.lwp)))?;
+    let rows = chosen_rows(args, registers)?;
+    let notes = session.notes();
+    if args.target.json {
+        let json = documents::registers(selected.thread.lwp, args.frame.frame, &rows, &notes);
+        return common::write_document(output, json);
+    }
+    for row in &rows {
+        let Some(bytes) = &row.bytes else {
+            writeln!(output.out, "{:<15}<not saved>", row.name)?;
+            continue;
+        };
+        let (hex, natural) = (hex_value(bytes), natural_text(&selected, row, bytes));
+        // Long names and wide values push what follows to the right, as in gdb.
+        let line = format!("{:<15}{hex:<19}{natural}", row.name);
+        writeln!(output.out, "{}", line.trim_end())?;
+    }
+    common::write_notes(output, &notes)
+}
+
+fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, CommandError> {
+    let everything = all_rows(registers);
+    if args.names.is_empty() {
+        let general = registers.arch().general_registers();
+        let is_general =
+            |name: &str| general.iter().any(|register| register.name == name) || GENERAL_TOO.contains(&name);
+        return Ok(everything.into_iter().filter(|row| args.all || is_general(&row.name)).collect());
+    }
+    let mut rows = Vec::new();
+    for name in &args.names {
+        let plain = name.strip_prefix('$').unwrap_or(name);
+        let row = everything.iter().find(|row| row.name == plain).cloned().ok_or_else(|| {
+            CommandError::NoMatch(format!("{name}: no such register in this frame (--all lists all of them)"))
+        })?;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Every register that the frame has, general ones first.
+fn all_rows(registers: &Registers) -> Vec<RegisterRow> {
+    let arch = registers.arch();
+    let mut rows: Vec<RegisterRow> = arch
+        .general_registers()
+        .iter()
+        .map(|register| RegisterRow { name: register.name.to_owned(), bytes: registers.bytes(register.dwarf) })
+        .collect();
+    let Some(vectors) = &registers.vectors else { return rows };
+    let numbered = vectors.numbered.iter().map(|(_, name, bytes)| (*name, bytes));
+    let named = vectors.named.iter().map(|(name, bytes)| (*name, bytes));
+    let mut wide: Vec<_> = numbered.chain(named).collect();
+    // The flags and segments come right after the general registers, as in gdb.
+    wide.sort_by_key(|(name, _)| GENERAL_TOO.iter().position(|known| known == name).unwrap_or(GENERAL_TOO.len()));
+    rows.extend(
+        wide.into_iter().map(|(name, bytes)| RegisterRow { name: name.to_owned(), bytes: Some(bytes.clone()) }),
+    );
+    rows
+}
+
+/// gdb's second column: code and data pointers as such, flags by name, other integers in decimal.
+fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> String {
+    if bytes.len() > 8 {
+        return String::new();
+    }
+    let mut wide = [0; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    let value = u64::from_le_bytes(wide);
+    match row.name.as_str() {
+        "rip" | "eip" | "pc" => {
+            let symbol = selected.session.symbol(RunAddr(value));
+            format!("{value:#x}{}", symbol.map(|found| format!(" {}", symbol_text(&found))).unwrap_or_default())
+        }
+        "rsp" | "rbp" | "esp" | "ebp" | "sp" => format!("{value:#x}"),
+        "eflags" => flags_text(value),
+        _ => match (bytes.len(), selected.session.image.arch) {
+            (8, Arch::X86_64 | Arch::Aarch64) => (value as i64).to_string(),
+            (4, _) => (value as u32 as i32).to_string(),
+            _ => value.to_string(),
+        },
+    }
+}
+
+/// `<main+4>`.
+pub(super) fn symbol_text((name, distance): &(String, u64)) -> String {
+    if *distance == 0 { format!("<{name}>") } else { format!("<{name}+{distance}>") }
+}
+
+fn flags_text(value: u64) -> String {
+    let mut text = "[ ".to_owned();
+    for (bit, name) in EFLAGS {
+        if value >> bit & 1 == 1 {
+            text += name;
+            text.push(' ');
+        }
+    }
+    text + "]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_read_as_in_gdb() {
+        assert_eq!(flags_text(0x10212), "[ AF IF RF ]");
+        assert_eq!(flags_text(0x202), "[ IF ]");
+    }
+}

@@ -1,0 +1,383 @@
+//! Stacks as text, in the form that gdb's users know.
+//!
+//! ```text
+//! #0  0x0000558a409781ee in crash_here (it=0x7ffdf9a89a28, depth=4) at w1.c:12
+//!         12          p->pos.x = local + it->id;
+//! ```
+
+use std::fmt::Write as _;
+
+use super::fold::{Part, fold};
+use super::source::Sources;
+use super::style::Paint;
+use super::values::value_text;
+use crate::module::ModuleId;
+use crate::session::modules::ModuleLabel;
+use crate::session::{Code, Frame, Role, Trace, Variable};
+use crate::types::{Language, TypeTable};
+use crate::unwind::{StackEnd, Trust};
+use crate::value::{Provenance, Value, ValueKind};
+
+/// How much is shown of each frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Function and line.
+    Compact,
+    /// Also the arguments and the source line.
+    Arguments,
+    /// Also the locals.
+    Locals,
+}
+
+/// What the text of a stack is made from.
+pub struct StackText<'a> {
+    /// Names of types.
+    pub types: &'a TypeTable,
+    /// Names of modules.
+    pub module: &'a (dyn Fn(ModuleId) -> Option<ModuleLabel<'a>> + Sync),
+    /// A frame's variables.
+    pub variables: &'a (dyn Fn(&Trace, usize) -> Vec<Variable> + Sync),
+    /// Source files.
+    pub sources: &'a Sources,
+    /// Colours.
+    pub paint: Paint,
+    /// Hex digits of an address: 16 or 8.
+    pub address_digits: usize,
+    /// Frames to show at most, after folding; the outermost are kept.
+    pub frame_limit: usize,
+}
+
+/// A line (or so) of a stack.
+enum Item {
+    Frame(usize),
+    Repeat { period: usize, times: usize },
+    Omitted(usize),
+}
+
+impl StackText<'_> {
+    /// The frames of a stack, and why it ends where that is not the thread's start.
+    pub fn write_stack(&self, out: &mut String, trace: &Trace, detail: Detail) {
+        let items = self.items(trace);
+        let highest = trace.frames.last().map_or(0, |frame| frame.index);
+        // As gdb does: `#0 ` and `#12` align from two digits on.
+        let width = highest.to_string().len().max(2);
+        for item in items {
+            match item {
+                Item::Frame(position) => self.write_frame(out, trace, position, width, detail),
+                Item::Repeat { period, times } => {
+                    let what = if period == 1 {
+                        "frame above repeats".to_owned()
+                    } else {
+                        format!("{period} frames above repeat")
+                    };
+                    let line = format!("… the {what} {} more {} …", grouped(times), plural(times, "time", "times"));
+                    let _ = writeln!(out, "{:width$}  {}", "", self.paint.aside(line), width = width + 1);
+                }
+                Item::Omitted(count) => {
+                    let noun = plural(count, "frame", "frames");
+                    let line = format!("… {} {noun} left out (--frames shows more) …", grouped(count));
+                    let _ = writeln!(out, "{:width$}  {}", "", self.paint.aside(line), width = width + 1);
+                }
+            }
+        }
+        if let Some(reason) = end_text(trace) {
+            let _ = writeln!(out, "{}", self.paint.aside(format!("Backtrace stopped: {reason}")));
+        }
+    }
+
+    fn items(&self, trace: &Trace) -> Vec<Item> {
+        let keys: Vec<_> =
+            trace.frames.iter().map(|frame| (frame.pc, frame.inlined, frame.code.function.as_deref())).collect();
+        // The omitted frames lie between two that were kept: what repeats is folded on each side by itself.
+        let gap = trace.stack.omitted_at.filter(|_| trace.stack.omitted > 0);
+        let gap = gap.map(|machine| trace.frames.partition_point(|frame| frame.machine < machine));
+        let mut items = Vec::new();
+        let side = |from: usize, to: usize, items: &mut Vec<Item>| {
+            for part in fold(&keys[from..to]) {
+                match part {
+                    Part::Frames(range) => items.extend(range.map(|position| Item::Frame(from + position))),
+                    Part::Repeat { period, times, .. } => items.push(Item::Repeat { period, times }),
+                }
+            }
+        };
+        match gap {
+            Some(at) => {
+                side(0, at, &mut items);
+                items.push(Item::Omitted(trace.stack.omitted));
+                side(at, keys.len(), &mut items);
+            }
+            None => side(0, keys.len(), &mut items),
+        }
+        self.limited(items)
+    }
+
+    /// At most `frame_limit` frames: the inner half and the outer half of what is there.
+    fn limited(&self, items: Vec<Item>) -> Vec<Item> {
+        let frames = items.iter().filter(|item| matches!(item, Item::Frame(_))).count();
+        let limit = self.frame_limit.max(2);
+        if frames <= limit {
+            return items;
+        }
+        let (inner, outer) = (limit - limit / 2, frames - limit / 2);
+        let mut kept = Vec::new();
+        let mut seen = 0usize;
+        let mut left_out = 0;
+        for item in items {
+            let position = seen;
+            let hides = match &item {
+                Item::Frame(_) => {
+                    seen += 1;
+                    1
+                }
+                Item::Repeat { period, times } => period * times,
+                Item::Omitted(count) => *count,
+            };
+            // A line about frames belongs to the frame before it.
+            let anchor = if matches!(item, Item::Frame(_)) { position } else { position.saturating_sub(1) };
+            if anchor < inner || anchor >= outer {
+                if left_out > 0 && anchor >= outer {
+                    kept.push(Item::Omitted(left_out));
+                    left_out = 0;
+                }
+                kept.push(item);
+            } else {
+                left_out += hides;
+            }
+        }
+        kept
+    }
+
+    fn write_frame(&self, out: &mut String, trace: &Trace, position: usize, width: usize, detail: Detail) {
+        let Some(frame) = trace.frames.get(position) else { return };
+        let _ = write!(out, "#{:<width$} ", frame.index);
+        if frame.signal {
+            let _ = writeln!(out, "{}", self.paint.heading("<signal handler called>"));
+            return;
+        }
+        // The frames that others are inlined into stand at no address of their own.
+        let first_of_machine_frame =
+            position == 0 || trace.frames.get(position - 1).is_none_or(|inner| inner.machine != frame.machine);
+        if detail != Detail::Compact && first_of_machine_frame {
+            let address = format!("{:#0width$x}", frame.pc.0, width = self.address_digits + 2);
+            let _ = write!(out, "{} in ", self.paint.address(address));
+        }
+        let has_unit = frame.code.language.is_some();
+        let variables =
+            if detail == Detail::Compact || !has_unit { Vec::new() } else { (self.variables)(trace, position) };
+        self.write_location(out, frame, has_unit, &variables, detail);
+        out.push('\n');
+        if detail == Detail::Compact {
+            return;
+        }
+        self.write_source_line(out, &frame.code);
+        if detail == Detail::Locals {
+            self.write_locals(out, &variables);
+        }
+    }
+
+    fn write_location(&self, out: &mut String, frame: &Frame, has_unit: bool, variables: &[Variable], detail: Detail) {
+        let module = frame.module.and_then(|id| (self.module)(id));
+        let name = match (&frame.code.function, has_unit) {
+            (Some(name), true) => display_name(name, &frame.code).to_owned(),
+            (Some(name), false) => name.to_string(),
+            (None, _) => nameless(frame, module),
+        };
+        let _ = write!(out, "{}", self.paint.function(name));
+        if detail != Detail::Compact && frame.code.function.is_some() {
+            out.push_str(" (");
+            self.write_arguments(out, variables);
+            out.push(')');
+        }
+        match (&frame.code.file, frame.code.line) {
+            (Some(file), Some(line)) => {
+                let _ = write!(out, " at {}:{line}", self.paint.file(shortened(file)));
+            }
+            (Some(file), None) => {
+                let _ = write!(out, " in {}", self.paint.file(shortened(file)));
+            }
+            (None, _) => {
+                if let Some(module) = module.filter(|module| !module.is_executable && frame.code.function.is_some()) {
+                    let _ = write!(out, " from {}", self.paint.file(module.path));
+                }
+            }
+        }
+        let found_by = match frame.trust {
+            Trust::Scan => " <found by scanning the stack>",
+            Trust::FramePointer => " <found by frame pointer>",
+            Trust::Runtime => " <from the runtime's own record>",
+            Trust::Context | Trust::Cfi | Trust::Inline => "",
+        };
+        if !found_by.is_empty() {
+            let _ = write!(out, "{}", self.paint.aside(found_by));
+        }
+    }
+
+    fn write_arguments(&self, out: &mut String, variables: &[Variable]) {
+        let arguments = variables.iter().filter(|variable| variable.role == Role::Argument);
+        for (index, variable) in arguments.enumerate() {
+            if index > 0 {
+                out.push_str(", ");
+            }
+            let text =
+                if is_aggregate(&variable.value) { "...".to_owned() } else { value_text(self.types, &variable.value) };
+            let _ = write!(out, "{}{}={text}", self.paint.variable(&variable.name), entry_mark(variable));
+            self.write_inferred(out, variable);
+        }
+    }
+
+    /// The locals, and those arguments that the frame's line had no room for.
+    fn write_locals(&self, out: &mut String, variables: &[Variable]) {
+        for variable in variables {
+            if variable.role == Role::Argument && !is_aggregate(&variable.value) {
+                continue;
+            }
+            let text = value_text(self.types, &variable.value);
+            let _ = write!(out, "        {}{} = {text}", self.paint.variable(&variable.name), entry_mark(variable));
+            self.write_inferred(out, variable);
+            out.push('\n');
+        }
+    }
+
+    fn write_inferred(&self, out: &mut String, variable: &Variable) {
+        let absent = matches!(variable.value.kind, ValueKind::Absent(_));
+        if variable.provenance == Provenance::Inferred && !absent {
+            let _ = write!(out, "{}", self.paint.aside(" <inferred>"));
+        }
+    }
+
+    fn write_source_line(&self, out: &mut String, code: &Code) {
+        let (Some(file), Some(line)) = (&code.file, code.line) else { return };
+        let Some(source) = self.sources.find(file) else { return };
+        let Some(text) = source.line(line) else { return };
+        let _ = writeln!(out, "        {}", self.paint.aside(format!("{line}\t{text}")));
+    }
+}
+
+/// gdb's spelling of a value that is known from the call alone.
+fn entry_mark(variable: &Variable) -> &'static str {
+    let absent = matches!(variable.value.kind, ValueKind::Absent(_));
+    if variable.provenance == Provenance::EntryValue && !absent { "@entry" } else { "" }
+}
+
+/// What gdb abbreviates among arguments (`print frame-arguments scalars`).
+fn is_aggregate(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::Struct { .. } | ValueKind::Array { .. } | ValueKind::Variant { .. } => true,
+        ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } => is_aggregate(pointee),
+        _ => false,
+    }
+}
+
+/// Why the stack ends, where it does not end at the thread's start.
+fn end_text(trace: &Trace) -> Option<&'static str> {
+    match trace.stack.end {
+        StackEnd::Complete => None,
+        StackEnd::Limit if trace.stack.omitted > 0 => None,
+        StackEnd::Limit => Some("at the limit of frames (--frames)"),
+        StackEnd::Unreadable => Some("the memory of the frames above is not at hand"),
+        StackEnd::Corrupt => Some("the next frame cannot be right (corrupt stack?)"),
+        StackEnd::NoUnwindInfo => Some("nothing tells how to unwind further from here"),
+    }
+}
+
+/// A frame without a function's name: `libz.so.1+0x1234`.
+fn nameless(frame: &Frame, module: Option<ModuleLabel<'_>>) -> String {
+    match (module, frame.module_offset) {
+        (Some(module), Some(offset)) => format!("{}+{offset}", base_name(module.path)),
+        (Some(module), None) => base_name(module.path).to_owned(),
+        (None, _) => format!("{} (in no module)", frame.pc),
+    }
+}
+
+/// What follows the last slash.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+/// A path under the current directory without that directory.
+pub fn shortened(path: &str) -> &str {
+    static CURRENT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let current = CURRENT.get_or_init(|| Some(std::env::current_dir().ok()?.to_str()?.to_owned()));
+    let rest = current.as_deref().filter(|current| *current != "/").and_then(|current| path.strip_prefix(current));
+    rest.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
+}
+
+/// A function's name as gdb shows it in a frame: a C++ function without its parameters' types, as its arguments
+/// follow.
+pub fn display_name<'a>(name: &'a str, code: &Code) -> &'a str {
+    match code.language {
+        Some(Language::Cpp) => without_parameters(name),
+        _ => name,
+    }
+}
+
+fn without_parameters(name: &str) -> &str {
+    let mut end = name;
+    // What may follow the parameters: `f(int) const &`, `f(int) [clone .cold]`.
+    loop {
+        let shorter = [" const", " volatile", " &&", " &", " noexcept"]
+            .iter()
+            .find_map(|qualifier| end.strip_suffix(qualifier))
+            .or_else(|| end.strip_suffix(']').and_then(|rest| Some(&rest[..rest.rfind(" [")?])));
+        match shorter {
+            Some(shorter) => end = shorter,
+            None => break,
+        }
+    }
+    if !end.ends_with(')') {
+        return name;
+    }
+    let mut depth = 0usize;
+    for (at, byte) in end.bytes().enumerate().rev() {
+        match byte {
+            b')' => depth += 1,
+            b'(' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let short = &end[..at];
+            // `operator()` without parameters, and `(anonymous namespace)`.
+            let is_whole = short.is_empty() || short.ends_with("operator") || short.ends_with("::");
+            return if is_whole { name } else { short };
+        }
+    }
+    name
+}
+
+/// 1234567 as 1,234,567.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// One or many.
+pub fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
+}
+
+/// Thread ids in short: `4, 7-12`. `ids` in any order.
+pub fn id_ranges(ids: &[u32]) -> String {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut parts = Vec::new();
+    let mut rest = ids.as_slice();
+    while let Some(&first) = rest.first() {
+        let run = rest.iter().zip(first..).take_while(|(id, expected)| *id == expected).count();
+        let last = rest[run - 1];
+        parts.push(match run {
+            1 => first.to_string(),
+            2 => format!("{first}, {last}"),
+            _ => format!("{first}-{last}"),
+        });
+        rest = &rest[run..];
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,186 @@
+//! Values in JSON: one `kind` a variant of [`ValueKind`].
+
+use super::json::Json;
+use crate::session::{Role, Variable};
+use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::value::{Absent, Field, Provenance, Text, Value, ValueKind};
+
+/// The contract's word.
+pub fn provenance_code(provenance: Provenance) -> &'static str {
+    match provenance {
+        Provenance::Location => "location",
+        Provenance::EntryValue => "entry-value",
+        Provenance::Inferred => "inferred",
+    }
+}
+
+/// A variable with its value.
+pub fn write_variable(json: &mut Json, types: &TypeTable, variable: &Variable) {
+    json.begin_object();
+    json.field_string("name", Some(&variable.name));
+    json.key("role");
+    json.string(match variable.role {
+        Role::Argument => "argument",
+        Role::Local => "local",
+    });
+    json.field_string("type", variable.type_id.map(|id| types.name(id)));
+    if let Some(line) = variable.decl_line {
+        json.field_uint("decl_line", Some(line.into()));
+    }
+    json.key("provenance");
+    json.string(provenance_code(variable.provenance));
+    json.key("value");
+    write_value(json, types, &variable.value, variable.type_id);
+    json.end_object();
+}
+
+/// A value whose holder says that its type is `holder`; the value names its own where that differs.
+pub fn write_value(json: &mut Json, types: &TypeTable, value: &Value, holder: Option<TypeId>) {
+    json.begin_object();
+    json.key("kind");
+    json.string(kind_code(&value.kind));
+    if !matches!(value.kind, ValueKind::Absent(_) | ValueKind::Elided) && differs(types, value.type_id, holder) {
+        json.field_string("type", Some(types.name(value.type_id)));
+    }
+    write_content(json, types, value);
+    json.end_object();
+}
+
+fn differs(types: &TypeTable, own: TypeId, holder: Option<TypeId>) -> bool {
+    holder.is_none_or(|holder| holder != own && types.name(holder) != types.name(own))
+}
+
+fn kind_code(kind: &ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Int(_) | ValueKind::Uint(_) => "int",
+        ValueKind::Char { .. } => "char",
+        ValueKind::Bool(_) => "bool",
+        ValueKind::Enum { .. } => "enum",
+        ValueKind::Float { .. } => "float",
+        ValueKind::Pointer { reference: false, .. } => "pointer",
+        ValueKind::Pointer { reference: true, .. } => "reference",
+        ValueKind::Struct { union: false, .. } => "struct",
+        ValueKind::Struct { union: true, .. } => "union",
+        ValueKind::Array { .. } => "array",
+        ValueKind::String(_) => "string",
+        ValueKind::Variant { .. } => "variant",
+        ValueKind::Absent(_) => "absent",
+        ValueKind::Elided => "elided",
+    }
+}
+
+fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
+    match &value.kind {
+        ValueKind::Int(number) => {
+            json.key("int");
+            json.int(*number);
+        }
+        ValueKind::Uint(number) => {
+            json.key("int");
+            json.uint(*number);
+        }
+        ValueKind::Char { code, char } => {
+            json.key("int");
+            json.int((*code).into());
+            if let Some(char) = char {
+                json.field_string("char", Some(char.encode_utf8(&mut [0; 4])));
+            }
+        }
+        ValueKind::Bool(raw) => json.field_uint("int", Some(*raw)),
+        ValueKind::Enum { value, name } => {
+            json.key("int");
+            json.int(*value);
+            json.field_string("name", name.as_deref());
+        }
+        ValueKind::Float { value, .. } => {
+            json.key("float");
+            json.float(*value);
+        }
+        ValueKind::Pointer { address, symbol, string, pointee, .. } => {
+            json.field_hex("address", Some(address.0));
+            if let Some(symbol) = symbol {
+                json.field_string("symbol", Some(symbol));
+            }
+            if let Some(text) = string {
+                json.key("string");
+                json.program_text(&text.bytes);
+                if text.omitted > 0 {
+                    json.field_uint("omitted", Some(text.omitted));
+                }
+            }
+            if let Some(pointee) = pointee {
+                json.key("pointee");
+                write_value(json, types, pointee, target(types, value.type_id));
+            }
+        }
+        ValueKind::Struct { fields, .. } => write_fields(json, types, fields),
+        ValueKind::Array { length, items, omitted } => {
+            json.field_uint("length", Some(*length));
+            json.key("items");
+            json.begin_array();
+            let element = target(types, value.type_id);
+            for item in items {
+                write_value(json, types, item, element);
+            }
+            json.end_array();
+            json.field_uint("omitted", Some(*omitted));
+        }
+        ValueKind::String(text) => write_text(json, text),
+        ValueKind::Variant { variant, fields } => {
+            json.field_string("variant", Some(variant));
+            match fields.as_slice() {
+                [Field { name: Some(name), base: false, value }] if name == "__0" => {
+                    json.key("value");
+                    write_value(json, types, value, None);
+                }
+                _ => write_fields(json, types, fields),
+            }
+        }
+        ValueKind::Absent(absent) => write_absent(json, absent),
+        ValueKind::Elided => {}
+    }
+}
+
+/// What a pointer, reference or array says that its content is.
+fn target(types: &TypeTable, id: TypeId) -> Option<TypeId> {
+    match types.get(types.strip(id)).kind {
+        TypeKind::Pointer { target } | TypeKind::Reference { target, .. } => Some(target),
+        TypeKind::Array { element, .. } => Some(element),
+        _ => None,
+    }
+}
+
+fn write_fields(json: &mut Json, types: &TypeTable, fields: &[Field]) {
+    json.key("fields");
+    json.begin_array();
+    for field in fields {
+        json.begin_object();
+        json.field_string("name", field.name.as_deref());
+        json.field_string("type", Some(types.name(field.value.type_id)));
+        if field.base {
+            json.field_bool("base", true);
+        }
+        json.key("value");
+        write_value(json, types, &field.value, Some(field.value.type_id));
+        json.end_object();
+    }
+    json.end_array();
+}
+
+fn write_text(json: &mut Json, text: &Text) {
+    json.key("string");
+    json.program_text(&text.bytes);
+    json.field_uint("length", text.length);
+    json.field_uint("omitted", Some(text.omitted));
+}
+
+fn write_absent(json: &mut Json, absent: &Absent) {
+    json.key("why");
+    json.string(absent.why.code());
+    if let Some(address) = absent.address {
+        json.field_hex("address", Some(address.0));
+    }
+    if let Some(detail) = &absent.detail {
+        json.field_string("detail", Some(detail));
+    }
+}

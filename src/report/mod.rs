@@ -1,0 +1,20 @@
+//! What commands answer, as text for people and as JSON for programs.
+//!
+//! The commands gather rows; the files here render them. JSON is written as it is made, never held as a tree, so
+//! that a thousand threads with all their locals cost no more memory than a few of them.
+
+pub mod bt_text;
+pub mod documents;
+pub mod fold;
+pub mod json;
+pub mod json_backtrace;
+pub mod json_value;
+pub mod schema;
+pub mod signal_text;
+pub mod source;
+pub mod style;
+pub mod table;
+pub mod values;
+
+#[cfg(test)]
+pub(crate) mod testing;

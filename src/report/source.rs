@@ -1,0 +1,108 @@
+//! Source files: found where the debug information says, under the system root, or by name in the directory where
+//! obit runs; read once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files larger than this are no source that somebody reads.
+const MAX_SOURCE_BYTES: u64 = 64 << 20;
+
+/// Finds and keeps source files.
+#[derive(Default)]
+pub struct Sources {
+    sysroot: Option<PathBuf>,
+    files: Mutex<HashMap<String, Option<Arc<Source>>>>,
+}
+
+/// A source file that was found.
+pub struct Source {
+    /// Where.
+    pub path: PathBuf,
+    text: Vec<u8>,
+    /// Where each line starts.
+    starts: Vec<usize>,
+}
+
+impl Source {
+    /// How many lines it has.
+    pub fn line_count(&self) -> u32 {
+        u32::try_from(self.starts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The line's text (1 is the first), without its end and with what is no UTF-8 replaced.
+    pub fn line(&self, number: u32) -> Option<String> {
+        let index = (number as usize).checked_sub(1)?;
+        let start = *self.starts.get(index)?;
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..end)?;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
+    }
+}
+
+impl Sources {
+    /// Looks under `sysroot` first, where given.
+    pub fn new(sysroot: Option<PathBuf>) -> Sources {
+        Sources { sysroot, files: Mutex::default() }
+    }
+
+    /// The file that the line table calls `name`.
+    pub fn find(&self, name: &str) -> Option<Arc<Source>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = files.get(name) {
+            return known.clone();
+        }
+        let found = self.candidates(name).into_iter().find_map(|path| load(&path)).map(Arc::new);
+        files.insert(name.to_owned(), found.clone());
+        found
+    }
+
+    /// Where the file is looked for, in order.
+    pub fn candidates(&self, name: &str) -> Vec<PathBuf> {
+        let path = Path::new(name);
+        let mut candidates = Vec::new();
+        if let Some(sysroot) = &self.sysroot {
+            candidates.push(sysroot.join(path.strip_prefix("/").unwrap_or(path)));
+        }
+        candidates.push(path.to_owned());
+        // As gdb's default source path does: the name in the current directory.
+        if let Some(file) = path.file_name() {
+            candidates.push(PathBuf::from(file));
+        }
+        candidates
+    }
+}
+
+fn load(path: &Path) -> Option<Source> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
+        return None;
+    }
+    let text = std::fs::read(path).ok()?;
+    let mut starts = vec![0];
+    starts.extend(memchr::memchr_iter(b'\n', &text).map(|at| at + 1));
+    if starts.last() == Some(&text.len()) {
+        starts.pop();
+    }
+    Some(Source { path: path.to_owned(), text, starts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_count_from_one_and_lose_their_ends() {
+        let path = std::env::temp_dir().join(format!("obit-source-{}.c", std::process::id()));
+        std::fs::write(&path, "int a;\r\n\tint b;\nlast").unwrap();
+        let sources = Sources::default();
+        let source = sources.find(path.to_str().unwrap()).unwrap();
+        assert_eq!(source.line(1).as_deref(), Some("int a;"));
+        assert_eq!(source.line(2).as_deref(), Some("\tint b;"));
+        assert_eq!(source.line(3).as_deref(), Some("last"));
+        assert_eq!((source.line(0), source.line(4), source.line_count()), (None, None, 3));
+        std::fs::remove_file(&path).unwrap();
+        assert!(sources.find("/nonexistent/obit-no-such-file.c").is_none());
+    }
+}

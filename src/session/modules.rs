@@ -1,0 +1,89 @@
+//! What there is to tell of the target's modules: where they were, and which files stand for them now.
+
+use std::path::PathBuf;
+
+use super::Session;
+use crate::addr::{Bias, RunAddr};
+use crate::module::ModuleId;
+
+/// A module's name and identity, as every frame repeats them.
+#[derive(Clone, Copy, Debug)]
+pub struct ModuleLabel<'a> {
+    /// Path in the process.
+    pub path: &'a str,
+    /// Build-id.
+    pub build_id: Option<&'a [u8]>,
+    /// The program itself, not a library.
+    pub is_executable: bool,
+}
+
+/// Whether the file that ran could be found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileStatus {
+    /// The file, checked by build-id where the core has one.
+    Found(PathBuf),
+    /// Taken out of the core's memory (the vDSO).
+    InMemory,
+    /// Not there.
+    Missing,
+    /// A file is there, but it is another build.
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Its build-id; `None` where it has none.
+        build_id: Option<Vec<u8>>,
+        /// `--allow-mismatch` had it used all the same.
+        used: bool,
+    },
+}
+
+/// Where a module's debug information is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DebugStatus {
+    /// In the module's own file.
+    InFile,
+    /// In a file of its own.
+    Separate(PathBuf),
+    /// Function names alone: a symbol table (or MiniDebugInfo), no DWARF.
+    SymbolsOnly,
+    /// None.
+    Missing,
+}
+
+/// One line of `obit modules`.
+#[derive(Clone, Debug)]
+pub struct ModuleRow {
+    /// Its number.
+    pub id: ModuleId,
+    /// Path in the process.
+    pub path: String,
+    /// Lowest mapped address.
+    pub start: RunAddr,
+    /// One past the highest mapped address.
+    pub end: RunAddr,
+    /// Added to the file's addresses.
+    pub bias: Bias,
+    /// From the target's memory.
+    pub build_id: Option<Vec<u8>>,
+    /// The program itself.
+    pub is_executable: bool,
+    /// Whether its file was found.
+    pub file: FileStatus,
+    /// Whether its debug information was found.
+    pub debug: DebugStatus,
+    /// Files and addresses that were tried for what is missing, in order.
+    pub looked_in: Vec<String>,
+}
+
+impl Session {
+    /// Every module, ascending by address; looks for the files of all of them.
+    pub fn modules(&self) -> Vec<ModuleRow> {
+        todo!()
+    }
+
+    /// A module's name and build-id, without looking for files.
+    pub fn module_label(&self, id: ModuleId) -> Option<ModuleLabel<'_>> {
+        let _ = id;
+        todo!()
+    }
+}
