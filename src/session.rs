@@ -1,18 +1,26 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+pub mod lookup;
+pub mod memory;
 pub mod modules;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
+use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
 use crate::memory::Memory;
-use crate::module::ModuleId;
 pub use crate::module::program::Code;
+use crate::module::program::{CodeInfo, Level, Program};
+use crate::module::{ModuleId, ModuleMap, SearchOptions};
+use crate::types::dwarf::DwarfTypes;
 use crate::types::{TypeId, TypeTable};
-use crate::unwind::{Stack, Trust};
-use crate::value::{Absent, Limits, Place, Provenance, Value};
+use crate::unwind::{Stack, Trust, UnwindCache, Unwinder};
+use crate::value::decode::Decoder;
+use crate::value::location::Context;
+use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
 
 /// A frame as people count them: inlined calls are frames.
 #[derive(Clone, Debug)]
@@ -116,72 +124,202 @@ pub struct Session {
     pub image: Image,
     /// All types seen so far.
     pub types: TypeTable,
+    /// The modules and their debug information.
+    pub program: Arc<Program>,
+    memory: Arc<ProcessMemory>,
+    code_map: ExecutableCode,
+    unwind_cache: Arc<UnwindCache>,
+    notes: Vec<Note>,
+    symbols: RwLock<HashMap<u64, Option<Arc<str>>>>,
 }
 
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        let _ = (target, options);
-        todo!()
+        let image = Image::open(target)?;
+        let (seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
+        notes.splice(0..0, image.notes.iter().cloned());
+        let search = SearchOptions::new(options, target.parent());
+        let modules = ModuleMap::new(seeds, search, &*image.memory);
+        let program = Arc::new(Program::new(modules));
+        let memory = Arc::new(ProcessMemory::new(image.memory.clone(), program.clone()));
+        let code_map = ExecutableCode::new(program.clone(), &image.mappings);
+        let types = TypeTable::new(Arc::new(DwarfTypes::new(program.clone())));
+        Ok(Session {
+            image,
+            types,
+            program,
+            memory,
+            code_map,
+            unwind_cache: Arc::default(),
+            notes,
+            symbols: RwLock::default(),
+        })
     }
 
     /// The target's memory: the core's, and behind it what the modules' own files say of bytes not saved.
     pub fn memory(&self) -> &dyn Memory {
-        todo!()
+        &*self.memory
     }
 
     /// What was odd or missing so far; grows as files are looked for.
     pub fn notes(&self) -> Vec<Note> {
-        todo!()
+        let mut notes = self.notes.clone();
+        for module in self.program.modules.iter() {
+            notes.extend(module.notes());
+            if !module.was_searched() || module.seed.is_vdso || module.file().is_some() {
+                continue;
+            }
+            let id = module.build_id().map(crate::module::find::hex);
+            let id = id.map_or_else(|| "no build-id in the core".to_owned(), |id| format!("build-id {id}"));
+            let message = match module.search().mismatched().next() {
+                Some(_) => continue,
+                None => format!("{}: the file was not found ({id}); see obit modules", module.seed.path),
+            };
+            notes.push(Note { code: "missing-file", message });
+        }
+        let mut seen = std::collections::HashSet::new();
+        notes.retain(|note| seen.insert(note.message.clone()));
+        notes
     }
 
-    /// A thread's frames, at most `limit` of them (the outermost are kept).
+    /// A thread's frames, at most `limit` machine frames of them (the outermost are kept).
     pub fn trace(&self, thread: &ThreadState, limit: usize) -> Trace {
-        let _ = (thread, limit);
-        todo!()
+        let unwinder = Unwinder::with_cache(
+            self.image.arch,
+            &*self.memory,
+            &self.code_map,
+            self.unwind_cache.clone(),
+        );
+        let stack = unwinder.unwind(&thread.registers, limit);
+        self.resolve(stack)
+    }
+
+    /// Names the functions of a stack, inlined ones too.
+    fn resolve(&self, stack: Stack) -> Trace {
+        // Deep recursion repeats a few addresses: each is looked up once.
+        let mut addresses: Vec<RunAddr> = stack.frames.iter().map(|frame| frame.lookup).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        self.program.prefetch(&addresses);
+        let mut known: HashMap<RunAddr, Arc<CodeInfo>> = HashMap::with_capacity(addresses.len());
+        let mut frames = Vec::with_capacity(stack.frames.len());
+        for (machine, frame) in stack.frames.iter().enumerate() {
+            let info = known.entry(frame.lookup).or_insert_with(|| self.program.code(frame.lookup)).clone();
+            let innermost_is_inlined = info.levels.len() > 1;
+            for (level, Level { code, .. }) in info.levels.iter().enumerate() {
+                let outermost = level + 1 == info.levels.len();
+                frames.push(Frame {
+                    index: frames.len(),
+                    machine,
+                    pc: frame.pc,
+                    inlined: innermost_is_inlined && !outermost,
+                    signal: frame.signal,
+                    trust: if outermost { frame.trust } else { Trust::Inline },
+                    module: info.module,
+                    module_offset: info.module.map(|module| frame.pc.to_file(self.program.bias(module))),
+                    code: code.clone(),
+                });
+            }
+        }
+        Trace { stack, frames }
+    }
+
+    /// Evaluation in a frame.
+    pub fn context<'a>(&'a self, trace: &'a Trace, frame: usize) -> Context<'a> {
+        let machine = trace.frames.get(frame).map_or(usize::MAX, |frame| frame.machine);
+        Context::in_frame(&self.program, &*self.memory, self.image.arch, &trace.stack.frames, machine)
+    }
+
+    /// The scopes of a frame, innermost first, and the function that they are in.
+    fn scopes(&self, trace: &Trace, frame: usize) -> Option<(Arc<CodeInfo>, usize)> {
+        let machine = trace.frames.get(frame)?.machine;
+        let inner = trace.frames[..frame].iter().rev().take_while(|before| before.machine == machine).count();
+        let info = self.program.code(trace.stack.frames.get(machine)?.lookup);
+        (inner < info.levels.len()).then_some((info, inner))
     }
 
     /// Arguments and locals of `trace.frames[frame]`, innermost scope first.
     pub fn variables(&self, trace: &Trace, frame: usize, limits: &Limits) -> Vec<Variable> {
-        let _ = (trace, frame, limits);
-        todo!()
+        let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
+        let Some(function) = &info.function else { return Vec::new() };
+        let context = self.context(trace, frame);
+        let decoder = Decoder::new(&self.types, &*self.memory, self.image.arch, *limits, self, &context);
+        let scopes = &info.levels[level].scopes;
+        let mut variables = Vec::new();
+        for (inner, scope) in scopes.iter().enumerate() {
+            let scope_depth = scopes.len() - 1 - inner;
+            for declaration in function.variables(&*self.program, *scope) {
+                let resolved = self.variable_type(declaration);
+                let (place, provenance) = context.variable(declaration, resolved.and_then(|(_, size)| size));
+                let value = match (place, resolved) {
+                    (_, None) => self.absent(Absent::because(AbsentReason::NoDebugInfo, "its type is not described")),
+                    (Ok(place), Some((type_id, _))) => decoder.value(&place, type_id),
+                    (Err(absent), Some((type_id, _))) => Value { type_id, kind: ValueKind::Absent(absent) },
+                };
+                variables.push(Variable {
+                    name: declaration.name.clone(),
+                    role: declaration.role,
+                    type_id: resolved.map(|(type_id, _)| type_id),
+                    decl_line: declaration.decl_line,
+                    scope_depth,
+                    provenance,
+                    value,
+                });
+            }
+        }
+        variables
+    }
+
+    fn absent(&self, absent: Absent) -> Value {
+        Value { type_id: self.types.make_void(crate::types::Language::Other), kind: ValueKind::Absent(absent) }
+    }
+
+    fn variable_type(
+        &self,
+        declaration: &crate::module::function::VariableDeclaration,
+    ) -> Option<(TypeId, Option<u64>)> {
+        *declaration.resolved.get_or_init(|| {
+            let type_id = self.types.of_die(declaration.type_die?);
+            Some((type_id, self.types.size(type_id)))
+        })
     }
 
     /// A frame's variable by name, innermost scope first: its place and type.
     pub fn find_variable(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
-        let _ = (trace, frame, name);
-        todo!()
+        let (info, level) = self.scopes(trace, frame)?;
+        let function = info.function.as_ref()?;
+        let context = self.context(trace, frame);
+        let declared = info.levels[level]
+            .scopes
+            .iter()
+            .flat_map(|scope| function.variables(&*self.program, *scope).iter().rev())
+            .find(|declaration| &*declaration.name == name)?;
+        let (type_id, size) = self.variable_type(declared)?;
+        Some((context.variable(declared, size).0, type_id))
     }
 
-    /// Global and static variables (and functions, whose type is a function) of that name, qualified or not; with
-    /// `file`, only those of units whose file ends so.
-    pub fn find_globals(&self, name: &str, file: Option<&str>) -> Vec<Global> {
-        let _ = (name, file);
-        todo!()
-    }
-
-    /// A type by name (`node`, `struct node`, `ns::T`, `int`), its definition before mere declarations.
-    pub fn find_type(&self, name: &str) -> Option<TypeId> {
-        let _ = name;
-        todo!()
+    /// Names of a frame's variables, innermost scope first.
+    pub fn variable_names(&self, trace: &Trace, frame: usize) -> Vec<Arc<str>> {
+        let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
+        let Some(function) = &info.function else { return Vec::new() };
+        let scopes = info.levels[level].scopes.iter();
+        scopes.flat_map(|scope| function.variables(&*self.program, *scope)).map(|found| found.name.clone()).collect()
     }
 
     /// What is at `place`, as `type_id`. Never fails: holes are in the value. `frame` is where dynamic array bounds
     /// are evaluated.
     pub fn value(&self, place: &Place, type_id: TypeId, frame: Option<(&Trace, usize)>, limits: &Limits) -> Value {
-        let _ = (place, type_id, frame, limits);
-        todo!()
-    }
-
-    /// The nearest symbol at or below the address: name and distance. Functions and data.
-    pub fn symbol(&self, address: RunAddr) -> Option<(String, u64)> {
-        let _ = address;
-        todo!()
+        let arch = self.image.arch;
+        let context = match frame {
+            Some((trace, frame)) => self.context(trace, frame),
+            None => Context::without_frame(&self.program, &*self.memory, arch),
+        };
+        Decoder::new(&self.types, &*self.memory, arch, *limits, self, &context).value(place, type_id)
     }
 
     /// What is at a code address, innermost inlined function first.
     pub fn code(&self, address: RunAddr) -> Vec<Arc<Code>> {
-        let _ = address;
-        todo!()
+        self.program.code(address).levels.iter().map(|level| level.code.clone()).collect()
     }
 }

@@ -8,6 +8,7 @@ use super::skim::die_ranges;
 use super::unit::{Unit, Units};
 use super::{DieRef, R};
 use crate::session::Role;
+use crate::types::TypeId;
 
 /// Scopes, variables and call sites that one function may have. The largest seen in real programs is under 100,000.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -79,6 +80,8 @@ pub struct VariableDeclaration {
     pub artificial: bool,
     /// Where it is.
     pub location: LocationSource,
+    /// Its type in the session's table and that type's size, once somebody asked.
+    pub resolved: OnceLock<Option<(TypeId, Option<u64>)>>,
 }
 
 /// Where something is, as DWARF has it.
@@ -419,6 +422,7 @@ impl VariableDeclaration {
             decl_line: None,
             artificial: false,
             location,
+            resolved: OnceLock::new(),
         };
         let mut name = None;
         let mut declaration = false;

@@ -91,9 +91,19 @@ fn entries_in(unit: &Unit, name: &str, wanted: &impl Fn(&NamedEntry) -> bool) ->
     let mut found = Vec::new();
     for named in unit.skim().named.iter().filter(|named| wanted(named)) {
         let Some(entry) = unit.entry(named.offset) else { continue };
-        let Some(value) = entry.attr_value(gimli::DW_AT_name) else { continue };
-        let Ok(text) = unit.dwarf.attr_string(&unit.unit, value) else { continue };
-        if text.slice() == name.as_bytes() {
+        let named = |entry: &gimli::DebuggingInformationEntry<super::R>| {
+            let text = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
+            Some(text.ok()?.slice() == name.as_bytes())
+        };
+        // A static member's definition has its name only where it was declared.
+        let by_declaration = || {
+            let declared = entry
+                .attr_value(gimli::DW_AT_specification)
+                .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
+            let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
+            named(&unit.entry(offset.0 as u32)?)
+        };
+        if named(&entry).or_else(by_declaration) == Some(true) {
             found.push(unit.die(entry.offset()));
         }
     }

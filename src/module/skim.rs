@@ -281,7 +281,7 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             gimli::DW_AT_name => named = true,
             gimli::DW_AT_declaration => declaration = true,
             gimli::DW_AT_specification | gimli::DW_AT_abstract_origin
-                if abbreviation.tag() == gimli::DW_TAG_variable =>
+                if matches!(abbreviation.tag(), gimli::DW_TAG_variable | gimli::DW_TAG_subprogram) =>
             {
                 named = true;
             }

@@ -1,0 +1,176 @@
+//! What the session finds by name or by address: globals, types, symbols.
+
+use std::sync::Arc;
+
+use super::{Global, Session};
+use crate::addr::{FileAddr, RunAddr};
+use crate::module::DieRef;
+use crate::module::function::{LocationSource, each_origin};
+use crate::module::skim::NamedEntry;
+use crate::module::unit::Units;
+use crate::types::{TypeId, TypeKind};
+use crate::value::location::Context;
+use crate::value::{Absent, AbsentReason, Place};
+
+/// Other spellings of C's integer types, as GCC and clang name them in DWARF (C23, 6.7.3.1).
+const INTEGER_SPELLINGS: &[&[&str]] = &[
+    &["short int", "short", "signed short", "short signed int"],
+    &["short unsigned int", "unsigned short", "unsigned short int"],
+    &["int", "signed", "signed int"],
+    &["unsigned int", "unsigned"],
+    &["long int", "long", "signed long", "long signed int"],
+    &["long unsigned int", "unsigned long", "unsigned long int"],
+    &["long long int", "long long", "signed long long"],
+    &["long long unsigned int", "unsigned long long", "unsigned long long int"],
+    &["char"],
+    &["_Bool", "bool"],
+];
+
+impl Session {
+    /// Global and static variables (and functions, whose type is a function) of that name, qualified or not; with
+    /// `file`, only those of units whose file ends so. The program's before its libraries', definitions only.
+    pub fn find_globals(&self, name: &str, file: Option<&str>) -> Vec<Global> {
+        let wanted = |entry: &NamedEntry| {
+            matches!(entry.tag, gimli::DW_TAG_variable | gimli::DW_TAG_subprogram | gimli::DW_TAG_constant)
+        };
+        let mut globals = Vec::new();
+        for module in self.program.modules_for_names() {
+            for die in self.program.entries_named(module, name, wanted) {
+                globals.extend(self.global(die, file));
+            }
+            if !globals.is_empty() {
+                break;
+            }
+        }
+        globals
+    }
+
+    fn global(&self, die: DieRef, file: Option<&str>) -> Option<Global> {
+        let program = &self.program;
+        let unit = program.unit(die)?;
+        let unit_file = unit.source_name();
+        if let Some(file) = file
+            && !unit_file.as_deref().is_some_and(|unit_file| is_file(unit_file, file))
+        {
+            return None;
+        }
+        let entry = unit.entry(die.offset)?;
+        let name = program.qualified_name(die)?;
+        let context = Context::without_frame(program, self.memory(), self.image.arch);
+        let context = Context { thread_pointer: self.thread_pointer(), ..context };
+        if entry.tag() == gimli::DW_TAG_subprogram {
+            let function = crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry);
+            let (start, _) = *function.first()?;
+            let place = Ok(Place::Memory(FileAddr(start).to_run(program.bias(die.module))));
+            return Some(Global { name, unit_file, type_id: self.types.of_die(die), place });
+        }
+        let mut type_die = None;
+        let mut source = LocationSource::None;
+        each_origin(&**program, die, |unit, entry| {
+            if type_die.is_none() {
+                type_die = entry.attr_value(gimli::DW_AT_type).and_then(|value| program.reference(unit, value));
+            }
+            if source.is_none() {
+                source = LocationSource::of(unit, entry, gimli::DW_AT_location);
+            }
+            if source.is_none() {
+                source = LocationSource::of(unit, entry, gimli::DW_AT_const_value);
+            }
+            false
+        });
+        if source.is_none() && entry.has_attr(gimli::DW_AT_declaration) {
+            return None;
+        }
+        let type_id = self.types.of_die(type_die?);
+        let place = match source {
+            LocationSource::None => Err(Absent::new(AbsentReason::OptimizedOut)),
+            source => context.source(&source, unit, self.types.size(type_id)),
+        };
+        Some(Global { name, unit_file, type_id, place })
+    }
+
+    /// The crashed (or first) thread's pointer to its own storage: thread-local globals are that thread's where no
+    /// frame is selected.
+    fn thread_pointer(&self) -> Option<u64> {
+        let threads = &self.image.threads;
+        threads.iter().find(|thread| thread.crashed).or(threads.first())?.registers.thread_pointer
+    }
+
+    /// A type by name (`node`, `struct node`, `ns::T`, `int`), its definition before mere declarations.
+    pub fn find_type(&self, name: &str) -> Option<TypeId> {
+        let name = name.trim();
+        let plain = ["struct ", "class ", "union ", "enum "].iter().find_map(|keyword| name.strip_prefix(keyword));
+        let keyword = plain.map(|plain| &name[..name.len() - plain.len()]);
+        let plain = plain.unwrap_or(name).trim();
+        let spellings = INTEGER_SPELLINGS.iter().find(|spellings| spellings.contains(&plain));
+        let names: Vec<&str> = match spellings {
+            Some(spellings) => {
+                std::iter::once(plain).chain(spellings.iter().copied().filter(|other| *other != plain)).collect()
+            }
+            None => vec![plain],
+        };
+        let wanted = |entry: &NamedEntry| match keyword {
+            None => is_type(entry.tag),
+            Some("union ") => entry.tag == gimli::DW_TAG_union_type,
+            Some("enum ") => entry.tag == gimli::DW_TAG_enumeration_type,
+            Some(_) => matches!(entry.tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type),
+        };
+        let mut declared = None;
+        for module in self.program.modules_for_names() {
+            for name in &names {
+                for die in self.program.entries_named(module, name, wanted) {
+                    let id = self.types.of_die(die);
+                    match &self.types.get(id).kind {
+                        TypeKind::Struct(content) if content.declaration => {
+                            declared.get_or_insert(id);
+                        }
+                        TypeKind::Unreadable(_) => {}
+                        _ => return Some(id),
+                    }
+                }
+            }
+        }
+        declared
+    }
+
+    /// The nearest symbol at or below the address: name and distance. Functions and data.
+    pub fn symbol(&self, address: RunAddr) -> Option<(String, u64)> {
+        let module = self.program.modules.at(address)?;
+        let here = module.to_file(address);
+        let symbol = module.symbols().lookup(here)?;
+        let name = symbol.text();
+        let name = crate::demangle::demangle(&name).unwrap_or_else(|| name.into_owned());
+        Some((name, here.0.wrapping_sub(symbol.address.0)))
+    }
+
+    /// `name` or `name+distance`, looked up once an address.
+    pub(super) fn symbol_text(&self, address: RunAddr) -> Option<Arc<str>> {
+        if let Some(known) = self.symbols.read().expect("not poisoned").get(&address.0) {
+            return known.clone();
+        }
+        let text = self.symbol(address).map(|(name, distance)| match distance {
+            0 => Arc::from(name),
+            distance => Arc::from(format!("{name}+{distance}")),
+        });
+        self.symbols.write().expect("not poisoned").entry(address.0).or_insert(text).clone()
+    }
+}
+
+fn is_type(tag: gimli::DwTag) -> bool {
+    matches!(
+        tag,
+        gimli::DW_TAG_structure_type
+            | gimli::DW_TAG_class_type
+            | gimli::DW_TAG_union_type
+            | gimli::DW_TAG_enumeration_type
+            | gimli::DW_TAG_typedef
+            | gimli::DW_TAG_base_type
+            | gimli::DW_TAG_unspecified_type
+            | gimli::DW_TAG_pointer_type
+    )
+}
+
+/// Whether `path` is the file that `asked` names: the same path, or one that ends in it.
+fn is_file(path: &str, asked: &str) -> bool {
+    path == asked || path.strip_suffix(asked).is_some_and(|before| before.ends_with('/'))
+}

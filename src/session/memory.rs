@@ -1,0 +1,154 @@
+//! The target's memory and code as the rest sees them: the core, and behind it the modules' own files.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::addr::RunAddr;
+use crate::image::Mapping;
+use crate::memory::{Memory, MissingReason, ReadError};
+use crate::module::Module;
+use crate::module::program::Program;
+use crate::unwind::{CodeMap, CodeModule};
+
+type FileBytes = Vec<(RunAddr, &'static [u8])>;
+
+/// A core's memory, and behind it what the modules' files say of the bytes that the core did not save.
+///
+/// The core always wins. A file supplies only what the process cannot have changed (segments that are not writable),
+/// and only where it is known to be the one that ran. Nothing else fills holes, no page of zeros in particular.
+pub struct ProcessMemory {
+    core: Arc<dyn Memory>,
+    program: Arc<Program>,
+    /// A module's file bytes, found when first needed.
+    backing: Vec<OnceLock<FileBytes>>,
+}
+
+impl ProcessMemory {
+    /// Over a core and its modules.
+    pub fn new(core: Arc<dyn Memory>, program: Arc<Program>) -> ProcessMemory {
+        let backing = program.modules.iter().map(|_| OnceLock::new()).collect();
+        ProcessMemory { core, program, backing }
+    }
+}
+
+impl Memory for ProcessMemory {
+    fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        let missing = match self.core.piece(address, limit) {
+            Ok(piece) => return Ok(piece),
+            Err(missing) => missing,
+        };
+        let Some(module) = self.program.modules.at(address) else { return Err(missing) };
+        let Some(backing) = self.backing.get(module.id.0 as usize) else { return Err(missing) };
+        for (start, bytes) in backing.get_or_init(|| module.backing()) {
+            let inside = address.0.checked_sub(start.0).and_then(|inside| usize::try_from(inside).ok());
+            let rest = inside.and_then(|inside| bytes.get(inside..)).unwrap_or_default();
+            if rest.is_empty() {
+                continue;
+            }
+            let mut length = rest.len().min(limit);
+            // Where the core goes on with bytes of its own, those count.
+            if length > 1 {
+                length = self.until_saved(address, length);
+            }
+            return Ok(&rest[..length]);
+        }
+        Err(missing)
+    }
+}
+
+impl ProcessMemory {
+    /// How many of `length` bytes from an unsaved address on are to the next page border: cores save whole pages.
+    fn until_saved(&self, address: RunAddr, length: usize) -> usize {
+        let to_border = 4096 - (address.0 % 4096) as usize;
+        if length <= to_border {
+            return length;
+        }
+        let mut end = to_border;
+        while end < length {
+            let next = address.checked_add(end as u64);
+            let unsaved = next.is_some_and(|next| {
+                matches!(self.core.piece(next, 1), Err(ReadError { reason, .. }) if reason != MissingReason::Unmapped)
+            });
+            if !unsaved {
+                break;
+            }
+            end += 4096;
+        }
+        end.min(length)
+    }
+}
+
+/// Which addresses are code, and the call frame information of the modules that they are in.
+pub struct ExecutableCode {
+    program: Arc<Program>,
+    /// (start, end, PF_X set) of mappings whose flags are known, ascending.
+    mappings: Vec<(u64, u64, bool)>,
+}
+
+impl ExecutableCode {
+    /// Over the target's mappings.
+    pub fn new(program: Arc<Program>, mappings: &[Mapping]) -> ExecutableCode {
+        let known = mappings.iter().filter(|mapping| mapping.flags != 0);
+        let mappings = known.map(|mapping| (mapping.start.0, mapping.end.0, mapping.flags & 1 != 0)).collect();
+        ExecutableCode { program, mappings }
+    }
+
+    /// `None` where no mapping says.
+    fn flag(&self, address: RunAddr) -> Option<bool> {
+        let after = self.mappings.partition_point(|(start, ..)| *start <= address.0);
+        let (_, end, executable) = self.mappings.get(after.checked_sub(1)?)?;
+        (address.0 < *end).then_some(*executable)
+    }
+
+    fn in_code_of(&self, module: &Module, address: RunAddr) -> bool {
+        self.flag(address).unwrap_or_else(|| {
+            let here = module.to_file(address);
+            module.file().is_none_or(|file| {
+                file.loads().iter().any(|load| {
+                    load.is_executable()
+                        && here.0 >= load.address.0
+                        && here.0 - load.address.0 < load.memory_size
+                })
+            })
+        })
+    }
+}
+
+impl CodeMap for ExecutableCode {
+    fn code_at(&self, address: RunAddr) -> Option<CodeModule> {
+        let module = self.program.modules.at(address)?;
+        if !self.in_code_of(module, address) {
+            return None;
+        }
+        let cfi = module.cfi();
+        Some(CodeModule {
+            key: module.id.0,
+            bias: module.bias(),
+            eh_frame: cfi.eh_frame,
+            eh_frame_hdr: cfi.eh_frame_hdr,
+            text: cfi.text,
+            got: cfi.got,
+        })
+    }
+
+    fn debug_frame(&self, key: u32) -> Option<&'static [u8]> {
+        self.program.modules.get(crate::module::ModuleId(key))?.cfi().debug_frame
+    }
+
+    fn is_executable(&self, address: RunAddr) -> bool {
+        self.flag(address).unwrap_or_else(|| self.code_at(address).is_some())
+    }
+
+    fn is_outermost(&self, address: RunAddr) -> bool {
+        let Some(module) = self.program.modules.at(address) else { return false };
+        // Go's assembly has no call frame information that says so; only Go's modules pay for the look-up.
+        let is_go = module.file().is_some_and(|file| file.has_section(".gopclntab"));
+        is_go
+            && module.symbols().lookup(module.to_file(address)).is_some_and(|symbol| {
+                matches!(
+                    symbol.name,
+                    b"runtime.goexit" | b"runtime.mstart" | b"runtime.goexit.abi0" | b"runtime.mstart.abi0"
+                        | b"runtime.rt0_go" | b"runtime.rt0_go.abi0"
+                )
+            })
+    }
+}
