@@ -33,15 +33,24 @@ fn demangle_as(linkage: &str, with_parameters: bool) -> Option<String> {
     }
     // Some symbol tables have a leading underscore more, and versions.
     let linkage = linkage.split_once('@').map_or(linkage, |(name, _)| name);
-    if linkage.starts_with("_R") || linkage.starts_with("_ZN") {
-        if let Some(name) = demangle_rust(linkage) {
-            return Some(name);
-        }
+    if (linkage.starts_with("_R") || has_legacy_hash(linkage))
+        && let Some(name) = demangle_rust(linkage)
+    {
+        return Some(name);
     }
     if linkage.starts_with("_Z") || linkage.starts_with("__Z") || linkage.starts_with("_GLOBAL__") {
         return demangle_cpp(linkage, with_parameters);
     }
     None
+}
+
+/// Rust's legacy names are C++ names whose last part is a hash: `17h` and 16 hex digits. Without it the name is C++.
+fn has_legacy_hash(linkage: &str) -> bool {
+    let is_hash = |at: usize| {
+        let digits = linkage.as_bytes().get(at + 3..at + 20);
+        digits.is_some_and(|digits| digits[16] == b'E' && digits[..16].iter().all(u8::is_ascii_hexdigit))
+    };
+    linkage.starts_with("_ZN") && linkage.rmatch_indices("17h").take(2).any(|(at, _)| is_hash(at))
 }
 
 /// Rust names: without the hash (`core::panicking::panic_fmt`, not `…::h0123456789abcdef`).
@@ -75,6 +84,17 @@ fn demangle_cpp(linkage: &str, with_parameters: bool) -> Option<String> {
 }
 
 fn demangle_plain_cpp(mangled: &str, with_parameters: bool) -> Option<String> {
+    let name = spell(mangled, false)?;
+    if !with_parameters {
+        return Some(without_qualifiers(&name).to_owned());
+    }
+    match template_constructor(mangled, &name) {
+        Some(with_return_type) => spell(&with_return_type, true).map(|text| text.replacen("void ", "", 1)),
+        None => spell(mangled, true),
+    }
+}
+
+fn spell(mangled: &str, with_parameters: bool) -> Option<String> {
     let parse = ParseOptions::default().recursion_limit(DEEPEST);
     let symbol = cpp_demangle::BorrowedSymbol::with_tail_and_options(mangled.as_bytes(), &parse);
     // What is left over was not understood, and half a name would mislead.
@@ -85,7 +105,192 @@ fn demangle_plain_cpp(mangled: &str, with_parameters: bool) -> Option<String> {
     }
     let mut text = Bounded::default();
     symbol.structured_demangle(&mut text, &options).ok()?;
-    Some(text.0)
+    Some(as_gnu_spells(text.0))
+}
+
+/// Constructor templates (`std::thread::thread<F>(F&&)`) have no return type in their mangled name, unlike all other
+/// templates, which `cpp_demangle` does not know: it takes the first parameter for it. This gives the name with a
+/// return type put in, where `plain` (its text without parameters) is a constructor template.
+fn template_constructor(mangled: &str, plain: &str) -> Option<String> {
+    if !plain.ends_with('>') || !mangled.starts_with("_ZN") {
+        return None;
+    }
+    let start = opening_bracket(plain)?;
+    let (class, constructor) = plain[..start].rsplit_once("::")?;
+    let class = opening_bracket(class).map_or(class, |at| &class[..at]);
+    if class.rsplit("::").next() != Some(constructor) {
+        return None;
+    }
+    // The name ends at the first `E` after which a parameter makes a whole of it.
+    let ends = mangled.match_indices('E').map(|(at, _)| at + 1).take(1000);
+    let end = ends.into_iter().find(|end| spell(&format!("{}v", &mangled[..*end]), false).as_deref() == Some(plain))?;
+    Some(format!("{}v{}", &mangled[..end], &mangled[end..]))
+}
+
+/// Where the template arguments that end a name begin.
+fn opening_bracket(name: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    if !name.ends_with('>') {
+        return None;
+    }
+    for (at, byte) in name.bytes().enumerate().rev() {
+        match byte {
+            b'>' if !name[..at].ends_with('-') => depth += 1,
+            b'<' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Qualifiers of the implicit object belong to the parameters.
+fn without_qualifiers(mut name: &str) -> &str {
+    for qualifier in [" &&", " &", " volatile", " const"] {
+        name = name.strip_suffix(qualifier).unwrap_or(name);
+    }
+    name
+}
+
+/// What `cpp_demangle` spells in its own way, in the way that GNU's demangler (and so gdb) does.
+fn as_gnu_spells(text: String) -> String {
+    if let Some(class) = text.strip_prefix("{vtable(").and_then(|rest| rest.strip_suffix(")}")) {
+        return format!("vtable for {class}");
+    }
+    if let Some(class) = text.strip_prefix("{vtt(").and_then(|rest| rest.strip_suffix(")}")) {
+        return format!("VTT for {class}");
+    }
+    if let Some((base, class)) = text.strip_prefix("construction vtable for ").and_then(|rest| rest.split_once("-in-"))
+    {
+        return format!("construction vtable for {class}-in-{base}");
+    }
+    if let Some(rest) = text.strip_prefix("{virtual override thunk({") {
+        // One offset, of the object, or two, of the object and of the result.
+        let (kind, rest) = rest.split_once(")}, ").unwrap_or((rest, ""));
+        let (kind, function) = match rest.strip_prefix('{').and_then(|rest| rest.split_once(")}, ")) {
+            Some((_, function)) => ("covariant return thunk to ", function),
+            None if kind.starts_with("virtual") => ("virtual thunk to ", rest),
+            None => ("non-virtual thunk to ", rest),
+        };
+        return format!("{kind}{}", function.strip_suffix(")}").unwrap_or(function));
+    }
+    let mut text = text;
+    if text.contains("std::nullptr_t") {
+        text = text.replace("std::nullptr_t", "decltype(nullptr)");
+    }
+    // An empty parameter pack leaves what stood around it.
+    for (empty, end) in [(", )", ")"), (", &&)", ")"), (", &)", ")"), (", >", ">")] {
+        if text.contains(empty) {
+            text = text.replace(empty, end);
+        }
+    }
+    for empty in ["(&&)", "(&)"] {
+        // Not `int (&) [5]`, which has a space before it.
+        let found = text.match_indices(empty).map(|(at, _)| at);
+        let found: Vec<usize> = found.filter(|at| !text[..*at].ends_with(' ')).collect();
+        for at in found.into_iter().rev() {
+            text.replace_range(at..at + empty.len(), "()");
+        }
+    }
+    text = with_full_names(with_marks_behind(text));
+    let casts = [
+        ("(unsigned int)", "u"),
+        ("(unsigned long long)", "ull"),
+        ("(unsigned long)", "ul"),
+        ("(long long)", "ll"),
+        ("(long)", "l"),
+    ];
+    for (cast, suffix) in casts {
+        text = with_literal_suffix(text, cast, suffix);
+    }
+    text
+}
+
+/// The abbreviations of the ABI (`Ss`, `So`, `Si`, `Sd`) as the templates that they are.
+fn with_full_names(mut text: String) -> String {
+    const CHAR: &str = "<char, std::char_traits<char> >";
+    for (short, template) in
+        [("ostream", "basic_ostream"), ("istream", "basic_istream"), ("iostream", "basic_iostream")]
+    {
+        text = with_full_name(text, short, template, CHAR);
+    }
+    with_full_name(text, "string", "basic_string", "<char, std::char_traits<char>, std::allocator<char> >")
+}
+
+fn with_full_name(text: String, short: &str, template: &str, arguments: &str) -> String {
+    let name = format!("std::{short}");
+    if !text.contains(&name) {
+        return text;
+    }
+    let is_part_of_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let mut output = String::with_capacity(text.len() * 2);
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once(&name) {
+        output.push_str(before);
+        rest = after;
+        if is_part_of_word(after.as_bytes().first()) || is_part_of_word(before.as_bytes().last()) {
+            output.push_str(&name);
+            continue;
+        }
+        output.push_str("std::");
+        output.push_str(template);
+        output.push_str(arguments);
+        // Constructor and destructor have the class's name again.
+        for own in [format!("::{short}("), format!("::~{short}(")] {
+            if let Some(after) = rest.strip_prefix(own.as_str()) {
+                output.push_str(&own.replace(short, template));
+                rest = after;
+            }
+        }
+        if rest.starts_with('>') {
+            output.push(' ');
+        }
+    }
+    output + rest
+}
+
+/// `A&::B` to `A::B&`: the demangler puts a reference or pointer to a nested class behind the outer one.
+fn with_marks_behind(mut text: String) -> String {
+    for (misplaced, mark) in [("&&::", "&&"), ("&::", "&"), ("*::", "*")] {
+        // Each turn removes one, and few names have any.
+        for _ in 0..64 {
+            let Some(at) = text.find(misplaced).filter(|at| !text[..*at].ends_with("operator")) else { break };
+            let name = at + misplaced.len();
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            let end = name + text.as_bytes()[name..].iter().take_while(|byte| is_name(byte)).count();
+            if text[end..].starts_with(['<', ':']) {
+                break;
+            }
+            text.insert_str(end, mark);
+            text.replace_range(at..at + mark.len(), "");
+        }
+    }
+    text
+}
+
+/// `<(unsigned long)4>` to `<4ul>`.
+fn with_literal_suffix(text: String, cast: &str, suffix: &str) -> String {
+    if !text.contains(cast) {
+        return text;
+    }
+    let mut output = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once(cast) {
+        output.push_str(before);
+        let sign = after.len() - after.strip_prefix('-').unwrap_or(after).len();
+        let digits = after[sign..].bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 && (before.ends_with('<') || before.ends_with(", ") || before.ends_with('(')) {
+            output.push_str(&after[..sign + digits]);
+            output.push_str(suffix);
+            rest = &after[sign + digits..];
+        } else {
+            output.push_str(cast);
+            rest = after;
+        }
+    }
+    output + rest
 }
 
 /// ` [clone .part.0] [clone .cold]` as GNU's demangler spells `.part.0.cold`: a word, then the numbers that follow it.
@@ -143,10 +348,26 @@ mod tests {
         check("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)");
         check("_ZN1AC1Ev", "A::A()");
         check("_ZN1AD0Ev", "A::~A()");
-        check("_ZTV1A", "{vtable(A)}");
+        check("_ZTV1A", "vtable for A");
+        check("_ZTT1A", "VTT for A");
+        check("_ZTC1A8_1B", "construction vtable for B-in-A");
+        check("_ZThn8_N1B1fEv", "non-virtual thunk to B::f()");
+        check("_ZTv0_n24_N1B1fEv", "virtual thunk to B::f()");
+        check("_ZTch0_v0_n24_N1B1fEv", "covariant return thunk to B::f()");
+        check("_Z1fILl4ELx5ELy6ELs3EEvv", "void f<4l, 5ll, 6ull, (short)3>()");
+        check("_Z1fILi3ELb1ELj4EEvv", "void f<3, true, 4u>()");
+        check("_Z1fSt5arrayIiLm4EE", "f(std::array<int, 4ul>)");
+        check("_Z1fDn", "f(decltype(nullptr))");
+        check("_ZNSs4sizeEv", "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::size()");
+        check("_ZlsRSoRK1A", "operator<<(std::basic_ostream<char, std::char_traits<char> >&, A const&)");
+        check("_Z1fRA5_i", "f(int (&) [5])");
+        check("_ZN1AIiEC2IdEEd", "A<int>::A<double>(double)");
+        check(
+            "_ZNSt6threadC2IZ4mainEUlvE_JEvEEOT_DpOT0_",
+            "std::thread::thread<main::{lambda()#1}, , void>(main::{lambda()#1}&&)",
+        );
         check("_ZZ4mainENKUliE_clEi", "main::{lambda(int)#1}::operator()(int) const");
         check("_ZN12_GLOBAL__N_15countE", "(anonymous namespace)::count");
-        check("memcpy@@GLIBC_2.14", "x");
     }
 
     #[test]
