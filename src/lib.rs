@@ -19,6 +19,7 @@
 pub mod addr;
 pub mod arch;
 pub mod image;
+pub mod mapped;
 pub mod memory;
 pub mod module;
 pub mod session;
