@@ -1,6 +1,6 @@
 //! AArch64: DWARF for the Arm 64-bit Architecture (AADWARF64 2023Q3), section 4.1; AAPCS64 section 6.1.1.
 
-use super::{DwarfRegister, RegisterName};
+use super::{DwarfRegister, RegisterName, SavedWord, VectorRegisters};
 
 /// DWARF number of the frame pointer.
 pub const X29: DwarfRegister = 29;
@@ -60,4 +60,63 @@ pub fn is_callee_saved(register: DwarfRegister) -> bool {
 /// User space has bit 55 clear; what is above it is a tag or an authentication code, not address.
 pub fn strip_pointer(address: u64) -> u64 {
     address & 0x007f_ffff_ffff_ffff
+}
+
+/// `struct user_pt_regs` (Linux 6.1, arch/arm64/include/uapi/asm/ptrace.h): 34 words; `pstate` is gdb's `cpsr`.
+pub const SAVED_WORDS: &[SavedWord] = &[
+    SavedWord::General(0),
+    SavedWord::General(1),
+    SavedWord::General(2),
+    SavedWord::General(3),
+    SavedWord::General(4),
+    SavedWord::General(5),
+    SavedWord::General(6),
+    SavedWord::General(7),
+    SavedWord::General(8),
+    SavedWord::General(9),
+    SavedWord::General(10),
+    SavedWord::General(11),
+    SavedWord::General(12),
+    SavedWord::General(13),
+    SavedWord::General(14),
+    SavedWord::General(15),
+    SavedWord::General(16),
+    SavedWord::General(17),
+    SavedWord::General(18),
+    SavedWord::General(19),
+    SavedWord::General(20),
+    SavedWord::General(21),
+    SavedWord::General(22),
+    SavedWord::General(23),
+    SavedWord::General(24),
+    SavedWord::General(25),
+    SavedWord::General(26),
+    SavedWord::General(27),
+    SavedWord::General(28),
+    SavedWord::General(X29),
+    SavedWord::General(X30),
+    SavedWord::General(SP),
+    SavedWord::General(PC),
+    SavedWord::Special("cpsr"),
+];
+
+/// As gdb's `info registers` goes on after `pc`.
+pub const SPECIAL_ORDER: &[&str] = &["cpsr"];
+
+const V_NAMES: [&str; 32] = [
+    "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17",
+    "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31",
+];
+
+/// DWARF number of `v0`.
+const V0: DwarfRegister = 64;
+
+/// NT_FPREGSET: `struct user_fpsimd_state` (Linux 6.1, arch/arm64/include/uapi/asm/ptrace.h): v0 to v31 of 16 bytes,
+/// then `fpsr` and `fpcr` of 4. What a short note lacks is left out.
+pub fn decode_floating(note: &[u8], into: &mut VectorRegisters) {
+    let vectors = note.chunks_exact(16).zip(V_NAMES).zip(V0..);
+    into.numbered.extend(vectors.map(|((bytes, name), number)| (number, name, bytes.to_vec())));
+    for (name, at) in [("fpsr", 512), ("fpcr", 516)] {
+        into.named.extend(note.get(at..at + 4).map(|bytes| (name, bytes.to_vec())));
+    }
 }

@@ -3,8 +3,9 @@
 pub mod aarch64;
 pub mod i386;
 pub mod x86_64;
+pub mod xsave;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A supported processor architecture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -98,6 +99,38 @@ impl Arch {
         (0..GENERAL_COUNT as DwarfRegister).filter(|r| self.is_callee_saved(*r)).fold(0, |set, r| set | 1 << r)
     }
 
+    /// The words of `pr_reg` in a core's NT_PRSTATUS (`struct user_regs_struct`), in order.
+    pub fn saved_words(self) -> &'static [SavedWord] {
+        match self {
+            Arch::X86_64 => x86_64::SAVED_WORDS,
+            Arch::Aarch64 => aarch64::SAVED_WORDS,
+            Arch::I386 => i386::SAVED_WORDS,
+        }
+    }
+
+    /// The special registers in gdb's order.
+    fn special_order(self) -> &'static [&'static str] {
+        match self {
+            Arch::X86_64 => x86_64::SPECIAL_ORDER,
+            Arch::Aarch64 => aarch64::SPECIAL_ORDER,
+            Arch::I386 => i386::SPECIAL_ORDER,
+        }
+    }
+
+    /// The special registers in a `pr_reg` block, in gdb's order; what a short block lacks is left out.
+    pub fn special_registers(self, saved: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        let words = saved.chunks_exact(self.address_size()).zip(self.saved_words());
+        let mut special: Vec<_> = words
+            .filter_map(|(bytes, word)| match word {
+                SavedWord::Special(name) => Some((*name, bytes.to_vec())),
+                SavedWord::General(_) => None,
+            })
+            .collect();
+        let order = self.special_order();
+        special.sort_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
+        special
+    }
+
     /// An address as the processor uses it: aarch64 ignores the top byte of a data pointer, and pointer
     /// authentication keeps a code in a return address's upper bits.
     pub fn strip_pointer(self, address: u64) -> u64 {
@@ -109,13 +142,45 @@ impl Arch {
     }
 }
 
-/// Wider than the general registers: x87, SSE, AVX or NEON state, by DWARF number. Only the innermost frame has it.
+/// A register as bytes: DWARF number, name, bytes as in memory (little-endian).
+pub type NumberedRegister = (DwarfRegister, &'static str, Vec<u8>);
+
+/// What a thread has beyond the general registers: x87, SSE, AVX or NEON state, by DWARF number, and the registers
+/// that no debug information names. Only the innermost frame has it.
 #[derive(Clone, Debug, Default)]
 pub struct VectorRegisters {
     /// (DWARF number, name, bytes as in memory). Sorted by number; registers without a DWARF number are in `named`.
-    pub numbered: Vec<(DwarfRegister, &'static str, Vec<u8>)>,
+    /// `xmm` registers have 16 bytes here, whatever the processor has above them (see `wide`).
+    pub numbered: Vec<NumberedRegister>,
+    /// The whole registers of which `numbered` has the lower part: `ymm0` (32 bytes) and `zmm0` (64 bytes) under the
+    /// number of `xmm0`. Narrower ones first.
+    pub wide: Vec<NumberedRegister>,
     /// Control words and other registers that DWARF does not number (`mxcsr`, `fctrl`), value in little-endian bytes.
     pub named: Vec<(&'static str, Vec<u8>)>,
+    /// Flags, segment and system registers (`eflags`, `cs`, `fs_base`, `orig_rax`; `cpsr`), in the order in which
+    /// gdb's `info registers` shows them after the general ones, value in little-endian bytes.
+    pub special: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl VectorRegisters {
+    /// The register's bytes, the whole of it: 32 or 64 for an `xmm` number where the core has the upper parts.
+    /// Whoever wants fewer takes the first ones.
+    pub fn bytes(&self, register: DwarfRegister) -> Option<&[u8]> {
+        let narrow_first = self.numbered.iter().chain(&self.wide);
+        narrow_first.filter(|(number, ..)| *number == register).last().map(|(.., bytes)| bytes.as_slice())
+    }
+}
+
+/// Decodes when somebody looks: a core with 10,000 threads is asked for the wide registers of few of them.
+pub type LazyVectorRegisters = LazyLock<VectorRegisters, Box<dyn FnOnce() -> VectorRegisters + Send>>;
+
+/// One word of the register block that Linux saves for a thread (`pr_reg` of `elf_prstatus`).
+#[derive(Clone, Copy, Debug)]
+pub enum SavedWord {
+    /// A general register.
+    General(DwarfRegister),
+    /// Another register, by name.
+    Special(&'static str),
 }
 
 /// How much a frame's copy of a register can be trusted.
@@ -143,13 +208,25 @@ pub struct Registers {
     /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
     pub thread_pointer: Option<u64>,
     /// The innermost frame's wide registers; `None` in every caller.
-    pub vectors: Option<Arc<VectorRegisters>>,
+    pub vectors: Option<Arc<LazyVectorRegisters>>,
 }
 
 impl Registers {
     /// A set in which nothing is known.
     pub fn new(arch: Arch) -> Registers {
         Registers { arch, values: [0; GENERAL_COUNT], present: 0, exact: 0, thread_pointer: None, vectors: None }
+    }
+
+    /// The general registers in a `pr_reg` block (see [`Arch::saved_words`]); what a short block lacks stays unknown.
+    pub fn from_saved(arch: Arch, saved: &[u8]) -> Registers {
+        let mut registers = Registers::new(arch);
+        for (bytes, word) in saved.chunks_exact(arch.address_size()).zip(arch.saved_words()) {
+            let SavedWord::General(register) = word else { continue };
+            let mut value = [0; 8];
+            value[..bytes.len()].copy_from_slice(bytes);
+            registers.set(*register, u64::from_le_bytes(value));
+        }
+        registers
     }
 
     /// The architecture whose numbers are used.
@@ -198,13 +275,13 @@ impl Registers {
         self.exact &= kept;
     }
 
-    /// A general or wide register's bytes as in memory, where exact.
+    /// A general or wide register's bytes as in memory, where exact: all that the core has of it, so that number 17
+    /// (`xmm0`) may give 32 bytes (`ymm0`).
     pub fn bytes(&self, register: DwarfRegister) -> Option<Vec<u8>> {
         if let Some(value) = self.get(register) {
             return Some(value.to_le_bytes()[..self.arch.address_size()].to_vec());
         }
-        let vectors = self.vectors.as_ref()?;
-        vectors.numbered.iter().find(|(number, ..)| *number == register).map(|(.., bytes)| bytes.clone())
+        self.vectors.as_ref()?.bytes(register).map(<[u8]>::to_vec)
     }
 
     /// The program counter, where known.

@@ -1,13 +1,380 @@
-//! ELF cores.
+//! ELF cores: file header, segments and the memory that they hold.
+//!
+//! Accepted: little-endian ET_CORE of x86-64, aarch64 and i386, from Linux, gcore, gdb and qemu-user. Whatever a
+//! truncated core lost is missing with its reason: segments beyond the file's end ([`MissingReason::Truncated`]),
+//! notes and program headers that were cut (a [`Note`]).
+//!
+//! Only headers and notes are touched when a core is opened, however large it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use object::LittleEndian;
+use object::elf;
+use object::read::ReadRef;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::addr::RunAddr;
+use crate::arch::Arch;
+use crate::image::notes::{self, CoreNotes, FileRange};
+use crate::image::{Image, ImageError, Mapping, Note, auxv};
 use crate::memory::{Memory, MissingReason, ReadError};
 
-/// The memory that a core holds.
-pub struct CoreMemory {}
+/// A range of the process's memory and where in the file its first bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// Bytes in memory, more than 0.
+    size: u64,
+    /// Bytes that the core says it has of them.
+    named: u64,
+    /// Bytes that the file has of them.
+    held: u64,
+    /// Offset in the file of the first.
+    offset: usize,
+}
 
-impl Memory for CoreMemory {
-    fn piece(&self, address: RunAddr, _limit: usize) -> Result<&[u8], ReadError> {
-        Err(ReadError { address, reason: MissingReason::Unmapped })
+/// The memory that a core holds. Cheap to clone.
+#[derive(Clone)]
+pub struct CoreMemory {
+    bytes: &'static [u8],
+    /// First addresses of `segments`, ascending; apart, so that the search touches little.
+    starts: Arc<[u64]>,
+    segments: Arc<[Segment]>,
+}
+
+impl CoreMemory {
+    fn new(bytes: &'static [u8], segments: &[(u64, Segment)]) -> CoreMemory {
+        CoreMemory {
+            bytes,
+            starts: segments.iter().map(|(start, _)| *start).collect(),
+            segments: segments.iter().map(|(_, segment)| *segment).collect(),
+        }
+    }
+
+    /// The ranges of addresses whose bytes the core holds: (first, one past the last), ascending.
+    pub fn saved_ranges(&self) -> impl Iterator<Item = (RunAddr, RunAddr)> + '_ {
+        let ranges = self.starts.iter().zip(self.segments.iter());
+        let saved = ranges.filter(|(_, segment)| segment.held > 0);
+        saved.map(|(start, segment)| (RunAddr(*start), RunAddr(start.saturating_add(segment.held))))
     }
 }
+
+impl Memory for CoreMemory {
+    fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        let missing = |reason| Err(ReadError { address, reason });
+        let after = self.starts.partition_point(|start| *start <= address.0);
+        let Some(segment) = after.checked_sub(1).and_then(|index| self.segments.get(index)) else {
+            return missing(MissingReason::Unmapped);
+        };
+        let inside = address.0 - self.starts[after - 1];
+        if inside < segment.held {
+            let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
+            let start = segment.offset + inside as usize;
+            return Ok(&self.bytes[start..start + length]);
+        }
+        match inside {
+            _ if inside >= segment.size => missing(MissingReason::Unmapped),
+            _ if inside < segment.named => missing(MissingReason::Truncated),
+            _ => missing(MissingReason::NotSaved),
+        }
+    }
+}
+
+/// Takes a core's bytes apart. `notes` are what was odd so far.
+pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Image, ImageError> {
+    let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
+    let arch = identify(bytes).map_err(not_a_core)?;
+    let result = match arch {
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes),
+    };
+    result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
+}
+
+/// The architecture of a core that can be read, or what the file is instead.
+fn identify(bytes: &[u8]) -> Result<Arch, String> {
+    if bytes.is_empty() {
+        return Err("is empty".into());
+    }
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(match bytes {
+            [b'M', b'D', b'M', b'P', ..] => "is a minidump, not an ELF core",
+            [b'#', b'!', ..] => "is a script, not a core",
+            [b'B', b'Z', b'h', ..] => "is compressed with bzip2: decompress it first (gzip, zstd, xz and lz4 are read)",
+            [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => {
+                "is a Mach-O file, not an ELF core"
+            }
+            [b'M', b'Z', ..] => "is a Windows program, not a core",
+            _ => "is no ELF file, so no core",
+        }
+        .into());
+    }
+    // e_ident: class at 4, data at 5; e_type at 16, e_machine at 18 in the file's own byte order.
+    let Some(head) = bytes.get(..20) else { return Err("is cut within its ELF header".into()) };
+    let big_endian = head[5] == elf::ELFDATA2MSB.0;
+    let half = |at: usize| {
+        let pair = [head[at], head[at + 1]];
+        if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+    };
+    let wide = head[4] == elf::ELFCLASS64.0;
+    let machine = elf::Machine(half(18));
+    let (name, arch) = match machine {
+        elf::EM_X86_64 if wide => ("x86-64".to_owned(), Some(Arch::X86_64)),
+        elf::EM_X86_64 => ("x32 (x86-64 with 32-bit pointers)".into(), None),
+        elf::EM_AARCH64 if wide && !big_endian => ("aarch64".into(), Some(Arch::Aarch64)),
+        elf::EM_AARCH64 if wide => ("big-endian aarch64".into(), None),
+        elf::EM_AARCH64 => ("aarch64 with 32-bit pointers".into(), None),
+        elf::EM_386 => ("i386".into(), Some(Arch::I386)),
+        elf::EM_ARM => ("32-bit Arm".into(), None),
+        elf::EM_PPC | elf::EM_PPC64 => ("PowerPC".into(), None),
+        elf::EM_S390 => ("s390".into(), None),
+        elf::EM_RISCV => ("RISC-V".into(), None),
+        elf::EM_MIPS => ("MIPS".into(), None),
+        elf::EM_SPARC | elf::EM_SPARC32PLUS | elf::EM_SPARCV9 => ("SPARC".into(), None),
+        elf::EM_LOONGARCH => ("LoongArch".into(), None),
+        elf::Machine(number) => (format!("machine {number}"), None),
+    };
+    let article = if name.starts_with(['a', 'i', 'x']) { "an" } else { "a" };
+    let kind = match elf::FileType(half(16)) {
+        elf::ET_CORE => None,
+        elf::ET_EXEC => Some("executable"),
+        elf::ET_DYN => Some("executable or shared library"),
+        elf::ET_REL => Some("object file"),
+        _ => Some("ELF file of an unknown kind"),
+    };
+    if let Some(kind) = kind {
+        return Err(format!("is {article} {name} {kind}, not a core"));
+    }
+    arch.ok_or_else(|| format!("is a core of {name}; cores of x86-64, aarch64 and i386 can be read"))
+}
+
+fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
+    path: &Path,
+    bytes: &'static [u8],
+    arch: Arch,
+    mut warnings: Vec<Note>,
+) -> Result<Image, object::read::Error> {
+    let header = Elf::parse(bytes)?;
+    let headers = program_headers(header, bytes, &mut warnings);
+    let length = bytes.len() as u64;
+    let mut note_segments = Vec::new();
+    let mut segments = Vec::new();
+    let mut lost = 0;
+    for header in headers {
+        let (offset, file_size) = header.file_range(LittleEndian);
+        let held = length.saturating_sub(offset).min(file_size);
+        match header.p_type(LittleEndian) {
+            elf::PT_NOTE => {
+                lost += u64::from(held < file_size);
+                let range = (offset.min(length) as usize, held as usize);
+                let content = bytes.get(range.0..range.0 + range.1).unwrap_or_default();
+                note_segments.push((content, header.p_align(LittleEndian).into()));
+            }
+            elf::PT_LOAD => {
+                let start: u64 = header.p_vaddr(LittleEndian).into();
+                let size: u64 = header.p_memsz(LittleEndian).into();
+                // No byte at the very end of the address space: one past it would have no address.
+                let size = size.max(file_size).min(u64::MAX - start);
+                let segment = Segment {
+                    size,
+                    named: file_size.min(size),
+                    held: held.min(size),
+                    offset: offset.min(length) as usize,
+                };
+                lost += u64::from(segment.held < segment.named);
+                if size > 0 {
+                    segments.push((start, segment, header.p_flags(LittleEndian).0));
+                }
+            }
+            _ => {}
+        }
+    }
+    if lost > 0 {
+        warnings.push(Note {
+            code: "core-truncated",
+            message: format!(
+                "{} is truncated: {lost} of its {} segments are cut or lost",
+                path.display(),
+                headers.len()
+            ),
+        });
+    }
+    let mut core_notes = notes::read(arch, &note_segments, &mut warnings);
+    if core_notes.threads.is_empty() {
+        let message = format!("{} holds no thread's registers", path.display());
+        warnings.push(Note { code: "no-threads", message });
+    }
+    separate_files(&mut core_notes.files);
+    let segments = without_overlaps(segments);
+    let mappings = join(&segments, &core_notes.files);
+    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files));
+    let executable = executable(&core_notes, &memory);
+    let CoreNotes { threads, mut process, signal, .. } = core_notes;
+    process.executable = executable;
+    Ok(Image { path: path.to_owned(), arch, process, signal, threads, mappings, memory, notes: warnings })
+}
+
+/// The program headers that the file has, as many as the header says. More than 65,534 of them are counted in section
+/// 0's `sh_info` (gABI, PN_XNUM); where that section is lost, all that lie before the first segment's content count.
+fn program_headers<'data, Elf: FileHeader<Endian = LittleEndian>>(
+    header: &Elf,
+    bytes: &'data [u8],
+    warnings: &mut Vec<Note>,
+) -> &'data [Elf::ProgramHeader] {
+    let entry_size = size_of::<Elf::ProgramHeader>() as u64;
+    let offset: u64 = header.e_phoff(LittleEndian).into();
+    if offset == 0 || u64::from(header.e_phentsize(LittleEndian)) != entry_size {
+        let message = "the core has no program headers that can be read".into();
+        warnings.push(Note { code: "no-segments", message });
+        return &[];
+    }
+    let available = (bytes.len() as u64).saturating_sub(offset) / entry_size;
+    let mut count = u64::from(header.e_phnum(LittleEndian));
+    let mut complete = true;
+    if count == u64::from(elf::PN_XNUM) {
+        match header.section_0(LittleEndian, bytes) {
+            Ok(Some(section)) => count = section.sh_info(LittleEndian).into(),
+            _ => {
+                // The kernel writes section 0 behind everything else. The first header is PT_NOTE, and its content
+                // follows the table.
+                let first: Option<&Elf::ProgramHeader> = bytes.read_at(offset).ok();
+                let content = first.map_or(0, |first| first.p_offset(LittleEndian).into());
+                count = content.saturating_sub(offset) / entry_size;
+                complete = false;
+            }
+        }
+    }
+    complete &= count <= available;
+    if !complete {
+        let message = "the core's table of segments is cut: memory and mapped files are missing".into();
+        warnings.push(Note { code: "segments-truncated", message });
+    }
+    bytes.read_slice_at(offset, count.min(available) as usize).unwrap_or_default()
+}
+
+type FlaggedSegment = (u64, Segment, u32);
+
+/// Sorted by address, each cut at the next one's start.
+fn without_overlaps(mut segments: Vec<FlaggedSegment>) -> Vec<FlaggedSegment> {
+    segments.sort_by_key(|(start, ..)| *start);
+    for index in 1..segments.len() {
+        let next = segments[index].0;
+        let (start, segment, _) = &mut segments[index - 1];
+        let room = next - *start;
+        segment.size = segment.size.min(room);
+        segment.named = segment.named.min(room);
+        segment.held = segment.held.min(room);
+    }
+    segments.retain(|(_, segment, _)| segment.size > 0);
+    segments
+}
+
+/// Sorts by address and cuts each range at the next one's start (they do not overlap in a sound NT_FILE).
+fn separate_files(files: &mut Vec<FileRange>) {
+    files.sort_by_key(|file| file.start);
+    for index in 1..files.len() {
+        files[index - 1].end = files[index - 1].end.min(files[index].start);
+    }
+    files.retain(|file| file.start < file.end);
+}
+
+/// The parts of `start..end` that no segment covers, ascending.
+fn gaps(segments: &[FlaggedSegment], start: u64, end: u64) -> Vec<(u64, u64)> {
+    let mut gaps = Vec::new();
+    let mut at = start;
+    let first = segments.partition_point(|(from, segment, _)| from + segment.size <= start);
+    for (from, segment, _) in &segments[first..] {
+        if *from >= end || at >= end {
+            break;
+        }
+        if *from > at {
+            gaps.push((at, *from));
+        }
+        at = at.max(from + segment.size);
+    }
+    if at < end {
+        gaps.push((at, end));
+    }
+    gaps
+}
+
+/// The segments for reading: those of the core, and what NT_FILE knows of beside them, which is not saved.
+fn with_files(segments: &[FlaggedSegment], files: &[FileRange]) -> Vec<(u64, Segment)> {
+    let mut all: Vec<FlaggedSegment> = segments.to_vec();
+    for file in files {
+        for (start, end) in gaps(segments, file.start.0, file.end.0) {
+            all.push((start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0));
+        }
+    }
+    if all.len() > segments.len() {
+        all = without_overlaps(all);
+    }
+    all.into_iter().map(|(start, segment, _)| (start, segment)).collect()
+}
+
+/// The mappings: segments, cut where NT_FILE's ranges begin and end, and NT_FILE's ranges without a segment.
+fn join(segments: &[FlaggedSegment], files: &[FileRange]) -> Vec<Mapping> {
+    let mut mappings = Vec::with_capacity(segments.len());
+    let mut next_file = 0;
+    for (start, segment, flags) in segments {
+        let end = start + segment.size;
+        let mut at = *start;
+        while next_file < files.len() && files[next_file].end.0 <= at {
+            next_file += 1;
+        }
+        let mut index = next_file;
+        while at < end {
+            let file = files.get(index).filter(|file| file.start.0 < end);
+            let (to, behind) = match file {
+                Some(file) if file.end.0 <= at => {
+                    index += 1;
+                    continue;
+                }
+                Some(file) if file.start.0 > at => (file.start.0, None),
+                Some(file) => (file.end.0.min(end), Some(file)),
+                None => (end, None),
+            };
+            mappings.push(Mapping {
+                start: RunAddr(at),
+                end: RunAddr(to),
+                flags: *flags,
+                saved: segment.held.saturating_sub(at - start).min(to - at),
+                file: behind.map(|file| (file.path.to_string(), file.offset.wrapping_add(at - file.start.0))),
+            });
+            at = to;
+        }
+    }
+    let with_segment = mappings.len();
+    for file in files {
+        for (start, end) in gaps(segments, file.start.0, file.end.0) {
+            let behind = (file.path.to_string(), file.offset.wrapping_add(start - file.start.0));
+            mappings.push(Mapping { start: RunAddr(start), end: RunAddr(end), flags: 0, saved: 0, file: Some(behind) });
+        }
+    }
+    if mappings.len() > with_segment {
+        mappings.sort_by_key(|mapping| mapping.start);
+    }
+    mappings
+}
+
+/// The program's file: what was mapped where AT_PHDR and AT_ENTRY point, else AT_EXECFN's string.
+///
+/// The mapped file comes first: it is absolute and free of symbolic links, and it is right for a script, too, whose
+/// AT_EXECFN names the script.
+fn executable(notes: &CoreNotes, memory: &CoreMemory) -> Option<String> {
+    let addresses = [auxv::PHDR, auxv::ENTRY].into_iter().filter_map(|kind| notes.process.auxv(kind));
+    let mut mapped = addresses.filter_map(|address| {
+        let index = notes.files.partition_point(|file| file.start.0 <= address).checked_sub(1)?;
+        notes.files.get(index).filter(|file| address < file.end.0)
+    });
+    if let Some(file) = mapped.next() {
+        return Some(super::modules::without_deleted(&file.path).0.to_owned());
+    }
+    let name = RunAddr(notes.process.auxv(auxv::EXECFN)?);
+    let (bytes, whole) = memory.read_c_string(name, 4096).ok()?;
+    (whole && !bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+#[path = "elf_core_tests.rs"]
+mod tests;

@@ -4,13 +4,40 @@
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
 //! [`Image::notes`] says what was lost.
 
+mod container;
 pub mod elf_core;
+pub mod elf_in_memory;
+mod link_map;
+pub mod modules;
+mod notes;
 pub mod signal;
+#[cfg(test)]
+mod test_core;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::addr::{Bias, RunAddr};
 use crate::arch::{Arch, Registers};
+
+/// Types of the auxiliary vector's entries (Linux 6.1, include/uapi/linux/auxvec.h).
+pub mod auxv {
+    /// Address of the program's program headers.
+    pub const PHDR: u64 = 3;
+    /// Bytes of one of them.
+    pub const PHENT: u64 = 4;
+    /// Their number.
+    pub const PHNUM: u64 = 5;
+    /// Bytes of a page.
+    pub const PAGESZ: u64 = 6;
+    /// Load address of the program's interpreter; 0 without one.
+    pub const BASE: u64 = 7;
+    /// The program's entry point.
+    pub const ENTRY: u64 = 9;
+    /// Address of the path that was executed.
+    pub const EXECFN: u64 = 31;
+    /// Address of the vDSO's ELF header.
+    pub const SYSINFO_EHDR: u64 = 33;
+}
 
 /// A warning that goes with an answer: `code` is kebab-case and stable, `message` is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +70,7 @@ pub struct ProcessInfo {
 }
 
 impl ProcessInfo {
-    /// The auxiliary vector's entry of this type (`AT_ENTRY` is 9).
+    /// The auxiliary vector's entry of this type (see [`auxv`]).
     pub fn auxv(&self, kind: u64) -> Option<u64> {
         self.auxv.iter().find(|(key, _)| *key == kind).map(|(_, value)| *value)
     }
@@ -149,6 +176,23 @@ pub struct Image {
     pub notes: Vec<Note>,
 }
 
+impl Image {
+    /// Opens a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
+    ///
+    /// What is lost with a truncated core's end is said in [`Image::notes`] and by the memory. Errors: the file
+    /// cannot be read, is no core, or is the core of another machine.
+    pub fn open(path: &Path) -> Result<Image, ImageError> {
+        let (bytes, notes) = container::load(path)?;
+        elf_core::parse(path, bytes, notes)
+    }
+
+    /// The mapping at the address.
+    pub fn mapping_at(&self, address: RunAddr) -> Option<&Mapping> {
+        let index = self.mappings.partition_point(|mapping| mapping.start <= address).checked_sub(1)?;
+        self.mappings.get(index).filter(|mapping| address < mapping.end)
+    }
+}
+
 /// Why a core could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -157,6 +201,17 @@ pub enum ImageError {
     Io {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A compressed core could not be decompressed into a temporary file.
+    #[error("{path}: cannot decompress into {directory} (TMPDIR chooses another place): {source}",
+        path = path.display(), directory = directory.display())]
+    Spool {
+        /// The core.
+        path: PathBuf,
+        /// Where the temporary file was to be.
+        directory: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
