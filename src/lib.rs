@@ -19,9 +19,9 @@
 pub mod addr;
 pub mod append;
 pub mod arch;
-pub mod demangle;
 pub mod cli;
 pub mod command;
+pub mod demangle;
 pub mod expr;
 pub mod image;
 pub mod mapped;

@@ -139,10 +139,10 @@ impl Session {
         let image = Image::open(target)?;
         let (seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         notes.splice(0..0, image.notes.iter().cloned());
-        let search = SearchOptions::new(options, target.parent());
-        let modules = ModuleMap::new(seeds, search, &*image.memory);
+        let search = search_options(options, target);
+        let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
-        let memory = Arc::new(ProcessMemory::new(image.memory.clone(), program.clone()));
+        let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
         let code_map = ExecutableCode::new(program.clone(), &image.mappings);
         let types = TypeTable::new(Arc::new(DwarfTypes::new(program.clone())));
         Ok(Session {
@@ -185,12 +185,7 @@ impl Session {
 
     /// A thread's frames, at most `limit` machine frames of them (the outermost are kept).
     pub fn trace(&self, thread: &ThreadState, limit: usize) -> Trace {
-        let unwinder = Unwinder::with_cache(
-            self.image.arch,
-            &*self.memory,
-            &self.code_map,
-            self.unwind_cache.clone(),
-        );
+        let unwinder = Unwinder::with_cache(self.image.arch, &*self.memory, &self.code_map, self.unwind_cache.clone());
         let stack = unwinder.unwind(&thread.registers, limit);
         self.resolve(stack)
     }
@@ -231,6 +226,18 @@ impl Session {
         Context::in_frame(&self.program, &*self.memory, self.image.arch, &trace.stack.frames, machine)
     }
 
+    fn decoder<'a>(&'a self, context: &'a Context<'a>, limits: &Limits) -> Decoder<'a> {
+        Decoder {
+            types: &self.types,
+            memory: &*self.memory,
+            arch: self.image.arch,
+            limits: *limits,
+            symbols: Some(self),
+            evaluate: Some(context),
+            raw: false,
+        }
+    }
+
     /// The scopes of a frame, innermost first, and the function that they are in.
     fn scopes(&self, trace: &Trace, frame: usize) -> Option<(Arc<CodeInfo>, usize)> {
         let machine = trace.frames.get(frame)?.machine;
@@ -244,7 +251,7 @@ impl Session {
         let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
         let Some(function) = &info.function else { return Vec::new() };
         let context = self.context(trace, frame);
-        let decoder = Decoder::new(&self.types, &*self.memory, self.image.arch, *limits, self, &context);
+        let decoder = self.decoder(&context, limits);
         let scopes = &info.levels[level].scopes;
         let mut variables = Vec::new();
         for (inner, scope) in scopes.iter().enumerate() {
@@ -315,11 +322,42 @@ impl Session {
             Some((trace, frame)) => self.context(trace, frame),
             None => Context::without_frame(&self.program, &*self.memory, arch),
         };
-        Decoder::new(&self.types, &*self.memory, arch, *limits, self, &context).value(place, type_id)
+        self.decoder(&context, limits).value(place, type_id)
     }
 
     /// What is at a code address, innermost inlined function first.
     pub fn code(&self, address: RunAddr) -> Vec<Arc<Code>> {
         self.program.code(address).levels.iter().map(|level| level.code.clone()).collect()
+    }
+}
+
+fn search_options(options: &OpenOptions, target: &Path) -> SearchOptions {
+    SearchOptions {
+        executable: options.executable.clone(),
+        sysroot: options.sysroot.clone(),
+        debug_directories: options.debug_directories.clone(),
+        allow_mismatch: options.allow_mismatch,
+        core_directory: target.parent().map(Path::to_owned),
+        debuginfod: None,
+    }
+}
+
+impl crate::value::decode::Symbols for Session {
+    fn symbol(&self, address: RunAddr) -> Option<String> {
+        self.symbol_text(address).map(|text| text.to_string())
+    }
+}
+
+impl crate::value::decode::DynamicEvaluator for Context<'_> {
+    fn evaluate(
+        &self,
+        expression: &crate::value::location::Expression,
+        object: Option<RunAddr>,
+    ) -> Result<u64, Absent> {
+        self.evaluate_expression(expression, object)
+    }
+
+    fn variable(&self, die: crate::module::DieRef) -> Result<u64, Absent> {
+        self.variable_number(die)
     }
 }

@@ -111,6 +111,11 @@ impl Module {
         })
     }
 
+    /// Whether its file was looked for.
+    pub fn was_searched(&self) -> bool {
+        self.file.get().is_some()
+    }
+
     /// Where the module's separate debug file was looked for and what was found. Nothing is looked for where the
     /// module's own file has DWARF.
     pub fn debug_search(&self) -> &DebugSearch {

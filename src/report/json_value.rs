@@ -97,7 +97,7 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             json.float(*value);
         }
         ValueKind::Pointer { address, symbol, string, pointee, .. } => {
-            json.field_hex("address", Some(address.0));
+            json.field_hex("address", address.map(|address| address.0));
             if let Some(symbol) = symbol {
                 json.field_string("symbol", Some(symbol));
             }

@@ -58,7 +58,8 @@ fn write_value(out: &mut String, types: &TypeTable, value: &Value) {
         ValueKind::Enum { value, .. } => *out += &value.to_string(),
         ValueKind::Float { text, .. } => *out += text,
         ValueKind::Pointer { address, symbol, string, reference, .. } => {
-            *out += &if *reference { format!("@{address}") } else { address.to_string() };
+            let address = address.map_or_else(|| "(implicit)".to_owned(), |address| address.to_string());
+            *out += &if *reference { format!("@{address}") } else { address };
             if let Some(symbol) = symbol {
                 *out += &format!(" <{symbol}>");
             }

@@ -56,8 +56,8 @@ impl Session {
         }
         let entry = unit.entry(die.offset)?;
         let name = program.qualified_name(die)?;
-        let context = Context::without_frame(program, self.memory(), self.image.arch);
-        let context = Context { thread_pointer: self.thread_pointer(), ..context };
+        let mut context = Context::without_frame(program, self.memory(), self.image.arch);
+        context.thread_pointer = self.thread_pointer();
         if entry.tag() == gimli::DW_TAG_subprogram {
             let function = crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry);
             let (start, _) = *function.first()?;

@@ -104,9 +104,7 @@ impl ExecutableCode {
             let here = module.to_file(address);
             module.file().is_none_or(|file| {
                 file.loads().iter().any(|load| {
-                    load.is_executable()
-                        && here.0 >= load.address.0
-                        && here.0 - load.address.0 < load.memory_size
+                    load.is_executable() && here.0 >= load.address.0 && here.0 - load.address.0 < load.memory_size
                 })
             })
         })
@@ -146,8 +144,12 @@ impl CodeMap for ExecutableCode {
             && module.symbols().lookup(module.to_file(address)).is_some_and(|symbol| {
                 matches!(
                     symbol.name,
-                    b"runtime.goexit" | b"runtime.mstart" | b"runtime.goexit.abi0" | b"runtime.mstart.abi0"
-                        | b"runtime.rt0_go" | b"runtime.rt0_go.abi0"
+                    b"runtime.goexit"
+                        | b"runtime.mstart"
+                        | b"runtime.goexit.abi0"
+                        | b"runtime.mstart.abi0"
+                        | b"runtime.rt0_go"
+                        | b"runtime.rt0_go.abi0"
                 )
             })
     }

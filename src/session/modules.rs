@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Session;
 use crate::addr::{Bias, RunAddr};
-use crate::module::ModuleId;
+use crate::module::{Looked, Module, ModuleId, Outcome};
 
 /// A module's name and identity, as every frame repeats them.
 #[derive(Clone, Copy, Debug)]
@@ -78,12 +78,65 @@ pub struct ModuleRow {
 impl Session {
     /// Every module, ascending by address; looks for the files of all of them.
     pub fn modules(&self) -> Vec<ModuleRow> {
-        todo!()
+        self.program.modules.iter().map(row).collect()
     }
 
     /// A module's name and build-id, without looking for files.
     pub fn module_label(&self, id: ModuleId) -> Option<ModuleLabel<'_>> {
-        let _ = id;
-        todo!()
+        let module = self.program.modules.get(id)?;
+        Some(ModuleLabel {
+            path: &module.seed.path,
+            build_id: module.build_id(),
+            is_executable: module.seed.is_executable,
+        })
     }
+}
+
+fn row(module: &Module) -> ModuleRow {
+    let search = module.search();
+    let mismatch = search.mismatched().next().cloned();
+    let file = match (&search.file, mismatch) {
+        (Some(_), _) if module.seed.is_vdso => FileStatus::InMemory,
+        (found, Some(Looked { place, outcome: Outcome::Mismatch { found: id, .. } })) => FileStatus::Mismatch {
+            path: place.into(),
+            build_id: id.as_deref().and_then(from_hex),
+            used: found.is_some(),
+        },
+        (Some(file), _) => FileStatus::Found(file.path().to_owned()),
+        (None, _) => FileStatus::Missing,
+    };
+    let debug = if search.file.as_ref().is_some_and(|file| file.has_dwarf()) {
+        DebugStatus::InFile
+    } else if let Some(debug) = module.debug_file() {
+        DebugStatus::Separate(debug.path().to_owned())
+    } else if !module.symbols().is_empty() {
+        DebugStatus::SymbolsOnly
+    } else {
+        DebugStatus::Missing
+    };
+    let mut looked_in = Vec::new();
+    if search.file.is_none() {
+        looked_in.extend(search.looked.iter().map(|looked| looked.place.clone()));
+    }
+    if matches!(debug, DebugStatus::SymbolsOnly | DebugStatus::Missing) {
+        looked_in.extend(module.debug_search().looked.iter().map(|looked| looked.place.clone()));
+    }
+    ModuleRow {
+        id: module.id,
+        path: module.seed.path.clone(),
+        start: module.seed.start,
+        end: module.seed.end,
+        bias: module.bias(),
+        build_id: module.build_id().map(<[u8]>::to_vec),
+        is_executable: module.seed.is_executable,
+        file,
+        debug,
+        looked_in,
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> =
+        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }

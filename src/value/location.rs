@@ -192,6 +192,84 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// An expression of a type (an array's count, a virtual base's place), with `object` pushed first.
+    pub fn evaluate_expression(&self, expression: &Expression, object: Option<RunAddr>) -> Result<u64, Absent> {
+        let missing = || Absent::because(AbsentReason::NoDebugInfo, "the expression's unit is missing");
+        let unit = self.program.unit(expression.unit).ok_or_else(missing)?;
+        self.survives_call.set(false);
+        self.number(expression.bytes, unit, object.map(|object| object.0))
+    }
+
+    /// The integer (at most 8 bytes) that a variable of this frame holds.
+    pub fn variable_number(&self, die: DieRef) -> Result<u64, Absent> {
+        let missing = || Absent::because(AbsentReason::NoDebugInfo, "the variable that holds a count is missing");
+        let unit = self.program.unit(die).ok_or_else(missing)?;
+        let mut source = LocationSource::None;
+        let mut size = None;
+        let mut signed = false;
+        // The concrete function's own copy of the variable has the location.
+        let concrete = self.concrete_variable(die);
+        if let Some(concrete) = &concrete {
+            source = concrete.location.clone();
+        }
+        crate::module::function::each_origin(self.program, die, |unit, entry| {
+            if source.is_none() {
+                source = LocationSource::of(unit, entry, gimli::DW_AT_location);
+            }
+            if source.is_none() {
+                source = LocationSource::of(unit, entry, gimli::DW_AT_const_value);
+            }
+            if size.is_none()
+                && let Some(type_die) =
+                    entry.attr_value(gimli::DW_AT_type).and_then(|value| self.program.reference(unit, value))
+            {
+                (size, signed) = self.integer_type(type_die);
+            }
+            false
+        });
+        let size = size.filter(|size| (1..=8).contains(size)).unwrap_or(8);
+        let unit = concrete.as_ref().and_then(|concrete| self.program.unit(concrete.die)).unwrap_or(unit);
+        let bits = match self.source(&source, unit, Some(size))? {
+            Place::Memory(address) => self.memory.read_uint(address, size as usize)?,
+            Place::Bytes(bytes) => number_of(&bytes)?,
+        };
+        let unused = 64 - 8 * size as u32;
+        Ok(if signed { ((bits << unused) as i64 >> unused) as u64 } else { bits << unused >> unused })
+    }
+
+    /// The variable of this frame's function that elaborates (or is) the entry.
+    fn concrete_variable(&self, die: DieRef) -> Option<Arc<VariableDeclaration>> {
+        let code = self.code.as_ref()?;
+        let function = code.function.as_ref()?;
+        let scopes = code.levels.iter().flat_map(|level| &level.scopes);
+        scopes
+            .flat_map(|scope| function.variables(self.program, *scope))
+            .find(|variable| variable.die == die || variable.origin == Some(die))
+            .cloned()
+    }
+
+    /// Size and signedness of an integer type, under typedefs and qualifiers.
+    fn integer_type(&self, die: DieRef) -> (Option<u64>, bool) {
+        let mut die = die;
+        for _ in 0..16 {
+            let Some(unit) = self.program.unit(die) else { break };
+            let Some(entry) = unit.entry(die.offset) else { break };
+            if let Some(size) = entry.attr_value(gimli::DW_AT_byte_size).and_then(|size| size.udata_value()) {
+                let signed = matches!(
+                    entry.attr_value(gimli::DW_AT_encoding),
+                    Some(gimli::AttributeValue::Encoding(gimli::DW_ATE_signed | gimli::DW_ATE_signed_char))
+                );
+                return (Some(size), signed);
+            }
+            let target = entry.attr_value(gimli::DW_AT_type);
+            match target.and_then(|value| self.program.reference(unit, value)) {
+                Some(target) => die = target,
+                None => break,
+            }
+        }
+        (None, false)
+    }
+
     /// Evaluates an expression into a place.
     pub fn place(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
         if let Some(place) = self.simple(expression, unit, size) {
