@@ -21,6 +21,7 @@ pub mod arch;
 pub mod image;
 pub mod memory;
 pub mod module;
+pub mod report;
 pub mod session;
 pub mod types;
 pub mod unwind;
