@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::fold::{Part, fold};
 use super::source::Sources;
 use super::style::Paint;
-use super::values::value_text;
+use super::value_text::value_text;
 use crate::module::ModuleId;
 use crate::session::modules::ModuleLabel;
 use crate::session::{Code, Frame, Role, Trace, Variable};

@@ -14,7 +14,8 @@ pub mod signal_text;
 pub mod source;
 pub mod style;
 pub mod table;
-pub mod values;
+pub mod type_text;
+pub mod value_text;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -4,12 +4,20 @@
 //! entry) and is filled when somebody looks at it, so a pointer to a struct costs nothing until it is followed.
 //! Formatters, expressions and values see only this, never DWARF.
 
+pub mod dwarf;
 pub mod name;
 pub mod table;
 
 pub use table::{TypeId, TypeTable};
 
+use std::borrow::Cow;
+
+use crate::module::DieRef;
 use crate::value::location::Expression;
+
+/// A member's or enumerator's name. Borrowed from the string section wherever that is UTF-8, so that a value's fields
+/// cost no allocation.
+pub type Name = Cow<'static, str>;
 
 /// The source language of a type or a function, as far as printing differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
@@ -65,6 +73,13 @@ pub enum TypeKind {
         /// Two's complement.
         signed: bool,
     },
+    /// C23's `_BitInt(N)`: an integer in the low bits of its bytes; the rest of them holds nothing.
+    BitInt {
+        /// Two's complement.
+        signed: bool,
+        /// Width.
+        bits: u64,
+    },
     /// A character: `char`, `char16_t`, `char32_t`, Rust's `char`.
     Char {
         /// Signed (plain `char` on x86).
@@ -105,8 +120,10 @@ pub enum TypeKind {
         signed: bool,
         /// `enum class`.
         scoped: bool,
+        /// The integer type beneath, where DWARF names it.
+        underlying: Option<TypeId>,
         /// (name, value), in order.
-        enumerators: Vec<(String, i128)>,
+        enumerators: Vec<(Name, i128)>,
     },
     /// An array: one dimension; `int a[2][3]` is an array of arrays.
     Array {
@@ -127,6 +144,8 @@ pub enum TypeKind {
         parameters: Vec<TypeId>,
         /// `...`.
         variadic: bool,
+        /// For a member function: what its declaration says beyond its type.
+        method: Option<Box<Method>>,
     },
     /// Another name for a type.
     Typedef {
@@ -157,6 +176,10 @@ pub enum Count {
     Dynamic(Box<Expression>),
     /// An expression that gives the upper bound: count is one more.
     DynamicUpperBound(Box<Expression>),
+    /// An artificial variable (in the frame that holds the array) that holds the count.
+    DynamicVariable(DieRef),
+    /// An artificial variable that holds the upper bound: count is one more.
+    DynamicUpperBoundVariable(DieRef),
 }
 
 /// Which keyword.
@@ -180,22 +203,22 @@ pub struct StructType {
     /// Fields and base classes, in order.
     pub members: Vec<Member>,
     /// Static data members: name, type. Their values are variables.
-    pub statics: Vec<(String, TypeId)>,
+    pub statics: Vec<(Name, TypeId)>,
     /// Rust's (and Ada's) variants.
     pub variants: Option<Box<VariantPart>>,
     /// Template (generic) arguments that are types, by parameter name.
-    pub template_types: Vec<(String, TypeId)>,
+    pub template_types: Vec<(Name, TypeId)>,
     /// Template arguments that are values: name, type, value.
-    pub template_values: Vec<(String, TypeId, i128)>,
-    /// Methods, for `ptype`: as declarations (`int area(void) const`).
-    pub methods: Vec<String>,
+    pub template_values: Vec<(Name, TypeId, i128)>,
+    /// Methods, for `ptype`: their DIEs, which are types (functions) of the table.
+    pub methods: Vec<DieRef>,
 }
 
 /// A field or a base class.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// `None` for an anonymous struct or union, and for a base class (its type has the name).
-    pub name: Option<String>,
+    pub name: Option<Name>,
     /// Its type.
     pub type_id: TypeId,
     /// Where it is.
@@ -207,6 +230,35 @@ pub struct Member {
     pub base: bool,
     /// Made by the compiler (a vtable pointer).
     pub artificial: bool,
+    /// Who may use it.
+    pub access: Access,
+    /// A virtual base class.
+    pub is_virtual: bool,
+}
+
+/// C++'s access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Access {
+    /// `public`, and every member of a language without access.
+    #[default]
+    Public,
+    /// `protected`
+    Protected,
+    /// `private`
+    Private,
+}
+
+/// What a member function's declaration says beyond its type.
+#[derive(Clone, Debug, Default)]
+pub struct Method {
+    /// The first parameter is the object (`this`).
+    pub has_this: bool,
+    /// `virtual`.
+    pub is_virtual: bool,
+    /// Declared by the compiler (a default constructor).
+    pub artificial: bool,
+    /// Who may call it; `None` where its class's default holds.
+    pub access: Option<Access>,
 }
 
 /// A member's place in its object.
@@ -230,8 +282,9 @@ pub struct VariantPart {
 /// One layout.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Discriminant values (inclusive ranges) that pick it; empty for the default variant.
-    pub values: Vec<(i128, i128)>,
-    /// The member that holds it (in Rust: one struct, named like the variant).
+    /// Discriminant values (inclusive ranges) that pick it, as unsigned integers of the discriminant's size; empty for
+    /// the default variant.
+    pub values: Vec<(u128, u128)>,
+    /// What it holds (in Rust: one member, a struct, named like the variant).
     pub members: Vec<Member>,
 }

@@ -121,8 +121,12 @@ impl TypeTable {
 
     /// The type itself, or, where it is only declared here, its definition elsewhere in the program.
     pub fn complete(&self, id: TypeId) -> TypeId {
-        let TypeKind::Struct(content) = &self.get(id).kind else { return id };
-        if !content.declaration {
+        let declared = match &self.get(id).kind {
+            TypeKind::Struct(content) => content.declaration,
+            TypeKind::Enum { enumerators, .. } => enumerators.is_empty(),
+            _ => false,
+        };
+        if !declared {
             return id;
         }
         *self.slot(id).complete.get_or_init(|| {
@@ -152,13 +156,24 @@ impl TypeTable {
 
     /// Size in bytes, through typedefs, qualifiers and arrays of known length.
     pub fn size(&self, id: TypeId) -> Option<u64> {
-        let stripped = self.get(self.strip(id));
-        stripped.size.or_else(|| match &stripped.kind {
-            TypeKind::Array { element, count: super::Count::Fixed(count), stride, .. } if *element != id => {
-                stride.or_else(|| self.size(*element))?.checked_mul(*count)
+        let mut id = id;
+        let mut elements = 1u64;
+        // Nested arrays; an array of itself ends at the bound.
+        for _ in 0..32 {
+            let stripped = self.get(self.strip(id));
+            if let Some(size) = stripped.size {
+                return size.checked_mul(elements);
             }
-            _ => None,
-        })
+            let TypeKind::Array { element, count: super::Count::Fixed(count), stride, .. } = &stripped.kind else {
+                return None;
+            };
+            elements = elements.checked_mul(*count)?;
+            if let Some(stride) = stride {
+                return stride.checked_mul(elements);
+            }
+            id = *element;
+        }
+        None
     }
 }
 

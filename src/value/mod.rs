@@ -1,11 +1,13 @@
 //! From a variable to what it held: location → place → bytes → value.
 
+pub mod decode;
+pub mod float;
 pub mod location;
 pub mod recover;
 mod tls;
 
 use crate::addr::RunAddr;
-use crate::types::TypeId;
+use crate::types::{Name, TypeId};
 
 /// Why there is no value. The words are the contract's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -135,8 +137,8 @@ pub enum ValueKind {
     Enum {
         /// The integer.
         value: i128,
-        /// `Blue`, `A|B` for flags, `None` where nothing matches.
-        name: Option<String>,
+        /// `Blue`, `A|B` for flags, `None` where nothing matches. Without the scope that C++ and Rust write before it.
+        name: Option<Name>,
     },
     /// A float.
     Float {
@@ -147,8 +149,9 @@ pub enum ValueKind {
     },
     /// A pointer or (with `reference`) a reference.
     Pointer {
-        /// Where to.
-        address: RunAddr,
+        /// Where to. `None` where the compiler dropped both the pointer and its target's place (an implicit pointer):
+        /// then `pointee` is all there is.
+        address: Option<RunAddr>,
         /// A C++ reference.
         reference: bool,
         /// `main+4`, `table`, where it points into a symbol.
@@ -179,7 +182,7 @@ pub enum ValueKind {
     /// The active one of a Rust enum's variants: `fields` of it.
     Variant {
         /// Its name.
-        variant: String,
+        variant: Name,
         /// Its fields (`__0` for a tuple's first).
         fields: Vec<Field>,
     },
@@ -204,7 +207,7 @@ pub struct Text {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// `None` if anonymous, and for a base class.
-    pub name: Option<String>,
+    pub name: Option<Name>,
     /// A base class.
     pub base: bool,
     /// Its value.

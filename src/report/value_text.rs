@@ -1,0 +1,575 @@
+//! Values as text, in gdb's syntax: C's for C and C++, Rust's for Rust.
+//!
+//! What gdb 13 prints is the measure: `{x = 1, y = 2}`, `0x4052a0 "text"`, `{0 <repeats 16 times>}`,
+//! `crate::Point {x: 1, y: 2}`. Each value is written in its own type's language.
+
+use std::fmt::Write;
+
+use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
+use crate::value::decode::flags;
+use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+
+/// Equal elements in a row, beyond which they are written once with their count (gdb's `print repeats`).
+const REPEATS: usize = 10;
+/// Values within values that are written; decoding stops before.
+const MAX_DEPTH: usize = 200;
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ValueStyle {
+    /// With a pointer's or reference's type in front, as `print` does: `(struct node *) 0x4052a0`.
+    pub typed_pointers: bool,
+    /// Columns: what is longer is written over several lines. `None`: always one line.
+    pub width: Option<usize>,
+    /// Columns already used at the first line's start, and by how much all further lines are indented.
+    pub indent: usize,
+}
+
+/// The value on one line, as gdb's `info locals` has it.
+pub fn value_text(types: &TypeTable, value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, types, value, ValueStyle::default());
+    out
+}
+
+/// The value on one line, as gdb's `print` has it.
+pub fn printed(types: &TypeTable, value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, types, value, ValueStyle { typed_pointers: true, ..ValueStyle::default() });
+    out
+}
+
+/// Appends the value.
+pub fn write_value(out: &mut String, types: &TypeTable, value: &Value, style: ValueStyle) {
+    let mut writer = Writer { out, types, width: style.width, depth: 0 };
+    if style.typed_pointers {
+        writer.pointer_type(value);
+    }
+    writer.value(value, true, style.indent);
+}
+
+/// Why there is no value, as gdb users know it.
+pub fn absent_text(absent: &Absent) -> String {
+    match (absent.why, absent.address, &absent.detail) {
+        (AbsentReason::OptimizedOut, ..) => "<optimized out>".to_owned(),
+        (AbsentReason::Unreadable, Some(address), _) => format!("<error: Cannot access memory at address {address}>"),
+        (_, Some(address), Some(detail)) => format!("<{detail} at {address}>"),
+        (_, _, Some(detail)) => format!("<{detail}>"),
+        (why, ..) => format!("<{}>", why.code().replace('-', " ")),
+    }
+}
+
+struct Writer<'a> {
+    out: &'a mut String,
+    types: &'a TypeTable,
+    width: Option<usize>,
+    depth: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn definition(&self, id: TypeId) -> &'a Type {
+        self.types.get(self.types.strip(id))
+    }
+
+    /// `(struct node *) ` where `print` writes it.
+    fn pointer_type(&mut self, value: &Value) {
+        if !matches!(value.kind, ValueKind::Pointer { .. }) {
+            return;
+        }
+        let definition = self.definition(value.type_id);
+        let target = match definition.kind {
+            TypeKind::Pointer { target } => Some(target),
+            TypeKind::Reference { .. } => None,
+            _ => return,
+        };
+        // A string says by itself what it is: gdb leaves out `char *`, but not `unsigned char *` or a typedef.
+        let unnamed = !matches!(self.types.get(value.type_id).kind, TypeKind::Typedef { .. });
+        if definition.language != Language::Rust
+            && unnamed
+            && target.is_some_and(|target| self.unqualified(target).name.as_deref() == Some("char"))
+        {
+            return;
+        }
+        let _ = write!(self.out, "({}) ", self.types.name(value.type_id));
+    }
+
+    /// The type under its qualifiers, typedefs kept.
+    fn unqualified(&self, id: TypeId) -> &'a Type {
+        let mut id = id;
+        for _ in 0..16 {
+            let TypeKind::Qualified { target, .. } = self.types.get(id).kind else { break };
+            id = target;
+        }
+        self.types.get(id)
+    }
+
+    fn value(&mut self, value: &Value, top: bool, indent: usize) {
+        if self.depth >= MAX_DEPTH {
+            self.out.push_str("...");
+            return;
+        }
+        self.depth += 1;
+        self.value_within(value, top, indent);
+        self.depth -= 1;
+    }
+
+    fn value_within(&mut self, value: &Value, top: bool, indent: usize) {
+        let definition = self.definition(value.type_id);
+        let rust = definition.language == Language::Rust;
+        match &value.kind {
+            ValueKind::Int(number) => match definition.kind {
+                TypeKind::MemberPointer { class, .. } => self.data_member(class, *number),
+                _ => self.display(number),
+            },
+            ValueKind::Uint(number) => self.display(number),
+            ValueKind::Char { code, char } => self.character(definition, *code, *char),
+            ValueKind::Bool(0) => self.out.push_str("false"),
+            ValueKind::Bool(1) => self.out.push_str("true"),
+            ValueKind::Bool(other) => self.display(other),
+            ValueKind::Enum { value, .. } => self.enumeration(definition, *value),
+            ValueKind::Float { text, .. } => self.out.push_str(text),
+            ValueKind::Pointer { address, reference, symbol, string, pointee } => {
+                if let TypeKind::Function { .. } = definition.kind {
+                    let _ = write!(self.out, "{{{}}} ", self.types.name(value.type_id));
+                }
+                match address {
+                    Some(address) if *reference => {
+                        let _ = write!(self.out, "@{address}");
+                    }
+                    Some(address) => self.display(address),
+                    None if !*reference => self.out.push_str("<synthetic pointer>"),
+                    None => {}
+                }
+                if let Some(symbol) = symbol {
+                    let _ = write!(self.out, " <{symbol}>");
+                }
+                match string {
+                    Some(text) => {
+                        self.out.push(' ');
+                        self.text(text, self.text_prefix(definition), false);
+                    }
+                    None => self.unreadable_string(definition, *address),
+                }
+                if let (true, true, Some(pointee)) = (*reference, top, pointee) {
+                    if address.is_some() {
+                        self.out.push_str(": ");
+                    }
+                    self.value(pointee, false, indent);
+                }
+            }
+            ValueKind::Struct { fields, .. } => match &definition.kind {
+                TypeKind::Complex => self.complex(fields),
+                TypeKind::MemberPointer { .. } => self.method_pointer(value.type_id, fields),
+                _ if rust => self.rust_structure(self.types.name(self.types.strip(value.type_id)), fields, indent, " "),
+                _ => self.c_structure(fields, indent),
+            },
+            ValueKind::Array { items, omitted, .. } => {
+                let (open, close) = if rust { ('[', ']') } else { ('{', '}') };
+                self.array(items, *omitted, indent, open, close);
+            }
+            ValueKind::String(text) if rust => self.text(text, "", false),
+            ValueKind::String(text) => {
+                let all = text.omitted == 0;
+                self.text(text, self.text_prefix(definition), all);
+            }
+            ValueKind::Variant { variant, fields } => {
+                let name = format!("{}::{variant}", self.types.name(self.types.strip(value.type_id)));
+                self.rust_structure(&name, fields, indent, "");
+            }
+            ValueKind::Absent(absent) => self.out.push_str(&absent_text(absent)),
+            ValueKind::Elided => self.out.push_str("{...}"),
+        }
+    }
+
+    fn display(&mut self, value: impl std::fmt::Display) {
+        let _ = write!(self.out, "{value}");
+    }
+
+    /// `{1, 2, 3}`, equal neighbours once.
+    fn array(&mut self, items: &[Value], omitted: u64, indent: usize, open: char, close: char) {
+        self.out.push(open);
+        // Rows of a table and structures are worth a line each; numbers are not.
+        let long = items.first().is_some_and(|item| {
+            matches!(item.kind, ValueKind::Struct { .. } | ValueKind::Array { .. } | ValueKind::Variant { .. })
+        });
+        let lines = long && self.breaks(indent, |writer| writer.array_items(items, omitted, None));
+        self.array_items(items, omitted, lines.then_some(indent));
+        if lines {
+            self.new_line(indent);
+        }
+        self.out.push(close);
+    }
+
+    fn array_items(&mut self, items: &[Value], omitted: u64, lines: Option<usize>) {
+        let mut index = 0;
+        while index < items.len() {
+            if index > 0 {
+                self.out.push_str(if lines.is_some() { "," } else { ", " });
+            }
+            if let Some(indent) = lines {
+                self.new_line(indent + 2);
+            }
+            let alike = items[index..].iter().take_while(|item| same(item, &items[index])).count();
+            self.value(&items[index], false, lines.map_or(0, |indent| indent + 2));
+            if alike > REPEATS {
+                let _ = write!(self.out, " <repeats {alike} times>");
+                index += alike;
+            } else {
+                index += 1;
+            }
+        }
+        if omitted > 0 {
+            self.out.push_str("...");
+        }
+    }
+
+    /// Whether what `compact` writes is too long for the rest of the line.
+    fn breaks(&mut self, indent: usize, compact: impl FnOnce(&mut Writer<'_>)) -> bool {
+        let Some(width) = self.width else { return false };
+        let mut trial = String::new();
+        compact(&mut Writer { out: &mut trial, types: self.types, width: None, depth: self.depth });
+        trial.chars().count() + indent + 2 > width
+    }
+
+    fn new_line(&mut self, indent: usize) {
+        self.out.push('\n');
+        self.out.extend(std::iter::repeat_n(' ', indent));
+    }
+
+    fn c_structure(&mut self, fields: &[Field], indent: usize) {
+        self.out.push('{');
+        let lines = self.breaks(indent, |writer| writer.c_fields(fields, None));
+        self.c_fields(fields, lines.then_some(indent));
+        if lines {
+            self.new_line(indent);
+        }
+        self.out.push('}');
+    }
+
+    fn c_fields(&mut self, fields: &[Field], lines: Option<usize>) {
+        let mut own = false;
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(if lines.is_some() { "," } else { ", " });
+            }
+            if let Some(indent) = lines {
+                self.new_line(indent + 2);
+            }
+            own |= !field.base;
+            match &field.name {
+                _ if field.base => {
+                    let _ = write!(self.out, "<{}> = ", self.types.name(field.value.type_id));
+                }
+                Some(name) => {
+                    let _ = write!(self.out, "{name} = ");
+                }
+                None => {}
+            }
+            self.value(&field.value, false, lines.map_or(0, |indent| indent + 2));
+        }
+        if !own {
+            self.out.push_str(if fields.is_empty() { "<No data fields>" } else { ", <No data fields>" });
+        }
+    }
+
+    /// `Point {x: 1, y: 2}`, `Pair (1, 2)`, `(1, 2)`; a variant without the space.
+    fn rust_structure(&mut self, name: &str, fields: &[Field], indent: usize, space: &str) {
+        let tuple = name.starts_with('(');
+        if !tuple {
+            self.out.push_str(name);
+            if fields.is_empty() {
+                return;
+            }
+            self.out.push_str(space);
+        }
+        let numbered = |(index, field): (usize, &Field)| {
+            let number = field.name.as_deref().and_then(|name| name.strip_prefix("__"));
+            number.and_then(|number| number.parse().ok()) == Some(index)
+        };
+        let named = !tuple && !fields.iter().enumerate().all(numbered);
+        self.out.push(if named { '{' } else { '(' });
+        let lines = self.breaks(indent, |writer| writer.rust_fields(fields, named, None));
+        self.rust_fields(fields, named, lines.then_some(indent));
+        if lines {
+            self.new_line(indent);
+        }
+        self.out.push(if named { '}' } else { ')' });
+    }
+
+    fn rust_fields(&mut self, fields: &[Field], named: bool, lines: Option<usize>) {
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(if lines.is_some() { "," } else { ", " });
+            }
+            if let Some(indent) = lines {
+                self.new_line(indent + 2);
+            }
+            if let (true, Some(name)) = (named, &field.name) {
+                let _ = write!(self.out, "{name}: ");
+            }
+            self.value(&field.value, false, lines.map_or(0, |indent| indent + 2));
+        }
+    }
+
+    fn complex(&mut self, fields: &[Field]) {
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(" + ");
+            }
+            self.value(&field.value, false, 0);
+        }
+        self.out.push('i');
+    }
+
+    /// `Kind::Beta`, `(A | B)`, `(A | unknown: 0x8)`, a number.
+    fn enumeration(&mut self, definition: &Type, value: i128) {
+        let TypeKind::Enum { scoped, enumerators, .. } = &definition.kind else { return self.display(value) };
+        let scope = match (&definition.name, definition.language) {
+            (Some(name), Language::Rust) => name.as_str(),
+            (Some(name), Language::Cpp) if *scoped => name.as_str(),
+            (Some(name), Language::Cpp) => scope_of(name),
+            _ => "",
+        };
+        let separator = if scope.is_empty() { "" } else { "::" };
+        if let Some((name, _)) = enumerators.iter().find(|(_, known)| *known == value) {
+            let _ = write!(self.out, "{scope}{separator}{name}");
+            return;
+        }
+        let Some((names, rest)) = flags(enumerators, value) else { return self.display(value) };
+        if names.is_empty() && rest == 0 {
+            return self.out.push('0');
+        }
+        self.out.push('(');
+        for (index, name) in names.iter().enumerate() {
+            let bar = if index > 0 { " | " } else { "" };
+            let _ = write!(self.out, "{bar}{scope}{separator}{name}");
+        }
+        if rest != 0 {
+            let bar = if names.is_empty() { "" } else { " | " };
+            let _ = write!(self.out, "{bar}unknown: {rest:#x}");
+        }
+        self.out.push(')');
+    }
+
+    /// A pointer to data member: `&Node::v` where a member is at that offset.
+    fn data_member(&mut self, class: TypeId, offset: i128) {
+        if offset == -1 {
+            return self.out.push_str("NULL");
+        }
+        if let TypeKind::Struct(content) = &self.definition(class).kind {
+            let at = |member: &&crate::types::Member| matches!(member.offset, crate::types::MemberOffset::Bytes(bytes) if i128::from(bytes) == offset);
+            let found = content.members.iter().filter(|member| !member.base && member.bits.is_none()).find(at);
+            if let Some(name) = found.and_then(|member| member.name.as_ref()) {
+                let _ = write!(self.out, "&{}::{name}", self.types.name(class));
+                return;
+            }
+        }
+        self.display(offset);
+    }
+
+    fn method_pointer(&mut self, id: TypeId, fields: &[Field]) {
+        let number = |field: &Field| match &field.value.kind {
+            ValueKind::Int(number) => Some(*number),
+            _ => None,
+        };
+        let (Some(function), delta) = (fields.first(), fields.get(1).and_then(number).unwrap_or(0)) else { return };
+        match &function.value.kind {
+            ValueKind::Pointer { address: Some(address), .. } if address.0 == 0 => self.out.push_str("NULL"),
+            ValueKind::Uint(slot) => {
+                let _ = write!(self.out, "&virtual table offset {}", slot & !1);
+                if delta != 0 {
+                    let _ = write!(self.out, ", this adjustment {delta}");
+                }
+            }
+            _ => {
+                let _ = write!(self.out, "({}) ", self.types.name(id));
+                self.value(&function.value, false, 0);
+                if delta != 0 {
+                    let _ = write!(self.out, ", this adjustment {delta}");
+                }
+            }
+        }
+    }
+
+    /// gdb's complaint in place of the string that a character pointer should lead to.
+    fn unreadable_string(&mut self, definition: &Type, address: Option<crate::addr::RunAddr>) {
+        let TypeKind::Pointer { target } = definition.kind else { return };
+        let target = self.definition(target);
+        let character = matches!(target.kind, TypeKind::Char { .. });
+        if let (true, Language::C | Language::Cpp, Some(address)) = (character, target.language, address)
+            && address.0 != 0
+        {
+            let _ = write!(self.out, " <error: Cannot access memory at address {address}>");
+        }
+    }
+
+    /// `L`, `u`, `U`: what C writes before a wide character of an array, pointer or character type.
+    fn text_prefix(&self, definition: &Type) -> &'static str {
+        let character = match definition.kind {
+            TypeKind::Array { element, .. } => self.definition(element),
+            TypeKind::Pointer { target } => self.definition(target),
+            _ => definition,
+        };
+        match (&character.kind, character.name.as_deref(), character.language) {
+            (TypeKind::Char { unicode: true, .. }, Some("wchar_t"), Language::C | Language::Cpp) => "L",
+            (TypeKind::Char { unicode: true, .. }, Some("char16_t"), Language::C | Language::Cpp) => "u",
+            (TypeKind::Char { unicode: true, .. }, Some("char32_t"), Language::C | Language::Cpp) => "U",
+            _ => "",
+        }
+    }
+
+    /// `98 'b'`
+    fn character(&mut self, definition: &Type, code: i64, char: Option<char>) {
+        let _ = write!(self.out, "{code} {}'", self.text_prefix(definition));
+        if definition.language == Language::Rust {
+            rust_escape(self.out, code, char, '\'');
+        } else {
+            let glyph = match (char, definition.size) {
+                (Some(char), _) => Glyph::Char(char),
+                (None, Some(1)) => Glyph::Code(code as u8 as u32),
+                (None, _) => Glyph::Code(code as u32),
+            };
+            glyph.write(self.out, '\'');
+        }
+        self.out.push('\'');
+    }
+
+    /// Text in quotes, long runs of a character apart from the rest. `terminated`: a last NUL is the terminator and
+    /// is not shown.
+    fn text(&mut self, text: &Text, prefix: &str, terminated: bool) {
+        let mut glyphs = Glyph::all(&text.bytes);
+        if terminated && glyphs.last() == Some(&Glyph::Char('\0')) {
+            glyphs.pop();
+        }
+        if glyphs.is_empty() {
+            self.out.push_str(prefix);
+            self.out.push_str("\"\"");
+        }
+        let mut quoted = false;
+        let mut index = 0;
+        while index < glyphs.len() {
+            let glyph = glyphs[index];
+            let alike = glyphs[index..].iter().take_while(|other| **other == glyph).count();
+            if alike > REPEATS {
+                if quoted {
+                    self.out.push('"');
+                }
+                if index > 0 {
+                    self.out.push_str(", ");
+                }
+                let _ = write!(self.out, "{prefix}'");
+                glyph.write(self.out, '\'');
+                let _ = write!(self.out, "' <repeats {alike} times>");
+                quoted = false;
+            } else {
+                if !quoted {
+                    if index > 0 {
+                        self.out.push_str(", ");
+                    }
+                    let _ = write!(self.out, "{prefix}\"");
+                    quoted = true;
+                }
+                for _ in 0..alike {
+                    glyph.write(self.out, '"');
+                }
+            }
+            index += alike;
+        }
+        if quoted {
+            self.out.push('"');
+        }
+        if text.omitted > 0 {
+            self.out.push_str("...");
+        }
+    }
+}
+
+/// Whether two neighbours are written as one. (Not-a-numbers are equal here where they look so.)
+fn same(left: &Value, right: &Value) -> bool {
+    match (&left.kind, &right.kind) {
+        (ValueKind::Float { text: left, .. }, ValueKind::Float { text: right, .. }) => left == right,
+        _ => left == right,
+    }
+}
+
+/// The scope of a qualified name (`ns` of `ns::E`), brackets skipped.
+fn scope_of(name: &str) -> &str {
+    let mut nesting = 0usize;
+    let bytes = name.as_bytes();
+    for index in (0..bytes.len()).rev() {
+        match bytes[index] {
+            b'>' | b')' => nesting += 1,
+            b'<' | b'(' => nesting = nesting.saturating_sub(1),
+            b':' if nesting == 0 && index > 0 && bytes[index - 1] == b':' => return &name[..index - 1],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// A character as text shows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Glyph {
+    Char(char),
+    /// What is no character.
+    Code(u32),
+}
+
+impl Glyph {
+    fn all(bytes: &[u8]) -> Vec<Glyph> {
+        let mut glyphs = Vec::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            glyphs.extend(chunk.valid().chars().map(Glyph::Char));
+            glyphs.extend(chunk.invalid().iter().map(|byte| Glyph::Code((*byte).into())));
+        }
+        glyphs
+    }
+
+    /// With C's escapes, as gdb chooses them (gdb 13, `print_wchar` in gdb/valprint.c).
+    fn write(self, out: &mut String, quote: char) {
+        let code = match self {
+            Glyph::Char('\u{7}') => return out.push_str("\\a"),
+            Glyph::Char('\u{8}') => return out.push_str("\\b"),
+            Glyph::Char('\u{c}') => return out.push_str("\\f"),
+            Glyph::Char('\n') => return out.push_str("\\n"),
+            Glyph::Char('\r') => return out.push_str("\\r"),
+            Glyph::Char('\t') => return out.push_str("\\t"),
+            Glyph::Char('\u{b}') => return out.push_str("\\v"),
+            Glyph::Char(char) if char == quote || char == '\\' => {
+                out.push('\\');
+                return out.push(char);
+            }
+            Glyph::Char(char) if !char.is_control() => return out.push(char),
+            Glyph::Char(char) => char.into(),
+            Glyph::Code(code) => code,
+        };
+        let _ = if code <= 0o777 { write!(out, "\\{code:03o}") } else { write!(out, "\\x{code:x}") };
+    }
+}
+
+/// With Rust's escapes.
+fn rust_escape(out: &mut String, code: i64, char: Option<char>, quote: char) {
+    match char {
+        Some('\n') => out.push_str("\\n"),
+        Some('\r') => out.push_str("\\r"),
+        Some('\t') => out.push_str("\\t"),
+        Some('\0') => out.push_str("\\0"),
+        Some(char) if char == quote || char == '\\' => {
+            out.push('\\');
+            out.push(char);
+        }
+        Some(char) if !char.is_control() => out.push(char),
+        _ => {
+            let _ = write!(out, "\\u{{{code:x}}}");
+        }
+    }
+}
+
+/// Which keyword a structure has, for those who write definitions.
+pub(crate) fn keyword(kind: StructKind) -> &'static str {
+    match kind {
+        StructKind::Struct => "struct",
+        StructKind::Class => "class",
+        StructKind::Union => "union",
+    }
+}

@@ -1,0 +1,246 @@
+//! Bytes and a type become a [`Value`].
+//!
+//! The whole object is borrowed from the target's memory in one piece where it can be; only where it lies across the
+//! border of a hole is it read field by field, so that a hole costs its own fields and no others. Followed pointers,
+//! elements, nodes and bytes are bounded, so that hostile data ends in [`ValueKind::Elided`].
+
+mod aggregate;
+mod pointer;
+mod scalar;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use scalar::flags;
+
+use super::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
+use crate::addr::RunAddr;
+use crate::arch::Arch;
+use crate::memory::Memory;
+use crate::module::DieRef;
+use crate::types::{Type, TypeId, TypeKind, TypeTable};
+use crate::value::location::Expression;
+
+/// Values that one variable may consist of.
+const MAX_NODES: usize = 20_000;
+/// Bytes of strings that one variable may contain.
+const MAX_STRING_BYTES: usize = 1 << 20;
+/// Values within values; each costs stack.
+const MAX_RECURSION: usize = 100;
+
+/// Evaluates what depends on the running program: counts of arrays, places of virtual bases.
+pub trait DynamicEvaluator {
+    /// The expression's value. `object` is on the stack before it starts, where a member's place is asked for.
+    fn evaluate(&self, expression: &Expression, object: Option<RunAddr>) -> Result<u64, Absent>;
+
+    /// The integer that a variable (an array's count) holds in the frame at hand.
+    fn variable(&self, die: DieRef) -> Result<u64, Absent>;
+}
+
+/// Names addresses.
+pub trait Symbols {
+    /// `main+4`, `table`: the function or object that the address is in, as gdb writes it in `<>`. `None` for
+    /// addresses in no symbol.
+    fn symbol(&self, address: RunAddr) -> Option<String>;
+}
+
+/// Decodes values. Made once for many.
+pub struct Decoder<'a> {
+    /// The types.
+    pub types: &'a TypeTable,
+    /// The target's memory.
+    pub memory: &'a dyn Memory,
+    /// Its architecture.
+    pub arch: Arch,
+    /// How much is shown.
+    pub limits: Limits,
+    /// Names addresses that pointers hold.
+    pub symbols: Option<&'a dyn Symbols>,
+    /// Evaluates dynamic counts and places; without it they are absent.
+    pub evaluate: Option<&'a dyn DynamicEvaluator>,
+    /// Character arrays stay arrays.
+    pub raw: bool,
+}
+
+impl Decoder<'_> {
+    /// What is at `place`, as `type_id`. Holes are in the value.
+    pub fn value(&self, place: &Place, type_id: TypeId) -> Value {
+        let mut run =
+            Run { decoder: self, nodes: MAX_NODES, string_bytes: MAX_STRING_BYTES, recursion: 0, path: Vec::new() };
+        run.place(place, type_id, 0)
+    }
+
+    /// How many elements the array type has: `None` where its type does not tell.
+    pub fn array_count(&self, array: TypeId) -> Result<Option<u64>, Absent> {
+        let TypeKind::Array { count, .. } = &self.types.get(self.types.strip(array)).kind else { return Ok(None) };
+        scalar::array_count(self, count)
+    }
+
+    /// Size in bytes of the type's objects in this frame, arrays with dynamic counts included.
+    pub fn size(&self, type_id: TypeId) -> Result<u64, Absent> {
+        self.size_within(type_id, 0)
+    }
+
+    fn size_within(&self, type_id: TypeId, depth: usize) -> Result<u64, Absent> {
+        let stripped = self.types.get(self.types.strip(type_id));
+        if let Some(size) = stripped.size {
+            return Ok(size);
+        }
+        match &stripped.kind {
+            TypeKind::Array { element, count, stride, .. } if depth < 32 => {
+                let count = scalar::array_count(self, count)?.unwrap_or(0);
+                let element = match stride {
+                    Some(stride) => *stride,
+                    None => self.size_within(*element, depth + 1)?,
+                };
+                element.checked_mul(count).ok_or_else(|| Absent::because(AbsentReason::Corrupt, "an endless array"))
+            }
+            TypeKind::Pointer { .. } | TypeKind::Reference { .. } | TypeKind::Unspecified => {
+                Ok(self.arch.address_size() as u64)
+            }
+            TypeKind::MemberPointer { target, .. } => {
+                let function = matches!(self.types.get(self.types.strip(*target)).kind, TypeKind::Function { .. });
+                Ok(self.arch.address_size() as u64 * if function { 2 } else { 1 })
+            }
+            TypeKind::Unreadable(why) => Err(Absent::because(AbsentReason::Unsupported, why.clone())),
+            _ => Err(Absent::because(AbsentReason::NoDebugInfo, "the type's size is not known")),
+        }
+    }
+}
+
+/// Where an object's bytes come from.
+#[derive(Clone, Copy)]
+enum Source<'s> {
+    /// The target's memory, read when wanted.
+    Memory(RunAddr),
+    /// Bytes at hand.
+    Bytes {
+        /// From the object's first byte on.
+        data: &'s [u8],
+        /// Where they are in the target, if there.
+        address: Option<RunAddr>,
+        /// What the place says of holes, and where in it `data` begins.
+        place: Option<(&'s PlaceBytes, usize)>,
+    },
+}
+
+impl<'s> Source<'s> {
+    fn address(self) -> Option<RunAddr> {
+        match self {
+            Source::Memory(address) => Some(address),
+            Source::Bytes { address, .. } => address,
+        }
+    }
+
+    /// The bytes from `offset` on.
+    fn at(self, offset: u64) -> Result<Source<'s>, Absent> {
+        match self {
+            Source::Memory(address) => address.checked_add(offset).map(Source::Memory).ok_or_else(beyond),
+            Source::Bytes { data, address, place } => {
+                let skip = usize::try_from(offset).map_err(|_| beyond())?;
+                Ok(Source::Bytes {
+                    data: data.get(skip..).ok_or_else(beyond)?,
+                    address: address.and_then(|address| address.checked_add(offset)),
+                    place: place.map(|(place, start)| (place, start.saturating_add(skip))),
+                })
+            }
+        }
+    }
+}
+
+#[cold]
+fn beyond() -> Absent {
+    Absent::because(AbsentReason::Corrupt, "it lies beyond the object's end")
+}
+
+/// Decoding one variable.
+struct Run<'d, 'a> {
+    decoder: &'d Decoder<'a>,
+    nodes: usize,
+    string_bytes: usize,
+    recursion: usize,
+    /// Objects that are being decoded, outermost first.
+    path: Vec<(RunAddr, TypeId)>,
+}
+
+impl<'d, 'a: 'd> Run<'d, 'a> {
+    fn place(&mut self, place: &Place, type_id: TypeId, nest: usize) -> Value {
+        match place {
+            Place::Memory(address) => self.value(Source::Memory(*address), type_id, nest),
+            Place::Bytes(bytes) => {
+                let source = Source::Bytes { data: &bytes.data, address: None, place: Some((bytes, 0)) };
+                self.value(source, type_id, nest)
+            }
+        }
+    }
+
+    /// The value of type `type_id` at `source`, within `nest` aggregates and followed pointers.
+    fn value(&mut self, source: Source<'_>, type_id: TypeId, nest: usize) -> Value {
+        if self.nodes == 0 || self.recursion >= MAX_RECURSION {
+            return Value { type_id, kind: ValueKind::Elided };
+        }
+        self.nodes -= 1;
+        self.recursion += 1;
+        let stripped = self.decoder.types.strip(type_id);
+        let definition = self.decoder.types.get(stripped);
+        let kind = self.kind(source, stripped, definition, nest);
+        self.recursion -= 1;
+        Value { type_id, kind: kind.unwrap_or_else(ValueKind::Absent) }
+    }
+
+    fn kind(
+        &mut self,
+        source: Source<'_>,
+        stripped: TypeId,
+        definition: &'d Type,
+        nest: usize,
+    ) -> Result<ValueKind, Absent> {
+        match &definition.kind {
+            TypeKind::Int { .. }
+            | TypeKind::BitInt { .. }
+            | TypeKind::Char { .. }
+            | TypeKind::Bool
+            | TypeKind::Enum { .. } => {
+                let size = definition.size.ok_or_else(no_size)?;
+                if size == 0 {
+                    // Rust's `()`.
+                    return Ok(ValueKind::Struct { union: false, fields: Vec::new() });
+                }
+                let bits = self.bits(source, size)?;
+                Ok(self.integer(definition, bits, 8 * size as u32))
+            }
+            TypeKind::Float => self.float(source, definition),
+            TypeKind::Complex => self.complex(source, stripped, definition),
+            TypeKind::Pointer { target } => self.pointer(source, definition, *target, nest),
+            TypeKind::Reference { target, .. } => self.reference(source, definition, *target, nest),
+            TypeKind::MemberPointer { target, .. } => self.member_pointer(source, stripped, *target),
+            TypeKind::Struct(content) => self.structure(source, stripped, definition, content, nest),
+            TypeKind::Array { element, count, stride, .. } => {
+                self.array(source, definition, *element, count, *stride, nest)
+            }
+            TypeKind::Function { .. } => {
+                let address = source.address().ok_or_else(|| Absent::new(AbsentReason::Corrupt))?;
+                let symbol = self.symbol(address);
+                Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string: None, pointee: None })
+            }
+            TypeKind::Unspecified => {
+                let size = definition.size.unwrap_or(self.decoder.arch.address_size() as u64);
+                Ok(ValueKind::Uint(self.bits(source, size)?))
+            }
+            TypeKind::Void => Err(Absent::because(AbsentReason::NoDebugInfo, "its type is void")),
+            TypeKind::Unreadable(why) => Err(Absent::because(AbsentReason::Unsupported, why.clone())),
+            TypeKind::Typedef { .. } | TypeKind::Qualified { .. } => {
+                Err(Absent::because(AbsentReason::Corrupt, "its type refers to itself"))
+            }
+        }
+    }
+
+    fn symbol(&self, address: RunAddr) -> Option<String> {
+        self.decoder.symbols?.symbol(RunAddr(self.decoder.arch.strip_pointer(address.0)))
+    }
+}
+
+#[cold]
+fn no_size() -> Absent {
+    Absent::because(AbsentReason::NoDebugInfo, "the type's size is not known")
+}

@@ -1,0 +1,279 @@
+//! Structures, unions, variants and arrays.
+
+use std::borrow::Cow;
+
+use super::pointer::{no_evaluator, utf8};
+use super::scalar::{array_count, hole};
+use super::{Run, Source};
+use crate::addr::RunAddr;
+use crate::memory::ReadError;
+use crate::types::{Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, Variant};
+use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+
+/// An object larger than this is read by parts where it is not mapped in one piece.
+const MAX_PIECE: u64 = 1 << 30;
+
+impl<'d, 'a: 'd> Run<'d, 'a> {
+    pub(super) fn structure(
+        &mut self,
+        source: Source<'_>,
+        stripped: TypeId,
+        definition: &'d Type,
+        content: &'d StructType,
+        nest: usize,
+    ) -> Result<ValueKind, Absent> {
+        if content.declaration {
+            return Err(Absent::because(AbsentReason::NoDebugInfo, "incomplete type"));
+        }
+        if nest >= self.decoder.limits.depth {
+            return Ok(ValueKind::Elided);
+        }
+        let source = self.in_one_piece(source, definition.size)?;
+        let place = source.address();
+        if let Some(place) = place {
+            self.path.push((place, stripped));
+        }
+        let kind = match &content.variants {
+            Some(part) => self.variant(source, part, nest),
+            None => {
+                let fields = self.fields(source, &content.members, nest);
+                Ok(ValueKind::Struct { union: content.kind == StructKind::Union, fields })
+            }
+        };
+        if place.is_some() {
+            self.path.pop();
+        }
+        kind
+    }
+
+    /// The object's bytes, borrowed, where they are mapped in one piece. An object of which nothing at all can be
+    /// read is one hole, not as many as it has fields.
+    fn in_one_piece<'s>(&self, source: Source<'s>, size: Option<u64>) -> Result<Source<'s>, Absent>
+    where
+        'a: 's,
+    {
+        let (Source::Memory(address), Some(size @ 1..=MAX_PIECE)) = (source, size) else { return Ok(source) };
+        let memory: &'a dyn crate::memory::Memory = self.decoder.memory;
+        match memory.piece(address, size as usize) {
+            Ok(data) if data.len() as u64 == size => Ok(Source::Bytes { data, address: Some(address), place: None }),
+            Ok(_) => Ok(source),
+            Err(error) => {
+                let last = address.checked_add(size - 1).ok_or(ReadError { address, ..error })?;
+                memory.piece(last, 1).map(|_| source).map_err(|_| error.into())
+            }
+        }
+    }
+
+    fn fields(&mut self, source: Source<'_>, members: &'d [Member], nest: usize) -> Vec<Field> {
+        let mut fields = Vec::with_capacity(members.len().min(self.nodes));
+        for member in members {
+            if self.nodes == 0 {
+                let value = Value { type_id: member.type_id, kind: ValueKind::Elided };
+                fields.push(Field { name: None, base: false, value });
+                break;
+            }
+            let value = self.member(source, member, nest);
+            fields.push(Field { name: member.name.clone(), base: member.base, value });
+        }
+        fields
+    }
+
+    fn member(&mut self, source: Source<'_>, member: &'d Member, nest: usize) -> Value {
+        let type_id = member.type_id;
+        if let Some((start, width)) = member.bits {
+            let stripped = self.decoder.types.get(self.decoder.types.strip(type_id));
+            let kind = match self.bit_field(source, start, width) {
+                Ok(bits) => self.integer(stripped, bits, width as u32),
+                Err(absent) => ValueKind::Absent(absent),
+            };
+            self.nodes -= 1;
+            return Value { type_id, kind };
+        }
+        // Base classes and anonymous structures are parts of the same object, no deeper level of it.
+        let nest = if member.base || member.name.is_none() { nest } else { nest + 1 };
+        let found = match &member.offset {
+            MemberOffset::Bytes(0) => Ok(source),
+            MemberOffset::Bytes(offset) => source.at(*offset),
+            MemberOffset::Expression(expression) => self.computed(source, expression),
+        };
+        match found {
+            Ok(source) => self.value(source, type_id, nest),
+            Err(absent) => Value { type_id, kind: ValueKind::Absent(absent) },
+        }
+    }
+
+    fn computed<'s>(
+        &self,
+        source: Source<'s>,
+        expression: &crate::value::location::Expression,
+    ) -> Result<Source<'s>, Absent> {
+        let object = source.address().ok_or_else(|| {
+            Absent::because(AbsentReason::Unsupported, "its place depends on the object's address, and it has none")
+        })?;
+        let evaluator = self.decoder.evaluate.ok_or_else(no_evaluator)?;
+        evaluator.evaluate(expression, Some(object)).map(|address| Source::Memory(RunAddr(address)))
+    }
+
+    /// The variant that the discriminant picks (Rust's enums).
+    fn variant(
+        &mut self,
+        source: Source<'_>,
+        part: &'d crate::types::VariantPart,
+        nest: usize,
+    ) -> Result<ValueKind, Absent> {
+        let active = match &part.discriminant {
+            None => part.variants.first(),
+            Some(discriminant) => {
+                let (bits, width) = self.discriminant(source, discriminant)?;
+                let mask = u128::MAX >> (128 - width);
+                let holds = |variant: &&Variant| {
+                    variant.values.iter().any(|(low, high)| (low & mask..=high & mask).contains(&bits))
+                };
+                self.nodes = self.nodes.saturating_sub(part.variants.len() / 64);
+                let named = part.variants.iter().find(holds);
+                named
+                    .or_else(|| part.variants.iter().find(|variant| variant.values.is_empty()))
+                    .map(Ok)
+                    .unwrap_or_else(|| {
+                        Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}")))
+                    })
+                    .map(Some)?
+            }
+        };
+        let Some(active) = active else {
+            return Ok(ValueKind::Struct { union: false, fields: Vec::new() });
+        };
+        let [member] = active.members.as_slice() else {
+            let fields = self.fields(source, &active.members, nest);
+            return Ok(ValueKind::Variant { variant: Cow::Borrowed("?"), fields });
+        };
+        let name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
+        let inner = self.member(source, member, nest.saturating_sub(1));
+        match inner.kind {
+            ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { variant: name, fields }),
+            ValueKind::Absent(absent) => Err(absent),
+            ValueKind::Elided => Ok(ValueKind::Elided),
+            _ => {
+                let field = Field { name: Some(Cow::Borrowed("__0")), base: false, value: inner };
+                Ok(ValueKind::Variant { variant: name, fields: vec![field] })
+            }
+        }
+    }
+
+    fn discriminant(&mut self, source: Source<'_>, member: &Member) -> Result<(u128, u32), Absent> {
+        if let Some((start, width)) = member.bits {
+            return Ok((self.bit_field(source, start, width)?, width as u32));
+        }
+        let MemberOffset::Bytes(offset) = member.offset else { return Err(no_evaluator()) };
+        let size = self.decoder.size(member.type_id)?;
+        if size == 0 || size > 16 {
+            return Err(Absent::because(AbsentReason::Corrupt, format!("a discriminant of {size} bytes")));
+        }
+        Ok((self.bits(source.at(offset)?, size)?, 8 * size as u32))
+    }
+
+    pub(super) fn array(
+        &mut self,
+        source: Source<'_>,
+        definition: &Type,
+        element: TypeId,
+        count: &Count,
+        stride: Option<u64>,
+        nest: usize,
+    ) -> Result<ValueKind, Absent> {
+        let types = self.decoder.types;
+        let stripped = types.get(types.strip(element));
+        let c_family = matches!(definition.language, Language::C | Language::Cpp | Language::Other);
+        let character = match stripped.kind {
+            TypeKind::Char { unicode: false, .. } if c_family && stripped.size == Some(1) => Some(1),
+            TypeKind::Char { unicode: true, .. } if c_family => stripped.size.filter(|size| matches!(size, 1 | 2 | 4)),
+            _ => None,
+        };
+        let length = match array_count(self.decoder, count)? {
+            Some(length) => length,
+            // The bounds may be missing where the size is known.
+            None => match (definition.size, self.decoder.size(element)) {
+                (Some(size), Ok(element @ 1..)) => size / element,
+                _ => 0,
+            },
+        };
+        if length == 0
+            && c_family
+            && let Some(address) = source.address()
+        {
+            // `int data[]` at a structure's end: where it begins is all that is known of it.
+            let string = character.and_then(|unit| self.c_string(address, unit));
+            return Ok(ValueKind::Pointer {
+                address: Some(address),
+                reference: false,
+                symbol: None,
+                string,
+                pointee: None,
+            });
+        }
+        if let (Some(unit), false, None) = (character, self.decoder.raw, stride) {
+            return self.text(source, length, unit);
+        }
+        let stride = match stride {
+            Some(stride) => stride,
+            None => self.decoder.size(element)?,
+        };
+        let shown = length.min(self.decoder.limits.items as u64);
+        let source = self.in_one_piece(source, shown.checked_mul(stride))?;
+        let mut items = Vec::with_capacity((shown as usize).min(self.nodes));
+        for index in 0..shown {
+            if self.nodes == 0 {
+                break;
+            }
+            let found = index.checked_mul(stride).ok_or_else(super::beyond).and_then(|offset| source.at(offset));
+            items.push(match found {
+                Ok(source) => self.value(source, element, nest),
+                Err(absent) => Value { type_id: element, kind: ValueKind::Absent(absent) },
+            });
+        }
+        let omitted = length - items.len() as u64;
+        Ok(ValueKind::Array { length, items, omitted })
+    }
+
+    /// An array of characters. What of it cannot be read ends it.
+    fn text(&mut self, source: Source<'_>, length: u64, unit: u64) -> Result<ValueKind, Absent> {
+        let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
+        let size = (shown * unit) as usize;
+        self.string_bytes = self.string_bytes.saturating_sub(size);
+        let mut bytes = match source {
+            Source::Bytes { data, place, .. } => {
+                let bytes = data.get(..size).ok_or_else(super::beyond)?;
+                if let Some((place, start)) = place
+                    && let Some(absent) = hole(place, start, start + size)
+                {
+                    return Err(absent.clone());
+                }
+                bytes.to_vec()
+            }
+            Source::Memory(address) => self.readable(address, size)?,
+        };
+        let units = bytes.len() as u64 / unit;
+        if unit > 1 {
+            let codes: Vec<u32> = bytes
+                .chunks_exact(unit as usize)
+                .map(|chunk| chunk.iter().rev().fold(0, |code, byte| code << 8 | u32::from(*byte)))
+                .collect();
+            bytes = utf8(&codes, unit as usize);
+        }
+        Ok(ValueKind::String(Text { bytes, length: Some(length), omitted: length - units }))
+    }
+
+    /// The bytes up to the first unreadable one.
+    fn readable(&self, address: RunAddr, size: usize) -> Result<Vec<u8>, Absent> {
+        let mut bytes = Vec::new();
+        while bytes.len() < size {
+            let Some(at) = address.checked_add(bytes.len() as u64) else { break };
+            match self.decoder.memory.piece(at, size - bytes.len()) {
+                Ok(piece) => bytes.extend_from_slice(piece),
+                Err(error) if bytes.is_empty() => return Err(error.into()),
+                Err(_) => break,
+            }
+        }
+        Ok(bytes)
+    }
+}
