@@ -1,11 +1,127 @@
-//! The expression language.
-/// Why an expression has no value.
-#[derive(Debug, thiserror::Error)]
-#[error("todo")]
-pub struct ExprError;
+//! The user's expression language: parse, check, evaluate.
+//!
+//! [`evaluate`] gives a place (or bytes) and a type; the value room reads what is there. What the expression names is
+//! found through [`Scope`], so the language knows nothing of sessions and frames.
+
+mod arithmetic;
+mod eval;
+mod lex;
+mod parse;
+
+#[cfg(test)]
+mod eval_tests;
+
+use std::ops::Range;
+
+pub use eval::{Evaluated, evaluate, resolve_type};
+
+use crate::arch::Arch;
+use crate::memory::Memory;
+use crate::types::{Language, TypeId, TypeTable};
+use crate::value::{Absent, Place};
+
+/// Bytes of an expression's text.
+pub const MAX_LENGTH: usize = 4096;
+/// Levels of an expression's tree.
+pub const MAX_NESTING: usize = 256;
+
+/// Something that a name stands for.
+pub type Named = (Result<Place, Absent>, TypeId);
+
+/// What is visible where an expression is evaluated.
+pub trait Scope {
+    /// All types.
+    fn types(&self) -> &TypeTable;
+    /// The processor.
+    fn arch(&self) -> Arch;
+    /// The target's memory.
+    fn memory(&self) -> &dyn Memory;
+    /// The language of the frame's function.
+    fn language(&self) -> Option<Language>;
+    /// A variable of the frame.
+    fn variable(&self, name: &str) -> Option<Named>;
+    /// Globals and functions of that name; with `file`, those of that file.
+    fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named>;
+    /// A type by name.
+    fn find_type(&self, name: &str) -> Option<TypeId>;
+    /// A register's bytes in the frame; `None`: there is no such register.
+    fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>>;
+    /// Names that a misspelt one may have meant.
+    fn names(&self) -> Vec<String>;
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErrorKind {
+    /// Its form.
+    Syntax,
+    /// A name that stands for nothing.
+    UnknownName,
+    /// Its operands do not go together.
+    Type,
+}
+
+/// Why an expression has no value, and where in it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}\n    {text}\n    {}{}", " ".repeat(columns(text, 0..span.start)), "^".repeat(columns(text, span.clone()).max(1)))]
+pub struct ExprError {
+    /// What is wrong.
+    pub kind: ErrorKind,
+    /// In words.
+    pub message: String,
+    /// The expression.
+    pub text: String,
+    /// The bytes of it that are at fault.
+    pub span: Range<usize>,
+}
+
+/// Characters in a part of the text.
+fn columns(text: &str, part: Range<usize>) -> usize {
+    let end = part.end.min(text.len());
+    text.get(part.start.min(end)..end).map_or(0, |part| part.chars().count())
+}
+
 impl ExprError {
-    /// Nothing has that name.
-    pub fn is_unknown_name(&self) -> bool {
-        true
+    fn new(kind: ErrorKind, text: &str, span: Range<usize>, message: impl Into<String>) -> ExprError {
+        ExprError { kind, message: message.into(), text: text.to_owned(), span }
     }
+
+    fn syntax(text: &str, span: Range<usize>, message: impl Into<String>) -> ExprError {
+        ExprError::new(ErrorKind::Syntax, text, span, message)
+    }
+
+    /// The expression is sound, but nothing has that name.
+    pub fn is_unknown_name(&self) -> bool {
+        self.kind == ErrorKind::UnknownName
+    }
+}
+
+/// The name that is nearest to `wanted`, where one is near.
+fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+    /// Longer names are not compared.
+    const MAX_NAME: usize = 64;
+    let allowed = ((wanted.chars().count() + 2) / 3).min(3);
+    names
+        .iter()
+        .filter(|name| name.len() <= MAX_NAME && wanted.len() <= MAX_NAME)
+        .map(|name| (edit_distance(wanted, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name.as_str())
+}
+
+/// Insertions, deletions and replacements from one name to the other (Levenshtein), case aside.
+fn edit_distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
 }

@@ -1,0 +1,289 @@
+//! From an expression's text to tokens, each with its place in the text.
+
+use std::ops::Range;
+
+use super::ExprError;
+
+/// What a token is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TokenKind {
+    /// An integer, and its suffixes.
+    Int {
+        /// Value.
+        value: u128,
+        /// `u`.
+        unsigned: bool,
+        /// `l` or `ll`.
+        long: bool,
+    },
+    /// A floating-point number.
+    Float(f64),
+    /// `'a'`.
+    Char(u32),
+    /// `"text"`.
+    Str(Vec<u8>),
+    /// A name or keyword.
+    Ident(String),
+    /// `$rip`, without the dollar sign.
+    Register(String),
+    /// `'file.c'`: quoted, and longer than a character.
+    Quoted(String),
+    /// An operator or bracket.
+    Punct(&'static str),
+    /// The end of the text.
+    End,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// What it is.
+    pub kind: TokenKind,
+    /// Where it is: bytes of the text.
+    pub span: Range<usize>,
+}
+
+/// Longer ones first.
+const PUNCTUATION: &[&str] = &[
+    "->*", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "::", "+", "-", "*", "/", "%", "&", "|", "^", "~",
+    "!", "<", ">", "(", ")", "[", "]", "{", "}", ".", ",", "@", "?", ":", "=",
+];
+
+/// Splits the text into tokens; the last is [`TokenKind::End`].
+pub fn lex(text: &str) -> Result<Vec<Token>, ExprError> {
+    let mut lexer = Lexer { text, at: 0 };
+    let mut tokens = Vec::new();
+    loop {
+        let token = lexer.next()?;
+        let done = token.kind == TokenKind::End;
+        tokens.push(token);
+        if done {
+            return Ok(tokens);
+        }
+    }
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn take_while(&mut self, accept: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c| !accept(c)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn error(&self, from: usize, message: impl Into<String>) -> ExprError {
+        ExprError::syntax(self.text, from..self.at.max(from + 1), message)
+    }
+
+    fn next(&mut self) -> Result<Token, ExprError> {
+        self.take_while(char::is_whitespace);
+        let start = self.at;
+        let kind = match self.peek() {
+            None => TokenKind::End,
+            Some('0'..='9') => self.number()?,
+            Some('\'') => self.quoted()?,
+            Some('"') => self.string()?,
+            Some('$') => {
+                self.at += 1;
+                TokenKind::Register(self.take_while(is_name_part).to_owned())
+            }
+            Some(first) if is_name_start(first) => TokenKind::Ident(self.take_while(is_name_part).to_owned()),
+            Some(other) => match PUNCTUATION.iter().find(|punctuation| self.rest().starts_with(**punctuation)) {
+                Some(punctuation) => {
+                    self.at += punctuation.len();
+                    TokenKind::Punct(punctuation)
+                }
+                None => {
+                    self.at += other.len_utf8();
+                    return Err(self.error(start, format!("{other:?} has no meaning here")));
+                }
+            },
+        };
+        Ok(Token { kind, span: start..self.at })
+    }
+
+    fn number(&mut self) -> Result<TokenKind, ExprError> {
+        let start = self.at;
+        let digits = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_hex = digits.starts_with("0x") || digits.starts_with("0X");
+        let has_fraction = self.rest().starts_with('.') && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
+        let has_exponent = digits.contains(['e', 'E']);
+        if !is_hex && (has_fraction || has_exponent) {
+            return self.float(start);
+        }
+        let plain = digits.replace('_', "").to_ascii_lowercase();
+        let body = plain.trim_end_matches(['u', 'l']);
+        let suffix = &plain[body.len()..];
+        let (digits, radix) = if let Some(hex) = body.strip_prefix("0x") {
+            (hex, 16)
+        } else if let Some(binary) = body.strip_prefix("0b") {
+            (binary, 2)
+        } else if body.len() > 1 && body.starts_with('0') {
+            (body.strip_prefix("0o").unwrap_or(&body[1..]), 8)
+        } else {
+            (body, 10)
+        };
+        let value = u128::from_str_radix(digits, radix)
+            .map_err(|_| self.error(start, format!("{plain} is no number of base {radix}")))?;
+        Ok(TokenKind::Int { value, unsigned: suffix.contains('u'), long: suffix.contains('l') })
+    }
+
+    fn float(&mut self, start: usize) -> Result<TokenKind, ExprError> {
+        if self.rest().starts_with('.') {
+            self.at += 1;
+            self.take_while(|c| c.is_ascii_alphanumeric());
+        }
+        let so_far = &self.text[start..self.at];
+        if so_far.ends_with(['e', 'E']) && self.rest().starts_with(['+', '-']) {
+            self.at += 1;
+            self.take_while(|c| c.is_ascii_alphanumeric());
+        }
+        let text = &self.text[start..self.at];
+        let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();
+        value.map(TokenKind::Float).map_err(|_| self.error(start, format!("{text} is no number")))
+    }
+
+    /// A character, or the quoted name of a file or symbol.
+    fn quoted(&mut self) -> Result<TokenKind, ExprError> {
+        let start = self.at;
+        let bytes = self.delimited('\'')?;
+        let source = &self.text[start + 1..self.at - 1];
+        let mut chars = source.chars();
+        match (chars.next(), chars.next()) {
+            (Some(single), None) => Ok(TokenKind::Char(single.into())),
+            (Some('\\'), _) if bytes.len() == 1 => Ok(TokenKind::Char(bytes[0].into())),
+            (None, _) => Err(self.error(start, "nothing is between the quotes")),
+            _ => Ok(TokenKind::Quoted(source.to_owned())),
+        }
+    }
+
+    fn string(&mut self) -> Result<TokenKind, ExprError> {
+        Ok(TokenKind::Str(self.delimited('"')?))
+    }
+
+    /// What is between two `quote`s, with C's escapes resolved.
+    fn delimited(&mut self, quote: char) -> Result<Vec<u8>, ExprError> {
+        let start = self.at;
+        self.at += 1;
+        let mut bytes = Vec::new();
+        loop {
+            let Some(c) = self.peek() else {
+                return Err(self.error(start, format!("no closing {quote} follows")));
+            };
+            self.at += c.len_utf8();
+            match c {
+                '\\' => bytes.push(self.escape(start)?),
+                _ if c == quote => return Ok(bytes),
+                _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+    }
+
+    fn escape(&mut self, start: usize) -> Result<u8, ExprError> {
+        let Some(c) = self.peek() else { return Err(self.error(start, "the text ends in an escape")) };
+        self.at += c.len_utf8();
+        Ok(match c {
+            'n' => b'\n',
+            't' => b'\t',
+            'r' => b'\r',
+            'a' => 7,
+            'b' => 8,
+            'f' => 12,
+            'v' => 11,
+            'e' => 27,
+            'x' => {
+                let digits = self.take_while(|c| c.is_ascii_hexdigit());
+                u8::from_str_radix(digits, 16).map_err(|_| self.error(start, "\\x needs one or two hex digits"))?
+            }
+            '0'..='7' => {
+                self.at -= 1;
+                let rest = self.rest();
+                let length = rest.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+                self.at += length;
+                u8::from_str_radix(&rest[..length], 8).map_err(|_| self.error(start, "the code is above \\377"))?
+            }
+            _ if c.is_ascii() => c as u8,
+            _ => return Err(self.error(start, format!("\\{c} is no escape"))),
+        })
+    }
+}
+
+fn is_name_start(c: char) -> bool {
+    c.is_alphabetic() || c == '_'
+}
+
+fn is_name_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind> {
+        let mut kinds: Vec<_> = lex(text).unwrap().into_iter().map(|token| token.kind).collect();
+        assert_eq!(kinds.pop(), Some(TokenKind::End));
+        kinds
+    }
+
+    fn int(value: u128) -> TokenKind {
+        TokenKind::Int { value, unsigned: false, long: false }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(kinds("10 0x1F 010 0b101 0"), [int(10), int(31), int(8), int(5), int(0)]);
+        assert_eq!(kinds("7ul"), [TokenKind::Int { value: 7, unsigned: true, long: true }]);
+        assert_eq!(
+            kinds("1.5 2e3 1.5e-2f"),
+            [TokenKind::Float(1.5), TokenKind::Float(2000.0), TokenKind::Float(0.015)]
+        );
+        assert!(lex("0x").is_err() && lex("12ab").is_err() && lex("08").is_err());
+    }
+
+    #[test]
+    fn paths() {
+        let ident = |name: &str| TokenKind::Ident(name.to_owned());
+        assert_eq!(
+            kinds("a.b[2]->c"),
+            [
+                ident("a"),
+                TokenKind::Punct("."),
+                ident("b"),
+                TokenKind::Punct("["),
+                int(2),
+                TokenKind::Punct("]"),
+                TokenKind::Punct("->"),
+                ident("c")
+            ]
+        );
+        assert_eq!(kinds("$rip"), [TokenKind::Register("rip".to_owned())]);
+    }
+
+    #[test]
+    fn quotes() {
+        assert_eq!(kinds(r"'a' '\n' '\x41' '\101' 'ü'"), [97u32, 10, 65, 65, 252].map(TokenKind::Char));
+        assert_eq!(kinds("'file.c'"), [TokenKind::Quoted("file.c".to_owned())]);
+        assert_eq!(kinds(r#""a\"b\0""#), [TokenKind::Str(b"a\"b\0".to_vec())]);
+        assert!(lex("'a").is_err() && lex("\"a").is_err() && lex("''").is_err() && lex("\"\\").is_err());
+    }
+
+    #[test]
+    fn errors_name_their_place() {
+        let error = lex("a + `b`").unwrap_err();
+        assert_eq!(error.span, 4..5);
+    }
+}
