@@ -166,8 +166,8 @@ impl VectorRegisters {
     /// The register's bytes, the whole of it: 32 or 64 for an `xmm` number where the core has the upper parts.
     /// Whoever wants fewer takes the first ones.
     pub fn bytes(&self, register: DwarfRegister) -> Option<&[u8]> {
-        let narrow_first = self.numbered.iter().chain(&self.wide);
-        narrow_first.filter(|(number, ..)| *number == register).last().map(|(.., bytes)| bytes.as_slice())
+        let mut narrow_first = self.numbered.iter().chain(&self.wide);
+        narrow_first.rfind(|(number, ..)| *number == register).map(|(.., bytes)| bytes.as_slice())
     }
 }
 

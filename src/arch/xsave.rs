@@ -125,10 +125,8 @@ fn decode_fxsave(arch: Arch, area: &[u8], numbers: &Numbers, into: &mut VectorRe
             push_x87(index, top, value, numbers, into);
         }
     }
-    for index in 0..numbers.xmm_count {
-        if let Some(value) = bytes(area, 160 + 16 * index, 16) {
-            into.numbered.push((numbers.xmm + index as DwarfRegister, XMM_NAMES[index], value));
-        }
+    for (index, (name, number)) in XMM_NAMES.into_iter().zip(numbers.xmm..).take(numbers.xmm_count).enumerate() {
+        into.numbered.extend(bytes(area, 160 + 16 * index, 16).map(|value| (number, name, value)));
     }
 }
 

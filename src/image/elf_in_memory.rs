@@ -15,6 +15,9 @@ const MAX_NOTE_BYTES: u64 = 64 << 10;
 /// A build-id is 20 bytes, or 16, or whatever `--build-id=0x…` said.
 const MAX_BUILD_ID: usize = 64;
 
+/// Bytes of a path (Linux's PATH_MAX).
+const MAX_PATH: usize = 4096;
+
 /// A PT_LOAD header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
@@ -43,6 +46,8 @@ pub struct ElfHeaders {
     pub dynamic: Option<(FileAddr, u64)>,
     /// PT_INTERP: address and size.
     pub interpreter: Option<(FileAddr, u64)>,
+    /// PT_INTERP's string, where the headers are a file's.
+    interpreter_in_file: Option<String>,
     /// PT_PHDR's address.
     pub own_headers: Option<FileAddr>,
     /// PT_NOTE: address, size, alignment.
@@ -66,10 +71,21 @@ impl ElfHeaders {
 
     /// The headers of a file.
     pub fn of_file(bytes: &[u8], arch: Arch) -> Result<ElfHeaders, NoHeaders> {
-        ElfHeaders::read(arch, |offset, length| {
+        let slice = |offset: u64, length: usize| {
             let start = usize::try_from(offset).ok()?;
-            bytes.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
-        })
+            bytes.get(start..start.checked_add(length)?)
+        };
+        let mut headers = ElfHeaders::read(arch, |offset, length| slice(offset, length).map(<[u8]>::to_vec))?;
+        headers.interpreter_in_file = headers.interpreter.and_then(|(address, size)| {
+            let load = headers
+                .loads
+                .iter()
+                .find(|load| load.address <= address && address.0 - load.address.0 < load.file_size)?;
+            let offset = load.offset.checked_add(address.0 - load.address.0)?;
+            let path = slice(offset, size.min(MAX_PATH as u64) as usize)?.split(|byte| *byte == 0).next()?;
+            Some(String::from_utf8_lossy(path).into_owned())
+        });
+        Ok(headers)
     }
 
     fn read(arch: Arch, read: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Result<ElfHeaders, NoHeaders> {
@@ -83,6 +99,9 @@ impl ElfHeaders {
         arch: Arch,
         read: impl Fn(u64, usize) -> Option<Vec<u8>>,
     ) -> Result<ElfHeaders, NoHeaders> {
+        if read(0, 4).ok_or(NoHeaders::Missing)? != b"\x7fELF" {
+            return Err(NoHeaders::NotElf);
+        }
         let start = read(0, size_of::<Elf>()).ok_or(NoHeaders::Missing)?;
         let header = Elf::parse(start.as_slice()).map_err(|_| NoHeaders::NotElf)?;
         let machine = match arch {
@@ -182,10 +201,13 @@ impl ElfHeaders {
         })
     }
 
-    /// The interpreter's path, read from memory.
+    /// The interpreter's path, read from the file where that was read, else from memory.
     pub fn interpreter_path(&self, memory: &dyn Memory, bias: Bias) -> Option<String> {
+        if let Some(path) = &self.interpreter_in_file {
+            return Some(path.clone());
+        }
         let (address, _) = self.interpreter?;
-        let (path, whole) = memory.read_c_string(address.to_run(bias), 4096).ok()?;
+        let (path, whole) = memory.read_c_string(address.to_run(bias), MAX_PATH).ok()?;
         whole.then(|| String::from_utf8_lossy(&path).into_owned())
     }
 }

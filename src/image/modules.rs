@@ -24,13 +24,13 @@ const MAX_MODULES_PER_FILE: usize = 1024;
 pub fn discover(image: &Image, executable_hint: Option<&Path>) -> (Vec<ModuleSeed>, Vec<Note>) {
     let page = image.process.auxv(auxv::PAGESZ).filter(|page| page.is_power_of_two()).unwrap_or(4096);
     let mut finder = Finder { image, page, found: Vec::new(), notes: Vec::new(), without_headers: 0 };
-    finder.from_files();
+    finder.search_files();
     let from_files = !finder.found.is_empty();
     finder.vdso();
     if !from_files {
-        finder.program_from_auxv(executable_hint);
-        finder.from_link_map();
-        finder.from_scan();
+        finder.search_program(executable_hint);
+        finder.search_link_map();
+        finder.scan();
     }
     finder.finish()
 }
@@ -97,7 +97,7 @@ impl Finder<'_> {
     }
 
     /// Every file of NT_FILE that is a module.
-    fn from_files(&mut self) {
+    fn search_files(&mut self) {
         let mut paths: Vec<&str> = Vec::new();
         let mut by_path: HashMap<&str, Vec<Range>> = HashMap::new();
         for mapping in &self.image.mappings {
@@ -111,7 +111,7 @@ impl Finder<'_> {
         }
         for path in paths {
             let ranges = by_path.remove(path).unwrap_or_default();
-            self.from_file(path, &ranges);
+            self.search_file(path, &ranges);
         }
         if self.without_headers > 0 {
             let message = format!(
@@ -123,7 +123,7 @@ impl Finder<'_> {
     }
 
     /// One file's mappings, ascending: none, one or several modules (`dlmopen`, libraries inside an archive).
-    fn from_file(&mut self, path: &str, ranges: &[Range]) {
+    fn search_file(&mut self, path: &str, ranges: &[Range]) {
         let mut taken = vec![false; ranges.len()];
         let mut readable_other = false;
         let mut modules = 0;
@@ -216,30 +216,40 @@ impl Finder<'_> {
         }
     }
 
-    /// The program by AT_PHDR, from memory or from the hinted file.
-    fn program_from_auxv(&mut self, hint: Option<&Path>) {
+    /// The program by AT_PHDR: from memory, from the hinted file, or from the file that the core names.
+    fn search_program(&mut self, hint: Option<&Path>) {
         let process = &self.image.process;
         let Some(table) = process.auxv(auxv::PHDR).filter(|table| *table != 0).map(RunAddr) else { return };
-        let named = process.executable.clone().or_else(|| process.name.clone());
-        let path = hint.map(|hint| hint.display().to_string()).or(named).unwrap_or_else(|| "[program]".into());
-        let entry = process.auxv(auxv::ENTRY).map(RunAddr);
-        let in_memory = self.program_in_memory(table);
-        let (headers, bias) = match (in_memory, hint) {
-            (Some(found), _) => found,
-            (None, Some(hint)) => {
-                let Some(found) = self.program_in_file(hint, table, entry) else { return };
-                found
+        let named = process.executable.clone().or_else(|| process.name.clone()).unwrap_or_else(|| "[program]".into());
+        if let Some((headers, bias)) = self.program_in_memory(table) {
+            let path = hint.map_or(named, |hint| hint.display().to_string());
+            let ranges = self.ranges_of_loads(&headers, bias);
+            return self.push_with_headers(&path, bias, &ranges, headers, false);
+        }
+        if let Some(hint) = hint {
+            match self.program_in_file(hint, table) {
+                Ok((headers, bias)) => {
+                    let ranges = self.ranges_of_loads(&headers, bias);
+                    self.push_with_headers(&hint.display().to_string(), bias, &ranges, headers, false);
+                }
+                Err(note) => self.notes.push(note),
             }
-            (None, None) => {
-                let message = format!(
-                    "the program headers of {path} were not saved, and the core names no files: give the program with --exe"
-                );
-                self.note("program-headers-missing", message);
-                return;
-            }
-        };
-        let ranges = self.ranges_of_loads(&headers, bias);
-        self.push_with_headers(&path, bias, &ranges, headers, false);
+            return;
+        }
+        // A relative name was relative to where the process was, which is where qemu-user writes the core.
+        let beside = self.image.path.parent().map(|directory| directory.join(&named));
+        for candidate in beside.into_iter().chain([Path::new(&named).to_owned()]) {
+            let Ok((headers, bias)) = self.program_in_file(&candidate, table) else { continue };
+            let path = candidate.display().to_string();
+            let message =
+                format!("{path} fits the core by its entry point alone: no build-id was saved to check it by");
+            self.note("executable-unverified", message);
+            let ranges = self.ranges_of_loads(&headers, bias);
+            return self.push_with_headers(&path, bias, &ranges, headers, false);
+        }
+        let message =
+            format!("the core has neither the program headers of {named} nor a list of files: name it with --exe");
+        self.note("program-headers-missing", message);
     }
 
     fn program_in_memory(&self, table: RunAddr) -> Option<(ElfHeaders, Bias)> {
@@ -261,36 +271,36 @@ impl Finder<'_> {
         Some((headers, Bias(table.0.wrapping_sub(own.0))))
     }
 
-    fn program_in_file(&mut self, hint: &Path, table: RunAddr, entry: Option<RunAddr>) -> Option<(ElfHeaders, Bias)> {
-        let bytes = match mapped::map(hint) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.note("executable-unreadable", format!("{}: {error}", hint.display()));
-                return None;
-            }
-        };
-        let Ok(headers) = ElfHeaders::of_file(bytes, self.image.arch) else {
-            let arch = self.image.arch.name();
-            self.note("executable-unusable", format!("{} is no ELF program of {arch}", hint.display()));
-            return None;
-        };
+    /// The headers in a program's file and its bias; refused where its entry point is not the core's.
+    fn program_in_file(&self, path: &Path, table: RunAddr) -> Result<(ElfHeaders, Bias), Note> {
+        let refuse = |code, message: String| Note { code, message };
+        let bytes = mapped::map(path)
+            .map_err(|error| refuse("executable-unreadable", format!("{}: {error}", path.display())))?;
+        let arch = self.image.arch;
+        let headers = ElfHeaders::of_file(bytes, arch).map_err(|_| {
+            refuse("executable-unusable", format!("{} is no ELF program of {}", path.display(), arch.name()))
+        })?;
+        let entry = self.image.process.auxv(auxv::ENTRY).map(RunAddr);
         let bias = match (headers.fixed, headers.own_headers, entry) {
             (true, ..) => Bias(0),
             (false, Some(own), _) => Bias(table.0.wrapping_sub(own.0)),
             (false, None, Some(entry)) => Bias(entry.0.wrapping_sub(headers.entry.0)),
-            (false, None, None) => return None,
+            (false, None, None) => {
+                let message = format!("{}: nothing in the core says where it was loaded", path.display());
+                return Err(refuse("executable-unplaced", message));
+            }
         };
-        if entry.is_some_and(|entry| headers.entry.to_run(bias) != entry) {
-            let message = format!(
-                "{} is not the program that ran: its entry point would be {}, the core's is {}",
-                hint.display(),
-                headers.entry.to_run(bias),
-                entry.unwrap_or_default()
-            );
-            self.note("executable-differs", message);
-            return None;
+        match entry {
+            Some(entry) if headers.entry.to_run(bias) != entry => {
+                let message = format!(
+                    "{} is not the program that ran: its entry point would be {}, the core's is {entry}",
+                    path.display(),
+                    headers.entry.to_run(bias),
+                );
+                Err(refuse("executable-differs", message))
+            }
+            _ => Ok((headers, bias)),
         }
-        Some((headers, bias))
     }
 
     /// Where the loads must have been mapped.
@@ -311,37 +321,56 @@ impl Finder<'_> {
     }
 
     /// What the dynamic linker lists.
-    fn from_link_map(&mut self) {
+    fn search_link_map(&mut self) {
         let program = self.found.iter().find(|found| !found.seed.is_vdso);
-        let dynamic = program.and_then(|found| Some((found.headers.as_ref()?.dynamic?.0, found.seed.bias)));
-        let Some((dynamic, bias)) = dynamic else { return };
+        let Some(Found { seed, headers: Some(headers) }) = program else { return };
+        let Some((dynamic, _)) = headers.dynamic else { return };
+        let interpreter = headers.interpreter_path(&self.image.memory, seed.bias);
+        let base = self.image.process.auxv(auxv::BASE);
         let word = self.image.arch.address_size();
-        let (entries, whole) = link_map::list(&self.image.memory, word, dynamic.to_run(bias));
+        let (entries, whole) = link_map::list(&self.image.memory, word, dynamic.to_run(seed.bias));
         if !whole {
             let message =
                 format!("the dynamic linker's list of modules could be read only in part ({})", entries.len());
             self.note("link-map-incomplete", message);
         }
-        for entry in entries {
-            if entry.path.is_empty() || self.covering(entry.dynamic).is_some() {
+        for (index, mut entry) in entries.into_iter().enumerate() {
+            // The first is the program.
+            if index == 0 || self.covering(entry.dynamic).is_some() {
                 continue;
+            }
+            // The dynamic linker's own name is in its constants, which were perhaps not saved.
+            if entry.path.is_empty() {
+                let own = interpreter.clone().filter(|_| base == Some(entry.bias.0));
+                let own = own.or_else(|| link_map::soname(&self.image.memory, word, entry.dynamic, entry.bias));
+                entry.path = own.unwrap_or_else(|| format!("[elf@{}]", entry.bias));
             }
             match self.linked_headers(&entry) {
                 Some((headers, bias)) => {
                     let ranges = self.ranges_of_loads(&headers, bias);
                     self.push_with_headers(&entry.path, bias, &ranges, headers, false);
                 }
-                None => {
-                    let Some(mapping) = self.image.mapping_at(entry.dynamic) else { continue };
-                    // Only the data is known, so the offset is not: the file's own headers must say.
-                    let range = range_of(mapping, mapping.start.0.wrapping_sub(entry.bias.0));
-                    self.push_without_headers(&entry.path, &[range]);
-                    if let Some(found) = self.found.last_mut() {
-                        found.seed.bias = entry.bias;
-                        found.seed.mapped.clear();
-                    }
-                }
+                None => self.push_listed_without_headers(&entry),
             }
+        }
+    }
+
+    /// A listed module whose headers were not saved: from its bias, which is where nearly all begin, to the end of the
+    /// mapping of its dynamic section.
+    fn push_listed_without_headers(&mut self, entry: &link_map::LinkEntry) {
+        let image = self.image;
+        let Some(data) = image.mapping_at(entry.dynamic) else { return };
+        let start = RunAddr(entry.bias.0);
+        let first = image.mapping_at(start).filter(|first| first.start == start && start <= data.start);
+        let between = self.found.iter().any(|found| start < found.seed.end && found.seed.start < data.end);
+        let range = match first {
+            Some(first) if !between => range_of(first, 0),
+            _ => range_of(data, data.start.0.wrapping_sub(entry.bias.0)),
+        };
+        self.push_without_headers(&entry.path, &[range]);
+        if let Some(Found { seed, .. }) = self.found.last_mut() {
+            seed.bias = entry.bias;
+            seed.end = data.end;
         }
     }
 
@@ -363,7 +392,7 @@ impl Finder<'_> {
     }
 
     /// ELF headers at the start of mappings that no module has yet.
-    fn from_scan(&mut self) {
+    fn scan(&mut self) {
         let image = self.image;
         for mapping in &image.mappings {
             if mapping.saved == 0 || self.covering(mapping.start).is_some() {

@@ -24,6 +24,8 @@ const MAX_FILES: usize = 1 << 22;
 /// NT_X86_XSAVE_LAYOUT (Linux 6.12, include/uapi/linux/elf.h).
 const NT_X86_XSAVE_LAYOUT: u32 = 0x205;
 
+const SIGSTOP: i32 = 19;
+
 /// One range of NT_FILE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRange {
@@ -187,7 +189,8 @@ fn finish_threads(
         let own = own.filter(|own| current.as_ref().is_none_or(|current| current.number == own.number));
         let signal = own.or(current);
         if index == 0 {
-            result.signal = signal.clone();
+            // Nothing dies of SIGSTOP: it is how a debugger stops a process to write the core of it alive.
+            result.signal = signal.clone().filter(|signal| signal.number != SIGSTOP);
         }
         result.threads.push(ThreadState {
             lwp: word(thread.status, lwp_at, 4).unwrap_or_default() as u32,
