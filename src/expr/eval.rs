@@ -363,7 +363,7 @@ impl Evaluator<'_> {
         // Types as gdb gives them.
         let types = self.scope.types();
         let type_id = if is_pc {
-            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: false };
+            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: false, method: None };
             let function = types.make(Type { name: None, size: None, language: Language::C, kind });
             types.make_pointer(function, arch.address_size())
         } else if is_sp || is_fp {
@@ -759,7 +759,7 @@ impl Evaluator<'_> {
 
     fn member_names(&self, id: TypeId) -> Vec<String> {
         let TypeKind::Struct(content) = self.kind_of(id) else { return Vec::new() };
-        content.members.iter().filter_map(|member| member.name.clone()).collect()
+        content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)).collect()
     }
 
     fn size_of(&self, id: TypeId, span: &Range<usize>) -> Step<Evaluated> {
