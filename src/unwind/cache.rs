@@ -16,10 +16,13 @@ const SHARDS: usize = 32;
 /// Places a shard remembers. Beyond that (no real program), they are worked out anew each time.
 const MAX_SHARD: usize = 1 << 14;
 
+/// Places by pc, and whether the pc is a return address.
+type Shard = HashMap<(u64, bool), Arc<Place>, BuildHasherDefault<AddressHasher>>;
+
 /// What the unwinder has learnt of a target's code. Cheap when empty; one for each target.
 #[derive(Default)]
 pub struct UnwindCache {
-    shards: [RwLock<HashMap<(u64, bool), Arc<Place>, BuildHasherDefault<AddressHasher>>>; SHARDS],
+    shards: [RwLock<Shard>; SHARDS],
     modules: RwLock<HashMap<u32, Arc<ModuleCfi>>>,
     contexts: Mutex<Vec<UnwindContext<usize>>>,
 }

@@ -91,17 +91,26 @@ impl ModuleCfi {
 
     fn eh_frame_fde(&self, section: &EhFrame<R>, address: u64) -> Option<gimli::FrameDescriptionEntry<R>> {
         if let Some(table) = &self.table {
-            // No entry at or before the address: the table is sorted, so nothing covers it.
-            let entry = table.find(self.arch, address)?;
-            let offset = entry.fde.checked_sub(self.eh_frame_address).and_then(|offset| usize::try_from(offset).ok());
-            let fde = offset.and_then(|offset| parse_fde(section, &self.bases, offset));
-            // An FDE that starts where the table says: the table is right, also in that nothing else covers it.
-            if let Some(fde) = fde.filter(|fde| fde.initial_address() == entry.start) {
-                return Some(fde).filter(|fde| fde.contains(address));
+            let entry = table.find(self.arch, address);
+            let fde = entry.as_ref().and_then(|entry| self.table_fde(entry, section));
+            if let Some(fde) = fde.filter(|fde| fde.contains(address)) {
+                return Some(fde);
+            }
+            // A right entry that does not reach the address, or none before it: nothing covers it, if the table is in
+            // order.
+            let right = entry.is_none_or(|entry| self.table_fde(&entry, section).is_some());
+            if right && table.is_sorted() {
+                return None;
             }
         }
         let index = self.eh_index.get_or_init(|| Index::build(section, &self.bases));
         index.find(section, &self.bases, address)
+    }
+
+    /// The FDE that a table's entry names, if it starts where the entry says.
+    fn table_fde(&self, entry: &TableEntry, section: &EhFrame<R>) -> Option<gimli::FrameDescriptionEntry<R>> {
+        let offset = usize::try_from(entry.fde.checked_sub(self.eh_frame_address)?).ok()?;
+        parse_fde(section, &self.bases, offset).filter(|fde| fde.initial_address() == entry.start)
     }
 
     fn open_debug_frame(&self, code: &dyn CodeMap) -> Option<(DebugFrame<R>, Index)> {
@@ -133,6 +142,7 @@ where
 struct SearchTable {
     base: u64,
     pairs: &'static [u8],
+    sorted: OnceLock<bool>,
 }
 
 struct TableEntry {
@@ -148,7 +158,12 @@ impl SearchTable {
         let count = u32::from_le_bytes(section.get(8..12)?.try_into().ok()?);
         let length = usize::try_from(count).ok()?.checked_mul(8)?;
         let pairs = section.get(12..12usize.checked_add(length)?)?;
-        (!pairs.is_empty()).then_some(SearchTable { base: address, pairs })
+        (!pairs.is_empty()).then_some(SearchTable { base: address, pairs, sorted: OnceLock::new() })
+    }
+
+    /// Looked at only when an address was not found, as it reads the whole table.
+    fn is_sorted(&self) -> bool {
+        *self.sorted.get_or_init(|| self.pairs.as_chunks::<8>().0.is_sorted_by_key(first_half))
     }
 
     /// The last entry at or before `address`.

@@ -4,7 +4,7 @@
 use super::call::{self, Call};
 use super::stack_reader::StackReader;
 use super::walk::{Caller, Stop};
-use super::{StackEnd, Trust, Unwinder};
+use super::{StackEnd, Trust, Unwinder, signal_frame};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, RegisterState, Registers, aarch64};
 
@@ -40,8 +40,8 @@ impl Unwinder<'_> {
             return Ok(caller);
         }
         match self.by_frame_pointer(lost, reader) {
-            Some(Chain::Caller(caller)) => return Ok(caller),
-            Some(Chain::End) if lost.no_row => return Err(Stop::End(StackEnd::Complete)),
+            Some(Ok(caller)) => return Ok(caller),
+            Some(Err(ChainEnd)) if lost.no_row => return Err(Stop::End(StackEnd::Complete)),
             _ => {}
         }
         if let Some(caller) = self.by_scan(lost, reader) {
@@ -64,12 +64,16 @@ impl Unwinder<'_> {
             Arch::Aarch64 => (registers.get(aarch64::X30)?, sp),
         };
         let return_address = self.arch.strip_pointer(return_address);
-        let untouched = lost.wild || call::is_plt_stub(self.arch, self.memory, lost.pc);
-        let meant = match self.return_call(return_address)? {
-            Call::Direct(target) => lost.pc.checked_sub(target).is_some_and(|into| into < MAX_FUNCTION),
-            Call::Indirect => untouched || self.arch == Arch::Aarch64,
+        let stub = !lost.wild && call::is_plt_stub(self.arch, self.memory, lost.pc);
+        let untouched = lost.wild || stub;
+        let meant = match self.returns_to(return_address)? {
+            ReturnTo::Trampoline => true,
+            ReturnTo::Call(Call::Direct(target)) => {
+                stub || lost.pc.checked_sub(target).is_some_and(|into| into < MAX_FUNCTION)
+            }
+            ReturnTo::Call(Call::Indirect) => untouched || self.arch == Arch::Aarch64,
         };
-        if !meant && !(untouched && !lost.wild) {
+        if !meant {
             return None;
         }
         let kept = if untouched { self.arch.callee_saved_set() } else { 0 };
@@ -86,7 +90,7 @@ impl Unwinder<'_> {
 
     /// x86: `[fp]` is the caller's frame pointer, `[fp + word]` the return address. aarch64: the frame record of
     /// AAPCS64, section 6.4.6, has the same form.
-    fn by_frame_pointer(&self, lost: &Lost<'_>, reader: &mut StackReader<'_>) -> Option<Chain> {
+    fn by_frame_pointer(&self, lost: &Lost<'_>, reader: &mut StackReader<'_>) -> Option<Result<Caller, ChainEnd>> {
         let word = reader.word_size();
         let fp = lost.registers.get(self.arch.fp())?;
         let from = lost.registers.sp()?;
@@ -96,16 +100,16 @@ impl Unwinder<'_> {
         let saved_fp = self.arch.strip_pointer(reader.word(fp).ok()?);
         let return_address = self.arch.strip_pointer(reader.word(fp.checked_add(word)?).ok()?);
         if saved_fp == 0 && return_address == 0 {
-            return Some(Chain::End);
+            return Some(Err(ChainEnd));
         }
         if saved_fp != 0 && saved_fp <= fp {
             return None;
         }
-        self.return_call(return_address)?;
+        self.returns_to(return_address)?;
         let sp = fp.checked_add(2 * word)?;
         let mut registers = self.bare_caller(lost.registers, return_address, sp, 0);
         registers.set(self.arch.fp(), saved_fp);
-        Some(Chain::Caller(Caller {
+        Some(Ok(Caller {
             registers,
             trust: Trust::FramePointer,
             in_call: true,
@@ -121,7 +125,7 @@ impl Unwinder<'_> {
         for index in 0..MAX_SCAN {
             let slot = from.checked_add(index * word)?;
             let candidate = self.arch.strip_pointer(reader.word(slot).ok()?);
-            if self.return_call(candidate).is_none() {
+            if self.returns_to(candidate).is_none() {
                 continue;
             }
             let sp = slot.checked_add(word)?;
@@ -158,17 +162,25 @@ impl Unwinder<'_> {
         registers
     }
 
-    /// The call before a return address, where the address is code.
-    pub(super) fn return_call(&self, return_address: u64) -> Option<Call> {
-        if return_address == 0 || !self.is_code(RunAddr(return_address - 1)) {
+    /// What makes `address` a return address: code, behind a call or the start of a signal trampoline.
+    pub(super) fn returns_to(&self, address: u64) -> Option<ReturnTo> {
+        if address == 0 || !self.is_code(RunAddr(address - 1)) {
             return None;
         }
-        call::call_before(self.arch, self.memory, return_address)
+        if let Some(call) = call::call_before(self.arch, self.memory, address) {
+            return Some(ReturnTo::Call(call));
+        }
+        signal_frame::recognise(self.arch, self.memory, address).map(|_| ReturnTo::Trampoline)
     }
 }
 
-enum Chain {
-    Caller(Caller),
-    /// A record of two zeros: the outermost frame.
-    End,
+/// What is at a return address.
+pub(super) enum ReturnTo {
+    /// It follows this call.
+    Call(Call),
+    /// A signal handler returns there.
+    Trampoline,
 }
+
+/// A frame record of two zeros: the outermost frame.
+struct ChainEnd;

@@ -34,13 +34,13 @@ impl<'a> StackReader<'a> {
     /// An unsigned integer of at most 8 bytes.
     pub fn uint(&mut self, address: u64, size: usize) -> Result<u64, ReadError> {
         let size = size.min(8);
-        if let Some(value) = self.from_window(address, size) {
+        if let Some(value) = self.in_window(address, size) {
             return Ok(value);
         }
         for start in [address.saturating_sub(BELOW), address] {
             if let Ok(piece) = self.memory.piece(RunAddr(start), WINDOW) {
                 (self.start, self.window) = (start, piece);
-                if let Some(value) = self.from_window(address, size) {
+                if let Some(value) = self.in_window(address, size) {
                     return Ok(value);
                 }
             }
@@ -48,7 +48,7 @@ impl<'a> StackReader<'a> {
         self.memory.read_uint(RunAddr(address), size)
     }
 
-    fn from_window(&self, address: u64, size: usize) -> Option<u64> {
+    fn in_window(&self, address: u64, size: usize) -> Option<u64> {
         let offset = usize::try_from(address.checked_sub(self.start)?).ok()?;
         let bytes = self.window.get(offset..offset.checked_add(size)?)?;
         let mut value = [0; 8];

@@ -191,7 +191,7 @@ impl Unwinder<'_> {
         }
         // A CFA that came from an unsure register, or on another stack, must show itself true.
         let sure = cfa_state == RegisterState::Exact;
-        if (switched || !sure) && !row.signal && self.return_call(return_address).is_none() {
+        if (switched || !sure) && !row.signal && self.returns_to(return_address).is_none() {
             return Step::stop(None, Stop::Lost(StackEnd::Corrupt, None));
         }
 
