@@ -94,7 +94,12 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
                 step.cfa = step.cfa.or(caller.cfa.filter(|_| caller.trust == Trust::FramePointer));
             }
         }
-        let sp = current.registers.sp();
+        let next = match &step.next {
+            Ok(caller) => (caller.registers.pc(), caller.registers.sp()),
+            Err(_) => (None, None),
+        };
+        let repeats = next == (Some(pc), current.registers.sp());
+        let switches_stack = !signal && !moves_outwards(&current, next.1);
         let lookup = if current.in_call && !signal { pc.wrapping_sub(1) } else { pc };
         kept.push(MachineFrame {
             pc: RunAddr(pc),
@@ -110,13 +115,10 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
             Err(Stop::End(StackEnd::Complete)) if damaged => return kept.finish(StackEnd::Corrupt),
             Err(Stop::End(end) | Stop::Lost(end, _)) => return kept.finish(end),
         };
-        let next = (current.registers.pc(), current.registers.sp());
-        if next == (Some(pc), sp) || cycle.closes(next) {
+        if repeats || cycle.closes(next) {
             return kept.finish(StackEnd::Corrupt);
         }
-        if !signal && !moves_outwards(sp, next.1) {
-            switches += 1;
-        }
+        switches += usize::from(switches_stack);
         scanned += usize::from(current.trust == Trust::Scan);
         if switches > MAX_SWITCHES || scanned > MAX_SCANNED {
             return kept.finish(StackEnd::Corrupt);
@@ -127,10 +129,12 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
     }
 }
 
-/// Whether a caller's stack pointer is where its callee's stack allows.
-fn moves_outwards(callee: Option<u64>, caller: Option<u64>) -> bool {
-    let (Some(callee), Some(caller)) = (callee, caller) else { return false };
-    caller.checked_sub(callee).is_some_and(|size| size <= MAX_FRAME)
+/// Whether a caller's stack pointer is where its callee's stack allows. A frame in the middle of a call has at least
+/// its return address on the stack; aarch64 and an interrupted prologue may have nothing there yet.
+fn moves_outwards(callee: &Caller, sp: Option<u64>) -> bool {
+    let (Some(inner), Some(outer)) = (callee.registers.sp(), sp) else { return false };
+    let least = if callee.in_call { callee.registers.arch().address_size() as u64 } else { 0 };
+    outer.checked_sub(inner).is_some_and(|size| (least..=MAX_FRAME).contains(&size))
 }
 
 impl Unwinder<'_> {
@@ -165,7 +169,7 @@ impl Unwinder<'_> {
         };
         let Some((cfa, cfa_state)) = cfa else { return Step::stop(None, Stop::Lost(StackEnd::Corrupt, None)) };
         let outermost = row.return_rule == Some(Rule::Undefined);
-        let switched = !row.signal && !moves_outwards(registers.sp(), Some(cfa));
+        let switched = !row.signal && !moves_outwards(current, Some(cfa));
         if outermost {
             return Step::stop((!switched).then_some(cfa), Stop::End(StackEnd::Complete));
         }
