@@ -197,8 +197,8 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         };
         if length == 0 && c_family && let Some(address) = source.address() {
             // `int data[]` at a structure's end: where it begins is all that is known of it.
-            let string = character.and_then(|unit| self.c_string(address, unit));
-            return Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol: None, string, pointee: None });
+            let (symbol, string) = (self.symbol(address), character.and_then(|unit| self.c_string(address, unit)));
+            return Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string, pointee: None });
         }
         if let (Some(unit), false, None) = (character, self.decoder.raw, stride) {
             return self.text(source, length, unit);
