@@ -59,11 +59,11 @@ impl Speller<'_, '_> {
         let definition = definition.as_ref();
         match &definition.kind {
             TypeKind::Pointer { target } => match &definition.name {
-                Some(name) => join(name, &declarator),
-                None if definition.language == Language::Rust => {
+                Some(name) if !self.definitions => join(name, &declarator),
+                _ if definition.language == Language::Rust => {
                     join(&format!("*mut {}", self.declare(*target, String::new(), depth + 1)), &declarator)
                 }
-                None => self.wrap(*target, "*", declarator, depth),
+                _ => self.wrap(*target, "*", declarator, depth),
             },
             TypeKind::Reference { target, rvalue } => match &definition.name {
                 Some(name) => join(name, &declarator),
@@ -126,6 +126,7 @@ impl Speller<'_, '_> {
                     None => join("void", &(declarator + &list)),
                 }
             }
+            TypeKind::Typedef { target } if self.definitions => self.declare(*target, declarator, depth + 1),
             _ if self.definitions => join(BASE, &declarator),
             _ => join(&base_name(definition), &declarator),
         }

@@ -11,6 +11,8 @@ mod names;
 mod structure;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, OnceLock};
@@ -85,7 +87,12 @@ impl Loader<'_> {
             dw::DW_TAG_ptr_to_member_type => {
                 let class = entry.value(dw::DW_AT_containing_type).and_then(|value| self.reference(unit, value));
                 let class = class.map_or_else(|| self.void(language), |die| self.table.of_die(die));
-                plain(TypeKind::MemberPointer { target: target(), class })
+                let pointed = entry.value(dw::DW_AT_type).and_then(|value| self.reference(unit, value));
+                let pointed = pointed.and_then(|die| self.entry(die)).map(|(entry, _)| entry.tag());
+                // Itanium C++ ABI, section 2.3: a function's is a pair of words.
+                let words = if pointed == Some(dw::DW_TAG_subroutine_type) { 2 } else { 1 };
+                let size = size.or(address_size.map(|size| words * size));
+                Type { size, ..plain(TypeKind::MemberPointer { target: target(), class }) }
             }
             dw::DW_TAG_typedef | dw::DW_TAG_template_alias => self.typedef(&entry, unit, depth),
             dw::DW_TAG_const_type => qualified("const"),
@@ -176,7 +183,11 @@ impl Loader<'_> {
             dw::DW_ATE_decimal_float => TypeKind::Unreadable("decimal floating point is not supported".to_owned()),
             other => TypeKind::Unreadable(format!("numbers of encoding {other} are not supported")),
         };
-        Type { name: name.map(Name::into_owned), size, language, kind }
+        let name = name.map(|name| match language {
+            Language::C | Language::Cpp => canonical_base_name(&name).unwrap_or(&name).to_owned(),
+            _ => name.into_owned(),
+        });
+        Type { name, size, language, kind }
     }
 
     fn typedef(&self, entry: &Entry, unit: &Unit, depth: usize) -> Type {
@@ -298,6 +309,20 @@ impl Loader<'_> {
         }
         Some((entry, unit))
     }
+}
+
+/// gcc's names of C's integer types in the words that gdb and clang use.
+fn canonical_base_name(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "short int" => "short",
+        "short unsigned int" => "unsigned short",
+        "long int" => "long",
+        "long unsigned int" => "unsigned long",
+        "long long int" => "long long",
+        "long long unsigned int" => "unsigned long long",
+        "__int128 unsigned" => "unsigned __int128",
+        _ => return None,
+    })
 }
 
 /// An empty structure of that kind.
