@@ -248,7 +248,7 @@ fn registers_have_gdb_s_aliases() {
     check("$pc", "-> 0x1234");
     check("$sp + 8", "-> 0x1108");
     check("$rax", "not-saved");
-    check("$rxp", "error: no register $rxp in this frame; is it $rip?");
+    check("$rxp", "error: no register $rxp in this frame; is it $rbp?");
 }
 
 #[test]
