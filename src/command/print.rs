@@ -6,7 +6,7 @@ use super::{CommandError, FrameArgs, LimitArgs, Output, TargetArgs, common};
 use crate::addr::RunAddr;
 use crate::expr::{Evaluated, evaluate};
 use crate::report::formatted::{LETTERS, value_formatted};
-use crate::report::{documents, values};
+use crate::report::{documents, value_text};
 use crate::types::TypeKind;
 use crate::value::{Limits, Place, Value, ValueKind};
 
@@ -54,7 +54,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let symbol = |address| session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
     let text = match letter {
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
-        None => function_text(&selected, &evaluated).unwrap_or_else(|| values::printed(&session.types, &value)),
+        None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
     };
     writeln!(output.out, "$1 = {text}")?;
     common::write_notes(output, &notes)

@@ -1,12 +1,14 @@
 //! The thread and frame that a question is about.
 
 use super::{CommandError, FrameArgs};
+use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::expr::{Named, Scope};
 use crate::image::ThreadState;
 use crate::memory::Memory;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
+use crate::value::location::Expression;
 use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.
@@ -112,6 +114,12 @@ impl Scope for Selected<'_> {
         let numbered = vectors.numbered.iter().map(|(_, known, bytes)| (known, bytes));
         let mut all = numbered.chain(vectors.named.iter().map(|(known, bytes)| (known, bytes)));
         all.find(|(known, _)| **known == name).map(|(_, bytes)| Ok(bytes.clone()))
+    }
+
+    fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent> {
+        self.session
+            .context(&self.trace, self.position.unwrap_or(usize::MAX))
+            .evaluate_expression(expression, Some(object))
     }
 
     fn names(&self) -> Vec<String> {

@@ -120,13 +120,11 @@ fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, Comm
     let evaluated = evaluate(selected, expression)?;
     let types = &selected.session.types;
     let place = evaluated.place.map_err(|absent| {
-        CommandError::NoMatch(format!("{expression}: {}", crate::report::values::absent_text(&absent)))
+        CommandError::NoMatch(format!("{expression}: {}", crate::report::value_text::absent_text(&absent)))
     })?;
     let kind = &types.get(types.strip(evaluated.type_id)).kind;
-    let is_number = matches!(
-        kind,
-        TypeKind::Int { .. } | TypeKind::Pointer { .. } | TypeKind::Char { .. } | TypeKind::Enum { .. }
-    );
+    let is_number =
+        matches!(kind, TypeKind::Int { .. } | TypeKind::Pointer { .. } | TypeKind::Char { .. } | TypeKind::Enum { .. });
     if let (Place::Memory(address), false) = (&place, is_number) {
         return Ok(*address);
     }

@@ -48,8 +48,16 @@ struct Fake {
 const NODE: usize = 32;
 
 fn member(name: Option<&str>, type_id: TypeId, offset: u64) -> Member {
-    let name = name.map(str::to_owned);
-    Member { name, type_id, offset: MemberOffset::Bytes(offset), bits: None, base: false, artificial: false }
+    Member {
+        name: name.map(|name| name.to_owned().into()),
+        type_id,
+        offset: MemberOffset::Bytes(offset),
+        bits: None,
+        base: false,
+        artificial: false,
+        access: crate::types::Access::Public,
+        is_virtual: false,
+    }
 }
 
 fn structure(members: Vec<Member>) -> TypeKind {
@@ -150,6 +158,9 @@ impl Scope for Fake {
             "rax" => Some(Err(Absent::new(AbsentReason::NotSaved))),
             _ => None,
         }
+    }
+    fn computed(&self, _: &crate::value::location::Expression, _: RunAddr) -> Result<u64, Absent> {
+        Err(Absent::new(AbsentReason::Unsupported))
     }
     fn names(&self) -> Vec<String> {
         self.variables.iter().map(|(name, _)| (*name).to_owned()).collect()
