@@ -283,7 +283,7 @@ fn holes_travel_on() {
 #[test]
 fn errors_say_what_and_where() {
     check("cuont", "error: no symbol \"cuont\" in the frame or among the globals; is it count?");
-    check("head->nxt", "error: node has no member nxt; is it next?");
+    check("head->nxt", "error: struct node has no member nxt; is it next?");
     check("node", "error: node is a type; ptype shows it, and (type) casts to it");
     check("&count", "error: it is in a register and has no address");
     check("&1", "error: a result has no address");
