@@ -6,9 +6,13 @@ pub mod info;
 pub mod list;
 pub mod maps;
 pub mod modules;
+pub mod print;
+pub mod ptype;
 pub mod registers;
+pub mod schema;
 pub mod selected;
 pub mod threads;
+pub mod x;
 
 use std::io::{self, Write};
 
@@ -31,8 +35,16 @@ pub enum Command {
     Maps(maps::Args),
     /// Show a frame's registers
     Registers(registers::Args),
+    /// Evaluate an expression in a frame
+    Print(print::Args),
+    /// Show a type's definition, or that of an expression's type
+    Ptype(ptype::Args),
+    /// Examine memory
+    X(x::Args),
     /// Show source lines
     List(list::Args),
+    /// Print the JSON Schema of the documents that --json prints
+    Schema(schema::Args),
 }
 
 impl Command {
@@ -45,7 +57,11 @@ impl Command {
             Command::Modules(args) => &args.target,
             Command::Maps(args) => &args.target,
             Command::Registers(args) => &args.target,
+            Command::Print(args) => &args.target,
+            Command::Ptype(args) => &args.target,
+            Command::X(args) => &args.target,
             Command::List(args) => &args.target,
+            Command::Schema(_) => return None,
         })
     }
 
@@ -58,7 +74,11 @@ impl Command {
             Command::Modules(args) => modules::run(args, output),
             Command::Maps(args) => maps::run(args, output),
             Command::Registers(args) => registers::run(args, output),
+            Command::Print(args) => print::run(args, output),
+            Command::Ptype(args) => ptype::run(args, output),
+            Command::X(args) => x::run(args, output),
             Command::List(args) => list::run(args, output),
+            Command::Schema(args) => schema::run(args, output),
         }
     }
 }

@@ -1,9 +1,15 @@
 //! The thread and frame that a question is about.
 
 use super::{CommandError, FrameArgs};
-use crate::arch::Registers;
+use crate::addr::RunAddr;
+use crate::arch::{Arch, Registers};
+use crate::expr::{Named, Scope};
 use crate::image::ThreadState;
+use crate::memory::Memory;
 use crate::session::{Frame, Session, Trace};
+use crate::types::{Language, TypeId, TypeTable};
+use crate::value::location::Expression;
+use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.
 const CALLERS: usize = 64;
@@ -16,8 +22,8 @@ pub struct Selected<'a> {
     pub thread: &'a ThreadState,
     /// Its stack, as far as it is needed.
     pub trace: Trace,
-    /// Index in `trace.frames`.
-    pub position: usize,
+    /// Index in `trace.frames`; `None` where the thread has no frame at all.
+    pub position: Option<usize>,
 }
 
 /// The thread with that LWP.
@@ -39,22 +45,85 @@ pub fn select<'a>(session: &'a Session, args: &FrameArgs) -> Result<Selected<'a>
     };
     let wanted = args.frame;
     let trace = session.trace(thread, wanted.saturating_add(CALLERS));
-    let position = trace.frames.iter().position(|frame| frame.index == wanted).ok_or_else(|| {
+    let position = trace.frames.iter().position(|frame| frame.index == wanted);
+    // Globals, types and memory can be looked at without any frame.
+    if position.is_none() && (wanted > 0 || !trace.frames.is_empty()) {
         let count = trace.frames.len();
-        CommandError::NoMatch(format!("--frame {wanted}: thread {} has {count} frames", thread.lwp))
-    })?;
+        return Err(CommandError::NoMatch(format!("--frame {wanted}: thread {} has {count} frames", thread.lwp)));
+    }
     Ok(Selected { session, thread, trace, position })
 }
 
 impl Selected<'_> {
     /// The frame.
     pub fn frame(&self) -> Option<&Frame> {
-        self.trace.frames.get(self.position)
+        self.trace.frames.get(self.position?)
+    }
+
+    /// The stack and the frame's position in it, for values that depend on the frame.
+    pub fn in_frame(&self) -> Option<(&Trace, usize)> {
+        Some((&self.trace, self.position?))
     }
 
     /// The frame's registers.
     pub fn registers(&self) -> Option<&Registers> {
         let machine = self.frame()?.machine;
         Some(&self.trace.stack.frames.get(machine)?.registers)
+    }
+}
+
+/// What an expression sees in the selected frame.
+impl Scope for Selected<'_> {
+    fn types(&self) -> &TypeTable {
+        &self.session.types
+    }
+
+    fn arch(&self) -> Arch {
+        self.session.image.arch
+    }
+
+    fn memory(&self) -> &dyn Memory {
+        self.session.memory()
+    }
+
+    fn language(&self) -> Option<Language> {
+        self.frame()?.code.language
+    }
+
+    fn variable(&self, name: &str) -> Option<Named> {
+        self.session.find_variable(&self.trace, self.position?, name)
+    }
+
+    fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
+        let found = self.session.find_globals(name, file);
+        found.into_iter().map(|global| (global.place, global.type_id)).collect()
+    }
+
+    fn find_type(&self, name: &str) -> Option<TypeId> {
+        self.session.find_type(name)
+    }
+
+    fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>> {
+        let registers = self.registers()?;
+        let general = registers.arch().general_registers();
+        if let Some(register) = general.iter().find(|register| register.name == name) {
+            let why = || Absent::because(AbsentReason::NotSaved, format!("${name} was not saved for this frame"));
+            return Some(registers.bytes(register.dwarf).ok_or_else(why));
+        }
+        let vectors = registers.vectors.as_ref()?;
+        let numbered = vectors.numbered.iter().map(|(_, known, bytes)| (known, bytes));
+        let mut all = numbered.chain(vectors.named.iter().map(|(known, bytes)| (known, bytes)));
+        all.find(|(known, _)| **known == name).map(|(_, bytes)| Ok(bytes.clone()))
+    }
+
+    fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent> {
+        self.session
+            .context(&self.trace, self.position.unwrap_or(usize::MAX))
+            .evaluate_expression(expression, Some(object))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let Some(position) = self.position else { return Vec::new() };
+        self.session.variable_names(&self.trace, position).iter().map(|name| name.to_string()).collect()
     }
 }

@@ -1,6 +1,8 @@
 //! Numbers in expressions: C's conversions and operators on values of at most 128 bits.
 
+use crate::arch::Arch;
 use crate::types::{Language, Type, TypeId, TypeKind, TypeTable};
+use crate::value::float::{FloatFormat, float_text};
 
 /// A number with its type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,38 +165,21 @@ pub fn binary(operator: &str, left: Number, right: Number) -> Result<Number, Str
 }
 
 /// The number in a scalar's bytes; `None` where the type is no number.
-pub fn from_bytes(types: &TypeTable, id: TypeId, bytes: &[u8]) -> Option<Number> {
+pub fn from_bytes(types: &TypeTable, id: TypeId, bytes: &[u8], arch: Arch) -> Option<Number> {
     let definition = types.get(types.strip(id));
     let signed = match &definition.kind {
         TypeKind::Int { signed } | TypeKind::Char { signed, .. } | TypeKind::Enum { signed, .. } => *signed,
         TypeKind::Bool | TypeKind::Pointer { .. } | TypeKind::Reference { .. } => false,
-        TypeKind::Float => return Some(Number::Float(float_from_bytes(bytes)?)),
+        TypeKind::Float => false,
         _ => return None,
     };
     let mut wide = [0; 16];
     wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    Some(Number::int(i128::from_le_bytes(wide), (bytes.len() as u64, signed)))
-}
-
-/// binary32, binary64, and x87's 80-bit format in 10, 12 or 16 bytes (Intel SDM volume 1, 4.2.2).
-pub fn float_from_bytes(bytes: &[u8]) -> Option<f64> {
-    match bytes.len() {
-        4 => Some(f32::from_le_bytes(bytes.try_into().ok()?).into()),
-        8 => Some(f64::from_le_bytes(bytes.try_into().ok()?)),
-        10 | 12 | 16 => {
-            let mantissa = u64::from_le_bytes(bytes[..8].try_into().ok()?);
-            let top = u16::from_le_bytes([bytes[8], bytes[9]]);
-            let exponent = i32::from(top & 0x7fff);
-            let magnitude = match (exponent, mantissa << 1) {
-                (0x7fff, 0) => f64::INFINITY,
-                (0x7fff, _) => f64::NAN,
-                // The mantissa has its integer bit: value = mantissa * 2^(exponent - 16383 - 63).
-                _ => mantissa as f64 * 2f64.powi((exponent - 16383 - 63).clamp(-1074, 1023)),
-            };
-            Some(if top & 0x8000 != 0 { -magnitude } else { magnitude })
-        }
-        _ => None,
+    if let TypeKind::Float = definition.kind {
+        let format = FloatFormat::of_type(bytes.len() as u64, definition.name.as_deref().unwrap_or(""), arch)?;
+        return Some(Number::Float(float_text(u128::from_le_bytes(wide), format).0));
     }
+    Some(Number::int(i128::from_le_bytes(wide), (bytes.len() as u64, signed)))
 }
 
 /// A number's bytes in the given type; `None` where the type is no number that can be made.
@@ -294,12 +279,5 @@ mod tests {
         assert!(binary("<<", int(1), int(-1)).is_err());
         assert_eq!(binary("<<", int(1), int(40)).unwrap(), int(0));
         assert_eq!(binary(">>", int(-8), int(99)).unwrap(), int(-1));
-    }
-
-    #[test]
-    fn extended_floats_are_read() {
-        // 3.25L as gcc stores it on x86-64.
-        let bytes = [0, 0, 0, 0, 0, 0, 0, 0xd0, 0x00, 0x40, 0, 0, 0, 0, 0, 0];
-        assert_eq!(float_from_bytes(&bytes), Some(3.25));
     }
 }

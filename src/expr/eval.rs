@@ -466,7 +466,7 @@ impl Evaluator<'_> {
             return self.type_error(span, format!("a {} is no number", self.name_of(value.type_id)));
         }
         let bytes = self.bytes(&place, size)?;
-        match arithmetic::from_bytes(types, value.type_id, &bytes) {
+        match arithmetic::from_bytes(types, value.type_id, &bytes, self.scope.arch()) {
             Some(number) => Ok(number),
             None => self.type_error(span, format!("a {} is no number", self.name_of(value.type_id))),
         }
@@ -676,9 +676,16 @@ impl Evaluator<'_> {
         if let Some((start, width)) = member.bits {
             return self.bit_field(object, &place, type_id, start, width);
         }
-        let MemberOffset::Bytes(offset) = member.offset else {
-            let detail = "a virtual base's place is computed at run time";
-            return Err(Absent::because(AbsentReason::Unsupported, detail).into());
+        let offset = match &member.offset {
+            MemberOffset::Bytes(offset) => *offset,
+            MemberOffset::Expression(expression) => {
+                let Place::Memory(base) = place else {
+                    let detail = "a virtual base is found through its object in memory";
+                    return Err(Absent::because(AbsentReason::Unsupported, detail).into());
+                };
+                let place = Place::Memory(RunAddr(self.scope.computed(expression, base)?));
+                return Ok(Evaluated { place: Ok(place), type_id, lvalue: object.lvalue });
+            }
         };
         let place = match place {
             Place::Memory(base) => Place::Memory(self.address(i128::from(base.0).wrapping_add(offset.into()))),

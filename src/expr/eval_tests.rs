@@ -48,8 +48,16 @@ struct Fake {
 const NODE: usize = 32;
 
 fn member(name: Option<&str>, type_id: TypeId, offset: u64) -> Member {
-    let name = name.map(str::to_owned);
-    Member { name, type_id, offset: MemberOffset::Bytes(offset), bits: None, base: false, artificial: false }
+    Member {
+        name: name.map(|name| name.to_owned().into()),
+        type_id,
+        offset: MemberOffset::Bytes(offset),
+        bits: None,
+        base: false,
+        artificial: false,
+        access: crate::types::Access::Public,
+        is_virtual: false,
+    }
 }
 
 fn structure(members: Vec<Member>) -> TypeKind {
@@ -151,6 +159,9 @@ impl Scope for Fake {
             _ => None,
         }
     }
+    fn computed(&self, _: &crate::value::location::Expression, _: RunAddr) -> Result<u64, Absent> {
+        Err(Absent::new(AbsentReason::Unsupported))
+    }
     fn names(&self) -> Vec<String> {
         self.variables.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
@@ -248,7 +259,7 @@ fn registers_have_gdb_s_aliases() {
     check("$pc", "-> 0x1234");
     check("$sp + 8", "-> 0x1108");
     check("$rax", "not-saved");
-    check("$rxp", "error: no register $rxp in this frame; is it $rip?");
+    check("$rxp", "error: no register $rxp in this frame; is it $rbp?");
 }
 
 #[test]
@@ -272,7 +283,7 @@ fn holes_travel_on() {
 #[test]
 fn errors_say_what_and_where() {
     check("cuont", "error: no symbol \"cuont\" in the frame or among the globals; is it count?");
-    check("head->nxt", "error: node has no member nxt; is it next?");
+    check("head->nxt", "error: struct node has no member nxt; is it next?");
     check("node", "error: node is a type; ptype shows it, and (type) casts to it");
     check("&count", "error: it is in a register and has no address");
     check("&1", "error: a result has no address");

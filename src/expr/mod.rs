@@ -15,9 +15,11 @@ use std::ops::Range;
 
 pub use eval::{Evaluated, evaluate, resolve_type};
 
+use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::types::{Language, TypeId, TypeTable};
+use crate::value::location::Expression;
 use crate::value::{Absent, Place};
 
 /// Bytes of an expression's text.
@@ -46,6 +48,8 @@ pub trait Scope {
     fn find_type(&self, name: &str) -> Option<TypeId>;
     /// A register's bytes in the frame; `None`: there is no such register.
     fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>>;
+    /// The address that an expression in the debug information gives for an object (a virtual base's).
+    fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent>;
     /// Names that a misspelt one may have meant.
     fn names(&self) -> Vec<String>;
 }

@@ -6,6 +6,7 @@
 pub mod bt_text;
 pub mod documents;
 pub mod fold;
+pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;

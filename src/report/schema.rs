@@ -1,1 +1,566 @@
-//! todo
+//! The JSON Schema of every document that `--json` prints.
+//!
+//! The types here only describe: nothing is ever made of them. The writers are in [`json`](super::json) and beside
+//! it; a test holds what they write against what is said here.
+
+#![allow(dead_code)]
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+
+/// An address, offset or register value: "0x" and lower-case hex.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Hex(#[schemars(regex(pattern = "^0x[0-9a-f]+$"))] String);
+
+/// Hex digits of a build-id, or of bytes.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct HexBytes(#[schemars(regex(pattern = "^([0-9a-f][0-9a-f])*$"))] String);
+
+/// An integer of the program, whatever its size.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Integer(#[schemars(schema_with = "integer")] ());
+
+fn integer(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": "integer" })
+}
+
+/// A warning.
+#[derive(JsonSchema)]
+struct Note {
+    /// Stable, kebab-case.
+    code: String,
+    /// One line for people.
+    message: String,
+}
+
+/// The process.
+#[derive(JsonSchema)]
+struct Process {
+    pid: Option<u32>,
+    /// The command line.
+    command: Option<String>,
+    /// Path of the executable.
+    executable: Option<String>,
+    /// x86_64, aarch64 or i386.
+    arch: String,
+}
+
+/// The signal that ended the process, or a thread's own.
+#[derive(JsonSchema)]
+struct Signal {
+    number: i32,
+    /// SIGSEGV and so on.
+    name: String,
+    /// SEGV_MAPERR and so on.
+    code: Option<String>,
+    /// The address at fault.
+    address: Option<Hex>,
+    /// si_code, where it has no name.
+    #[schemars(default)]
+    code_number: Option<i32>,
+    /// Who sent it.
+    #[schemars(default)]
+    sender_pid: Option<u32>,
+    /// Whose process sent it.
+    #[schemars(default)]
+    sender_uid: Option<u32>,
+}
+
+/// How a frame was found.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Trust {
+    Context,
+    Cfi,
+    FramePointer,
+    Scan,
+    Inline,
+    Runtime,
+}
+
+/// Why a stack ends.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum StackEnd {
+    Complete,
+    Limit,
+    Unreadable,
+    Corrupt,
+    NoUnwindInfo,
+}
+
+/// A frame.
+#[derive(JsonSchema)]
+struct Frame {
+    /// 0 is the innermost; inlined frames count.
+    index: u64,
+    /// The address in this frame; a return address for callers.
+    pc: Hex,
+    inlined: bool,
+    /// A signal trampoline.
+    signal: bool,
+    trust: Trust,
+    /// Demangled, with parameters where the mangled name has them; else the plain name.
+    function: Option<String>,
+    /// Linkage name.
+    symbol: Option<String>,
+    /// Path of the module's file.
+    module: Option<String>,
+    build_id: Option<HexBytes>,
+    /// Address in the module file's own address space.
+    module_offset: Option<Hex>,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+    /// c, c++, rust or go.
+    language: Option<String>,
+    /// With --locals: innermost scope first.
+    #[schemars(default)]
+    variables: Option<Vec<Variable>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Role {
+    Argument,
+    Local,
+}
+
+/// How a value was found.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Provenance {
+    /// The compiler's own location.
+    Location,
+    /// From the caller's call site.
+    EntryValue,
+    /// Derived, soundly.
+    Inferred,
+}
+
+/// A variable in a frame.
+#[derive(JsonSchema)]
+struct Variable {
+    name: String,
+    role: Role,
+    r#type: Option<String>,
+    #[schemars(default)]
+    decl_line: Option<u32>,
+    provenance: Provenance,
+    value: Value,
+}
+
+/// A number, or "nan", "inf", "-inf".
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Float {
+    Number(f64),
+    Text(String),
+}
+
+/// Why there is no value.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Why {
+    OptimizedOut,
+    NotSaved,
+    Unreadable,
+    NoDebugInfo,
+    Corrupt,
+    Unsupported,
+}
+
+/// A value; `type` where it differs from what its holder says.
+#[derive(JsonSchema)]
+#[schemars(tag = "kind", rename_all = "lowercase")]
+enum Value {
+    Int {
+        #[schemars(default)]
+        r#type: Option<String>,
+        int: Integer,
+    },
+    Char {
+        #[schemars(default)]
+        r#type: Option<String>,
+        int: Integer,
+        #[schemars(default)]
+        char: Option<String>,
+    },
+    Bool {
+        #[schemars(default)]
+        r#type: Option<String>,
+        int: Integer,
+    },
+    /// `name` is null where no enumerator matches, and `A|B` for flags.
+    Enum {
+        #[schemars(default)]
+        r#type: Option<String>,
+        int: Integer,
+        name: Option<String>,
+    },
+    Float {
+        #[schemars(default)]
+        r#type: Option<String>,
+        float: Float,
+    },
+    Pointer {
+        #[schemars(default)]
+        r#type: Option<String>,
+        /// Null where the compiler dropped the pointer but not what it points to.
+        address: Option<Hex>,
+        /// What it points into.
+        #[schemars(default)]
+        symbol: Option<String>,
+        /// The C string there.
+        #[schemars(default)]
+        string: Option<String>,
+        /// Bytes of the string that a limit left out.
+        #[schemars(default)]
+        omitted: Option<u64>,
+        /// What is there, where it was followed.
+        #[schemars(default)]
+        pointee: Option<Box<Value>>,
+    },
+    Reference {
+        #[schemars(default)]
+        r#type: Option<String>,
+        address: Option<Hex>,
+        #[schemars(default)]
+        symbol: Option<String>,
+        #[schemars(default)]
+        string: Option<String>,
+        #[schemars(default)]
+        omitted: Option<u64>,
+        #[schemars(default)]
+        pointee: Option<Box<Value>>,
+    },
+    Struct {
+        #[schemars(default)]
+        r#type: Option<String>,
+        fields: Vec<Field>,
+    },
+    Union {
+        #[schemars(default)]
+        r#type: Option<String>,
+        fields: Vec<Field>,
+    },
+    Array {
+        #[schemars(default)]
+        r#type: Option<String>,
+        length: u64,
+        items: Vec<Value>,
+        omitted: u64,
+    },
+    /// Invalid UTF-8 is escaped as \xNN.
+    String {
+        #[schemars(default)]
+        r#type: Option<String>,
+        string: String,
+        length: Option<u64>,
+        omitted: u64,
+    },
+    /// `value` for a single unnamed field, else `fields`.
+    Variant {
+        #[schemars(default)]
+        r#type: Option<String>,
+        variant: String,
+        #[schemars(default)]
+        value: Option<Box<Value>>,
+        #[schemars(default)]
+        fields: Option<Vec<Field>>,
+    },
+    Absent {
+        why: Why,
+        #[schemars(default)]
+        address: Option<Hex>,
+        #[schemars(default)]
+        detail: Option<String>,
+    },
+    /// A limit was reached here.
+    Elided {},
+}
+
+/// A field or a base class.
+#[derive(JsonSchema)]
+struct Field {
+    name: Option<String>,
+    r#type: Option<String>,
+    #[schemars(default)]
+    base: Option<bool>,
+    value: Value,
+}
+
+#[derive(JsonSchema)]
+struct BacktraceThread {
+    lwp: u32,
+    name: Option<String>,
+    crashed: bool,
+    stack_end: StackEnd,
+    frames_omitted: u64,
+    frames: Vec<Frame>,
+}
+
+macro_rules! documents {
+    ($($(#[$doc:meta])* $name:ident $schema:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(JsonSchema)]
+            struct $name {
+                /// Name and version of this document.
+                schema: String,
+                /// Warnings.
+                notes: Vec<Note>,
+                $($(#[$field_doc])* $field: $type,)*
+            }
+        )*
+
+        /// The documents' names, as their `schema` field has them.
+        pub fn names() -> Vec<&'static str> {
+            vec![$($schema),*]
+        }
+
+        fn schema_of(name: &str) -> Option<serde_json::Value> {
+            match name {
+                $($schema => Some(root::<$name>($schema)),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+documents! {
+    /// `obit bt`.
+    Backtrace "obit.backtrace/1" {
+        process: Process,
+        /// What ended the process.
+        signal: Option<Signal>,
+        threads: Vec<BacktraceThread>,
+        /// Warnings that came up while the threads were written.
+        #[schemars(default)]
+        late_notes: Option<Vec<Note>>,
+    }
+    /// `obit threads`.
+    Threads "obit.threads/1" {
+        threads: Vec<ThreadRow>,
+    }
+    /// `obit info`.
+    Info "obit.info/1" {
+        /// The file that was opened.
+        target: String,
+        process: Process,
+        ppid: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        /// The kernel's short name.
+        name: Option<String>,
+        signal: Option<Signal>,
+        /// Entries of the auxiliary vector.
+        auxv: std::collections::BTreeMap<String, Hex>,
+        threads: u64,
+        mappings: u64,
+        mapped_bytes: u64,
+        /// Bytes of the mappings that the core holds.
+        saved_bytes: u64,
+        modules: u64,
+        /// Modules whose file is missing or another build.
+        modules_missing: u64,
+        modules_without_debug_info: u64,
+    }
+    /// `obit modules`.
+    Modules "obit.modules/1" {
+        modules: Vec<Module>,
+    }
+    /// `obit maps`.
+    Maps "obit.maps/1" {
+        mappings: Vec<Mapping>,
+    }
+    /// `obit registers`.
+    Registers "obit.registers/1" {
+        lwp: u32,
+        frame: u64,
+        registers: Vec<Register>,
+    }
+    /// `obit print`.
+    Print "obit.print/1" {
+        expression: String,
+        r#type: Option<String>,
+        value: Value,
+    }
+    /// `obit ptype`.
+    Ptype "obit.ptype/1" {
+        r#type: Option<String>,
+        /// Bytes.
+        size: Option<u64>,
+        /// As the text answer has it.
+        definition: String,
+        #[schemars(default)]
+        members: Option<Vec<TypeMember>>,
+        #[schemars(default)]
+        enumerators: Option<Vec<Enumerator>>,
+    }
+    /// `obit x`.
+    MemoryUnits "obit.memory/1" {
+        /// gdb's format letter.
+        format: String,
+        /// Bytes of a unit.
+        unit: u64,
+        units: Vec<MemoryUnit>,
+    }
+    /// `obit list`.
+    List "obit.list/1" {
+        /// As the debug information names it.
+        file: String,
+        /// Where it was found.
+        found_at: String,
+        /// The frame's line.
+        current_line: Option<u32>,
+        lines: Vec<SourceLine>,
+    }
+}
+
+#[derive(JsonSchema)]
+struct ThreadRow {
+    lwp: u32,
+    name: Option<String>,
+    crashed: bool,
+    signal: Option<Signal>,
+    pc: Option<Hex>,
+    sp: Option<Hex>,
+    /// The innermost frame that is the program's own.
+    frame: Option<Frame>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum FileStatus {
+    Found,
+    InMemory,
+    Missing,
+    Mismatch,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum DebugStatus {
+    InFile,
+    Separate,
+    SymbolsOnly,
+    Missing,
+}
+
+#[derive(JsonSchema)]
+struct Module {
+    /// In the process.
+    path: String,
+    start: Hex,
+    end: Hex,
+    /// Added to the file's addresses.
+    bias: Hex,
+    build_id: Option<HexBytes>,
+    /// The program itself, not a library.
+    executable: bool,
+    status: FileStatus,
+    /// The file that was found.
+    file: Option<String>,
+    /// A mismatching file's build-id.
+    #[schemars(default)]
+    file_build_id: Option<HexBytes>,
+    /// Whether a mismatching file was used.
+    #[schemars(default)]
+    used: Option<bool>,
+    debug_info: DebugStatus,
+    #[schemars(default)]
+    debug_file: Option<String>,
+    looked_in: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+struct Mapping {
+    start: Hex,
+    end: Hex,
+    /// rwx, with dashes.
+    permissions: String,
+    /// Bytes that the core holds.
+    saved: u64,
+    file: Option<String>,
+    file_offset: Option<Hex>,
+}
+
+#[derive(JsonSchema)]
+struct Register {
+    name: String,
+    /// Null where this frame's value is not known.
+    value: Option<Hex>,
+}
+
+#[derive(JsonSchema)]
+struct TypeMember {
+    name: Option<String>,
+    r#type: Option<String>,
+    /// Bytes; null where it is computed at run time.
+    offset: Option<u64>,
+    #[schemars(default)]
+    bit_offset: Option<u64>,
+    #[schemars(default)]
+    bit_size: Option<u64>,
+    #[schemars(default)]
+    base: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+struct Enumerator {
+    name: String,
+    value: Integer,
+}
+
+#[derive(JsonSchema)]
+struct MemoryUnit {
+    address: Hex,
+    #[schemars(default)]
+    symbol: Option<String>,
+    #[schemars(default)]
+    symbol_offset: Option<u64>,
+    /// Null where they are not at hand.
+    bytes: Option<HexBytes>,
+    /// As the format letter has it.
+    #[schemars(default)]
+    text: Option<String>,
+    #[schemars(default)]
+    why: Option<Why>,
+}
+
+#[derive(JsonSchema)]
+struct SourceLine {
+    line: u32,
+    text: String,
+}
+
+fn root<T: JsonSchema>(name: &str) -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    if let Some(constant) = schema.pointer_mut("/properties/schema") {
+        *constant = serde_json::json!({ "const": name });
+    }
+    schema
+}
+
+/// The schema of a document, by its full name or without `obit.` and version.
+pub fn one(name: &str) -> Option<String> {
+    let full = names().into_iter().find(|full| {
+        let short = full.trim_start_matches("obit.").trim_end_matches("/1");
+        *full == name || short == name
+    })?;
+    serde_json::to_string_pretty(&schema_of(full)?).ok()
+}
+
+/// The schemas of all documents: one object, by name.
+pub fn all() -> String {
+    let schemas: serde_json::Map<String, serde_json::Value> =
+        names().into_iter().filter_map(|name| Some((name.to_owned(), schema_of(name)?))).collect();
+    serde_json::to_string_pretty(&schemas).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

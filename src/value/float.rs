@@ -4,6 +4,8 @@
 //! (gdb 13, `floatformat_printf_format` in gdb/target-float.c), so 9 digits for binary32, 17 for binary64, 21 for
 //! x87's 80 bits and 36 for binary128. It is exactly rounded, half to even, as glibc's printf is.
 
+use crate::arch::Arch;
+
 /// A binary floating-point format (IEEE 754-2019, section 3.4; x87: Intel SDM volume 1, section 4.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FloatFormat {
@@ -22,6 +24,23 @@ pub enum FloatFormat {
 }
 
 impl FloatFormat {
+    /// The format of a floating-point type (System V ABI, AMD64 supplement 1.0, figure 3.1, and i386 supplement; the
+    /// names are those by which gdb 13 tells them apart, `i386_floatformat_for_type`).
+    pub fn of_type(size: u64, name: &str, arch: Arch) -> Option<FloatFormat> {
+        let x86 = matches!(arch, Arch::X86_64 | Arch::I386);
+        let quad = name.contains("Float128") || name.contains("float128") || name.contains("kind=16");
+        match size {
+            2 if name.contains("bf16") || name.contains("bfloat") => Some(FloatFormat::Bfloat16),
+            2 => Some(FloatFormat::Half),
+            4 => Some(FloatFormat::Single),
+            8 => Some(FloatFormat::Double),
+            10 | 12 if x86 => Some(FloatFormat::X87),
+            16 if x86 && !quad => Some(FloatFormat::X87),
+            16 => Some(FloatFormat::Quad),
+            _ => None,
+        }
+    }
+
     /// Bytes that hold the number (x87: without its padding).
     pub fn size(self) -> usize {
         match self {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Decoder, Run, Source, no_size};
-use crate::arch::Arch;
 use crate::types::{Count, Name, Type, TypeId, TypeKind};
 use crate::value::float::{FloatFormat, float_cost, float_text};
 use crate::value::{Absent, AbsentReason, Field, PlaceBytes, Value, ValueKind};
@@ -103,7 +102,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     pub(super) fn float(&mut self, source: Source<'_>, definition: &Type) -> Result<ValueKind, Absent> {
         let size = definition.size.ok_or_else(no_size)?;
         let name = definition.name.as_deref().unwrap_or("");
-        let format = float_format(size, name, self.decoder.arch)
+        let format = FloatFormat::of_type(size, name, self.decoder.arch)
             .ok_or_else(|| Absent::because(AbsentReason::Unsupported, format!("a float of {size} bytes")))?;
         let bits = self.bits(source, format.size() as u64)?;
         self.nodes = self.nodes.saturating_sub(float_cost(bits, format));
@@ -127,23 +126,6 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             fields.push(Field { name: Some(Cow::Borrowed(name)), base: false, value });
         }
         Ok(ValueKind::Struct { union: false, fields })
-    }
-}
-
-/// The format of a floating-point type (System V ABI, AMD64 supplement 1.0, figure 3.1, and i386 supplement; the
-/// names are those by which gdb 13 tells them apart, `i386_floatformat_for_type`).
-fn float_format(size: u64, name: &str, arch: Arch) -> Option<FloatFormat> {
-    let x86 = matches!(arch, Arch::X86_64 | Arch::I386);
-    let quad = name.contains("Float128") || name.contains("float128") || name.contains("kind=16");
-    match size {
-        2 if name.contains("bf16") || name.contains("bfloat") => Some(FloatFormat::Bfloat16),
-        2 => Some(FloatFormat::Half),
-        4 => Some(FloatFormat::Single),
-        8 => Some(FloatFormat::Double),
-        10 | 12 if x86 => Some(FloatFormat::X87),
-        16 if x86 && !quad => Some(FloatFormat::X87),
-        16 => Some(FloatFormat::Quad),
-        _ => None,
     }
 }
 

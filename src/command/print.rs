@@ -1,0 +1,78 @@
+//! `obit print`: an expression's value.
+
+use super::registers::symbol_text;
+use super::selected::{Selected, select};
+use super::{CommandError, FrameArgs, LimitArgs, Output, TargetArgs, common};
+use crate::addr::RunAddr;
+use crate::expr::{Evaluated, evaluate};
+use crate::report::formatted::{LETTERS, value_formatted};
+use crate::report::{documents, value_text};
+use crate::types::TypeKind;
+use crate::value::{Limits, Place, Value, ValueKind};
+
+/// Arguments of `print`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// What to show: a.b[2]->c, *p, &x, ns::x, 'file.c'::x, $rip, (type *) p, p[0]@8, a + 1
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    expression: String,
+    #[command(flatten)]
+    frame: FrameArgs,
+    /// Show numbers as x hex, d decimal, u unsigned, o octal, t binary, c character, a address, f float, z padded
+    /// hex, s default
+    #[arg(long, short, value_name = "LETTER", value_parser = parse_letter)]
+    format: Option<char>,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+fn parse_letter(text: &str) -> Result<char, String> {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    match text.chars().next() {
+        Some(letter) if text.len() == 1 && LETTERS.contains(letter) => Ok(letter),
+        _ => Err(format!("expected one of the letters {LETTERS}")),
+    }
+}
+
+/// Answers `print`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    // gdb's habit: print /x EXPR.
+    let (letter, expression) = match args.expression.strip_prefix('/').and_then(|rest| rest.split_once(' ')) {
+        Some((letter, rest)) => (Some(parse_letter(letter).map_err(CommandError::Usage)?), rest.trim()),
+        None => (args.format, args.expression.as_str()),
+    };
+    let session = args.target.open()?;
+    let selected = select(&session, &args.frame)?;
+    let evaluated = evaluate(&selected, expression)?;
+    let value = read(&selected, &evaluated, &args.limits.limits());
+    let notes = session.notes();
+    if args.target.json {
+        return common::write_document(output, documents::print(expression, &session.types, &value, &notes));
+    }
+    let symbol = |address| session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
+    let text = match letter {
+        Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
+        None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
+    };
+    writeln!(output.out, "$1 = {text}")?;
+    common::write_notes(output, &notes)
+}
+
+/// What is at the place.
+pub(super) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limits) -> Value {
+    match &evaluated.place {
+        Ok(place) => selected.session.value(place, evaluated.type_id, selected.in_frame(), limits),
+        Err(absent) => Value { type_id: evaluated.type_id, kind: ValueKind::Absent(absent.clone()) },
+    }
+}
+
+/// A function itself, as gdb shows it: `{int (int, char **)} 0x401136 <main>`.
+fn function_text(selected: &Selected<'_>, evaluated: &Evaluated) -> Option<String> {
+    let types = &selected.session.types;
+    let TypeKind::Function { .. } = types.get(types.strip(evaluated.type_id)).kind else { return None };
+    let Ok(Place::Memory(address)) = evaluated.place else { return None };
+    let symbol = selected.session.symbol(address).map(|found| format!(" {}", symbol_text(&found)));
+    Some(format!("{{{}}} {address}{}", types.name(evaluated.type_id), symbol.unwrap_or_default()))
+}

@@ -1,0 +1,42 @@
+//! `obit ptype`: a type's definition.
+
+use super::selected::select;
+use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use crate::expr::{evaluate, resolve_type};
+use crate::report::documents;
+
+/// Arguments of `ptype`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// A type (struct node, ns::T, unsigned long) or an expression, whose type is shown
+    #[arg(value_name = "TYPE")]
+    type_or_expression: String,
+    #[command(flatten)]
+    frame: FrameArgs,
+}
+
+/// Answers `ptype`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = args.target.open()?;
+    let selected = select(&session, &args.frame)?;
+    let text = args.type_or_expression.trim();
+    let type_id = match resolve_type(&selected, text)? {
+        Some(id) => id,
+        None => match evaluate(&selected, text) {
+            Ok(evaluated) => evaluated.type_id,
+            Err(error) if error.is_unknown_name() && error.span == (0..text.len()) => {
+                return Err(CommandError::NoMatch(format!("{text}: no type and no variable of that name")));
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let definition = session.types.name(type_id).to_owned();
+    let notes = session.notes();
+    if args.target.json {
+        return common::write_document(output, documents::ptype(&session.types, type_id, &definition, &notes));
+    }
+    writeln!(output.out, "type = {}", definition.trim_end())?;
+    common::write_notes(output, &notes)
+}

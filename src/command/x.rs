@@ -1,0 +1,246 @@
+//! `obit x`: memory as gdb's `x/NFU` shows it.
+
+use super::registers::symbol_text;
+use super::selected::{Selected, select};
+use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use crate::addr::RunAddr;
+use crate::expr::evaluate;
+use crate::memory::{Memory, MissingReason, ReadError};
+use crate::report::documents::{self, MemoryRow};
+use crate::report::formatted::{Bits, LETTERS, number_text};
+use crate::types::TypeKind;
+use crate::value::Place;
+
+/// Units that one question may ask for.
+const MAX_COUNT: usize = 1 << 20;
+
+/// Arguments of `x`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// Where: an address or any expression that gives one, with gdb's /NFU before it where wanted (/8xg $sp)
+    #[arg(value_name = "ADDR", required = true, num_args = 1..=2, allow_hyphen_values = true)]
+    address: Vec<String>,
+    /// Count, form (x d u o t c a f s z) and unit (b h w g), as after gdb's x/
+    #[arg(long, short, value_name = "NFU")]
+    format: Option<String>,
+    #[command(flatten)]
+    frame: FrameArgs,
+    /// Show at most N bytes of a string
+    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
+    max_string: usize,
+}
+
+/// gdb's N, F and U.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Format {
+    count: usize,
+    letter: char,
+    unit: usize,
+    /// Units go downwards from the address.
+    backwards: bool,
+}
+
+/// Reads `8xg`, with or without the slash; `address_size` is the unit of `a`.
+fn parse_format(text: &str, address_size: usize) -> Result<Format, String> {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    let (backwards, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let count = if digits == 0 { 1 } else { text[..digits].parse().unwrap_or(usize::MAX) };
+    if count > MAX_COUNT {
+        return Err(format!("{text}: at most {MAX_COUNT} units are shown at once"));
+    }
+    let mut letter = None;
+    let mut unit = None;
+    for c in text[digits..].chars() {
+        match c {
+            'b' => unit = Some(1),
+            'h' => unit = Some(2),
+            'w' => unit = Some(4),
+            'g' => unit = Some(8),
+            'i' => return Err("instructions (i) are not shown by this version".to_owned()),
+            _ if LETTERS.contains(c) => letter = Some(c),
+            _ => return Err(format!("{text}: {c} is no form ({LETTERS}) and no unit (bhwg)")),
+        }
+    }
+    let letter = letter.unwrap_or('x');
+    // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
+    let unit = match (letter, unit) {
+        ('a', _) => address_size,
+        ('s', _) => 1,
+        ('f', Some(unit @ (4 | 8))) => unit,
+        ('f', _) => 8,
+        (_, Some(unit)) => unit,
+        ('c', None) => 1,
+        _ => 4,
+    };
+    Ok(Format { count, letter, unit, backwards })
+}
+
+/// Answers `x`.
+pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let (format, expression) = match args.address.as_slice() {
+        [only] => match only.strip_prefix('/').and_then(|rest| rest.split_once(' ')) {
+            Some((format, rest)) => (Some(format), rest),
+            None => (args.format.as_deref(), only.as_str()),
+        },
+        [format, address] if format.starts_with('/') => (Some(format.as_str()), address.as_str()),
+        [_, second, ..] => {
+            return Err(CommandError::Usage(format!("{second}: one address is expected (its form goes before: /8xg)")));
+        }
+        [] => return Err(CommandError::Usage("an address is expected".to_owned())),
+    };
+    // A form that makes no sense is said before the target is opened.
+    parse_format(format.unwrap_or(""), 8).map_err(CommandError::Usage)?;
+    let session = args.target.open()?;
+    let address_size = session.image.arch.address_size();
+    let format = parse_format(format.unwrap_or(""), address_size).map_err(CommandError::Usage)?;
+    let selected = select(&session, &args.frame)?;
+    let start = address_of(&selected, expression)?;
+    let rows = if format.letter == 's' {
+        strings(session.memory(), start, &format, args.max_string)
+    } else {
+        units(&selected, start, &format)
+    };
+    let notes = session.notes();
+    if args.target.json {
+        return common::write_document(output, documents::memory(&rows, format.letter, format.unit, &notes));
+    }
+    write_rows(&rows, &format, output)?;
+    common::write_notes(output, &notes)
+}
+
+/// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
+fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
+    let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
+    let evaluated = evaluate(selected, expression)?;
+    let types = &selected.session.types;
+    let place = evaluated.place.map_err(|absent| {
+        CommandError::NoMatch(format!("{expression}: {}", crate::report::value_text::absent_text(&absent)))
+    })?;
+    let kind = &types.get(types.strip(evaluated.type_id)).kind;
+    let is_number =
+        matches!(kind, TypeKind::Int { .. } | TypeKind::Pointer { .. } | TypeKind::Char { .. } | TypeKind::Enum { .. });
+    if let (Place::Memory(address), false) = (&place, is_number) {
+        return Ok(*address);
+    }
+    let size = types.size(evaluated.type_id).filter(|size| is_number && *size <= 8);
+    let size = size.ok_or_else(|| usage("it is neither an address nor an object in memory"))? as usize;
+    let bytes = match &place {
+        Place::Memory(at) => selected.session.memory().read_vec(*at, size),
+        Place::Bytes(bytes) if bytes.holes.is_empty() => Ok(bytes.data.get(..size).unwrap_or_default().to_vec()),
+        Place::Bytes(_) => return Err(CommandError::NoMatch(format!("{expression}: its value is not known"))),
+    };
+    let bytes = bytes.map_err(|error| CommandError::NoMatch(format!("{expression}: {error}")))?;
+    Ok(RunAddr(Bits::from_bytes(&bytes).value))
+}
+
+fn units(selected: &Selected<'_>, start: RunAddr, format: &Format) -> Vec<MemoryRow> {
+    let memory = selected.session.memory();
+    let symbol = |address| selected.session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
+    let length = (format.count as u64).saturating_mul(format.unit as u64);
+    let start = if format.backwards { RunAddr(start.0.wrapping_sub(length)) } else { start };
+    let per_line = per_line(format);
+    let mut rows = Vec::new();
+    for index in 0..format.count {
+        let address = RunAddr(start.0.wrapping_add((index * format.unit) as u64));
+        let bytes = memory.read_vec(address, format.unit);
+        let text = match &bytes {
+            Ok(bytes) => number_text(Bits::from_bytes(bytes), format.letter, true, &symbol),
+            Err(_) => String::new(),
+        };
+        let failed = bytes.is_err();
+        // Only a line's first unit shows its symbol.
+        let symbol = (index % per_line == 0).then(|| selected.session.symbol(address)).flatten();
+        rows.push(MemoryRow { address, symbol, bytes, text });
+        if failed {
+            break;
+        }
+    }
+    rows
+}
+
+fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -> Vec<MemoryRow> {
+    let mut rows = Vec::new();
+    let mut address = start;
+    for _ in 0..format.count {
+        let (bytes, text, next) = match memory.read_c_string(address, limit.max(1)) {
+            Ok((bytes, complete)) => {
+                let text = format!("\"{}\"{}", bytes.escape_ascii(), if complete { "" } else { "..." });
+                let next = address.checked_add(bytes.len() as u64 + u64::from(complete));
+                (Ok(bytes), text, next)
+            }
+            Err(error) => (Err(error), String::new(), None),
+        };
+        rows.push(MemoryRow { address, symbol: None, bytes, text });
+        match next {
+            Some(next) => address = next,
+            None => break,
+        }
+    }
+    rows
+}
+
+/// Units on one line, as gdb breaks them.
+fn per_line(format: &Format) -> usize {
+    match (format.letter, format.unit) {
+        ('s', _) => 1,
+        ('c', _) | (_, 1 | 2) => 8,
+        (_, 4) => 4,
+        _ => 2,
+    }
+}
+
+fn write_rows(rows: &[MemoryRow], format: &Format, output: &mut Output<'_>) -> Result<(), CommandError> {
+    for line in rows.chunks(per_line(format)) {
+        let Some(first) = line.first() else { continue };
+        write!(output.out, "{}", output.paint.address(first.address))?;
+        if let Some(symbol) = &first.symbol {
+            write!(output.out, " {}", output.paint.function(symbol_text(symbol)))?;
+        }
+        write!(output.out, ":")?;
+        for row in line {
+            match &row.bytes {
+                Ok(_) => write!(output.out, "\t{}", row.text)?,
+                Err(error) => write!(output.out, "\t{}", output.paint.alarm(missing_text(error)))?,
+            }
+        }
+        writeln!(output.out)?;
+    }
+    Ok(())
+}
+
+fn missing_text(error: &ReadError) -> String {
+    match error.reason {
+        MissingReason::Unmapped => format!("Cannot access memory at address {}", error.address),
+        reason => format!("<{} at {}>", reason.text(), error.address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(count: usize, letter: char, unit: usize) -> Format {
+        Format { count, letter, unit, backwards: false }
+    }
+
+    #[test]
+    fn formats_read_as_in_gdb() {
+        assert_eq!(parse_format("/8xg", 8), Ok(format(8, 'x', 8)));
+        assert_eq!(parse_format("", 8), Ok(format(1, 'x', 4)));
+        assert_eq!(parse_format("3s", 8), Ok(format(3, 's', 1)));
+        assert_eq!(parse_format("2a", 4), Ok(format(2, 'a', 4)));
+        assert_eq!(parse_format("c", 8), Ok(format(1, 'c', 1)));
+        assert_eq!(parse_format("4f", 8), Ok(format(4, 'f', 8)));
+        assert_eq!(parse_format("bx", 8), Ok(format(1, 'x', 1)));
+        assert_eq!(parse_format("-2xg", 8), Ok(Format { backwards: true, ..format(2, 'x', 8) }));
+        assert!(parse_format("4i", 8).is_err());
+        assert!(parse_format("4q", 8).is_err());
+        assert!(parse_format("99999999999999999999x", 8).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! Numbers in the form that a format letter asks for, as gdb's `print/x` and `x/…` have them.
+//!
+//! ```text
+//! x hex   z hex, padded   d signed   u unsigned   o octal   t binary   c character   a address   f float   s default
+//! ```
+
+use super::value_text::value_text;
+use crate::types::{TypeId, TypeTable};
+use crate::value::float::{FloatFormat, float_text};
+use crate::value::{Value, ValueKind};
+
+/// The letters.
+pub const LETTERS: &str = "xzduotcafs";
+
+/// A number of `size` bytes (at most 8): its bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Bits {
+    /// Zero-extended.
+    pub value: u64,
+    /// Bytes.
+    pub size: usize,
+}
+
+impl Bits {
+    /// From little-endian bytes; only the first eight count.
+    pub fn from_bytes(bytes: &[u8]) -> Bits {
+        let size = bytes.len().min(8);
+        let mut wide = [0; 8];
+        wide[..size].copy_from_slice(&bytes[..size]);
+        Bits { value: u64::from_le_bytes(wide), size }
+    }
+
+    /// Sign-extended.
+    pub fn signed(self) -> i64 {
+        let unused = 64 - 8 * self.size.clamp(1, 8) as u32;
+        (self.value << unused) as i64 >> unused
+    }
+}
+
+/// The number in the form of `letter`; `padded` as `x` pads it. `symbol` gives `<main+4>` for `a`.
+pub fn number_text(bits: Bits, letter: char, padded: bool, symbol: &dyn Fn(u64) -> Option<String>) -> String {
+    let Bits { value, size } = bits;
+    match letter {
+        'x' if padded => format!("{value:#0width$x}", width = 2 * size + 2),
+        'z' => format!("{value:#0width$x}", width = 2 * size + 2),
+        'd' => bits.signed().to_string(),
+        'u' => value.to_string(),
+        // gdb writes zero alone, and otherwise a leading zero.
+        'o' if value == 0 => "0".to_owned(),
+        'o' if padded => format!("0{value:0width$o}", width = (8 * size).div_ceil(3)),
+        'o' => format!("0{value:o}"),
+        't' if padded => format!("{value:0width$b}", width = 8 * size),
+        't' => format!("{value:b}"),
+        'c' => character_text(bits.signed(), value as u8),
+        'a' => match symbol(value) {
+            Some(symbol) => format!("{value:#x} {symbol}"),
+            None => format!("{value:#x}"),
+        },
+        'f' if size == 4 => float_text(value.into(), FloatFormat::Single).1,
+        'f' if size == 8 => float_text(value.into(), FloatFormat::Double).1,
+        'f' => bits.signed().to_string(),
+        _ => format!("{value:#x}"),
+    }
+}
+
+/// `97 'a'`, `0 '\000'`.
+pub fn character_text(number: i64, byte: u8) -> String {
+    let escape = match byte {
+        b'\'' => "\\'".to_owned(),
+        b'\\' => "\\\\".to_owned(),
+        7 => "\\a".to_owned(),
+        8 => "\\b".to_owned(),
+        9 => "\\t".to_owned(),
+        10 => "\\n".to_owned(),
+        11 => "\\v".to_owned(),
+        12 => "\\f".to_owned(),
+        13 => "\\r".to_owned(),
+        27 => "\\033".to_owned(),
+        0x20..=0x7e => char::from(byte).to_string(),
+        other => format!("\\{other:03o}"),
+    };
+    format!("{number} '{escape}'")
+}
+
+/// A value with every number in it in the form of `letter`.
+pub fn value_formatted(
+    types: &TypeTable,
+    value: &Value,
+    letter: char,
+    symbol: &dyn Fn(u64) -> Option<String>,
+) -> String {
+    let mut out = String::new();
+    write(&mut out, &Form { types, letter, symbol }, value);
+    out
+}
+
+struct Form<'a> {
+    types: &'a TypeTable,
+    letter: char,
+    symbol: &'a dyn Fn(u64) -> Option<String>,
+}
+
+impl Form<'_> {
+    fn size(&self, id: TypeId) -> usize {
+        self.types.size(id).and_then(|size| usize::try_from(size).ok()).unwrap_or(8).clamp(1, 16)
+    }
+
+    fn integer(&self, out: &mut String, id: TypeId, number: i128, is_float: bool) {
+        let size = self.size(id);
+        if size > 8 {
+            // Wider than any unit: hex or decimal.
+            *out += &match self.letter {
+                'd' => number.to_string(),
+                'u' => (number as u128).to_string(),
+                'o' => format!("0{number:o}"),
+                't' => format!("{number:b}"),
+                _ => format!("{number:#x}"),
+            };
+            return;
+        }
+        let unused = 64 - 8 * size as u32;
+        let bits = Bits { value: (number as u64) << unused >> unused, size };
+        // `f` on an integer whose size is no float's leaves it as it is.
+        let letter = if self.letter == 'f' && !is_float && !matches!(size, 4 | 8) { 'd' } else { self.letter };
+        *out += &if letter == 'c' {
+            character_text(Bits { size: 1, ..bits }.signed(), bits.value as u8)
+        } else {
+            number_text(bits, letter, false, self.symbol)
+        };
+    }
+}
+
+fn write(out: &mut String, form: &Form<'_>, value: &Value) {
+    let id = value.type_id;
+    match &value.kind {
+        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } => form.integer(out, id, *number, false),
+        ValueKind::Uint(number) => form.integer(out, id, *number as i128, false),
+        ValueKind::Char { code, .. } => form.integer(out, id, (*code).into(), false),
+        ValueKind::Bool(raw) => form.integer(out, id, (*raw).into(), false),
+        ValueKind::Float { value, text } => match (form.letter, form.size(id)) {
+            ('f' | 's', _) => *out += text,
+            (_, 4) => form.integer(out, id, (*value as f32).to_bits().into(), true),
+            (_, 8) => form.integer(out, id, value.to_bits().into(), true),
+            _ => *out += text,
+        },
+        ValueKind::Pointer { address: Some(address), reference: false, .. } if form.letter != 's' => {
+            form.integer(out, id, address.0.into(), false);
+        }
+        ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } => write(out, form, pointee),
+        ValueKind::Array { items, omitted, .. } => write_items(out, form, items, *omitted),
+        ValueKind::String(text) if form.letter != 's' => {
+            // A character array that was recognised as text: its bytes one by one.
+            let element = match form.types.get(form.types.strip(id)).kind {
+                crate::types::TypeKind::Array { element, .. } => element,
+                _ => id,
+            };
+            let item = |byte: &u8| Value { type_id: element, kind: ValueKind::Int((*byte as i8).into()) };
+            let items: Vec<Value> = text.bytes.iter().map(item).collect();
+            write_items(out, form, &items, text.omitted);
+        }
+        ValueKind::Struct { fields, .. } | ValueKind::Variant { fields, .. } => {
+            if let ValueKind::Variant { variant, .. } = &value.kind {
+                *out += variant;
+            }
+            out.push('{');
+            for (index, field) in fields.iter().enumerate() {
+                if index > 0 {
+                    *out += ", ";
+                }
+                match (&field.name, field.base) {
+                    (_, true) => *out += &format!("<{}> = ", form.types.name(field.value.type_id)),
+                    (Some(name), false) => *out += &format!("{name} = "),
+                    (None, false) => {}
+                }
+                write(out, form, &field.value);
+            }
+            out.push('}');
+        }
+        _ => *out += &value_text(form.types, value),
+    }
+}
+
+/// Elements in braces; runs of more than ten equal ones are counted, as gdb does.
+fn write_items(out: &mut String, form: &Form<'_>, items: &[Value], omitted: u64) {
+    const RUN: usize = 10;
+    out.push('{');
+    let texts: Vec<String> = items
+        .iter()
+        .map(|item| {
+            let mut text = String::new();
+            write(&mut text, form, item);
+            text
+        })
+        .collect();
+    let mut rest = texts.as_slice();
+    while let Some(first) = rest.first() {
+        let run = rest.iter().take_while(|text| *text == first).count();
+        if rest.len() < texts.len() {
+            *out += ", ";
+        }
+        *out += first;
+        if run >= RUN {
+            *out += &format!(" <repeats {run} times>");
+            rest = &rest[run..];
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    *out += if omitted > 0 { "...}" } else { "}" };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none(_: u64) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn letters_are_gdb_s() {
+        let text = |value: u64, size, letter, padded| number_text(Bits { value, size }, letter, padded, &none);
+        assert_eq!(text(0x2a, 4, 'x', false), "0x2a");
+        assert_eq!(text(0x2a, 4, 'x', true), "0x0000002a");
+        assert_eq!(text(5, 4, 'z', false), "0x00000005");
+        assert_eq!(text(0xffff_ffff, 4, 'd', true), "-1");
+        assert_eq!(text(0xffff_ffff, 4, 'u', true), "4294967295");
+        assert_eq!(text(0, 1, 'o', true), "0");
+        assert_eq!(text(0o52, 1, 'o', true), "0052");
+        assert_eq!(text(8, 4, 'o', false), "010");
+        assert_eq!(text(10, 4, 't', false), "1010");
+        assert_eq!(text(10, 1, 't', true), "00001010");
+        assert_eq!(text(105, 1, 'c', true), "105 'i'");
+        assert_eq!(text(0, 1, 'c', true), "0 '\\000'");
+        assert_eq!(text(0x1234, 8, 'a', true), "0x1234");
+        assert_eq!(text(3.25f64.to_bits(), 8, 'f', true), "3.25");
+        assert_eq!(text(3, 4, 'f', false), "4.20389539e-45");
+    }
+}
