@@ -5,7 +5,6 @@
 //! Layout of entries: System V gABI chapter 4, "Symbol Table".
 
 use std::borrow::Cow;
-use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -217,33 +216,51 @@ impl SymbolTable {
         source.symbol(&raw)
     }
 
-    /// The same answer as [`SymbolTable::search`] by one pass over the unsorted tables.
+    /// The same answer as [`SymbolTable::search`] by one pass over the unsorted tables. Names are compared only among
+    /// the last candidates: the strings of a large table are far more than its symbols.
     fn scan(&self, address: u64) -> Option<Symbol> {
-        let mut best: Option<(&Source, RawSymbol)> = None;
-        let mut nearest: Option<(&Source, RawSymbol)> = None;
+        let mut around = Candidates::default();
+        let mut nearest = Candidates::default();
         for source in &self.sources {
             for (_, raw) in source.iter() {
-                if raw.address > address || !source.has_address(&raw) {
+                let Some(distance) = address.checked_sub(raw.address) else { continue };
+                let covers = distance < raw.size;
+                if !covers && raw.address < nearest.best.0 || !source.has_address(&raw) {
                     continue;
                 }
-                let is_better = |old: &Option<(&Source, RawSymbol)>| match old {
-                    None => true,
-                    Some(old) => match (old.1.address, old.1.rank()).cmp(&(raw.address, raw.rank())) {
-                        Less => true,
-                        Equal => is_better_name(source, &raw, old),
-                        Greater => false,
-                    },
-                };
-                if is_better(&nearest) {
-                    nearest = Some((source, raw));
-                }
-                if address - raw.address < raw.size && is_better(&best) {
-                    best = Some((source, raw));
+                nearest.offer(source, raw);
+                if covers {
+                    around.offer(source, raw);
                 }
             }
         }
-        let (source, raw) = best.or(nearest.filter(|(_, raw)| raw.size == 0))?;
+        let (source, raw) = around.choose().or_else(|| nearest.choose().filter(|(_, raw)| raw.size == 0))?;
         source.symbol(&raw)
+    }
+}
+
+/// The best symbols of a scan so far: those that tie in address and rank.
+#[derive(Default)]
+struct Candidates<'a> {
+    best: (u64, u8),
+    tied: Vec<(&'a Source, RawSymbol)>,
+}
+
+impl<'a> Candidates<'a> {
+    fn offer(&mut self, source: &'a Source, raw: RawSymbol) {
+        let key = (raw.address, raw.rank());
+        if key < self.best {
+            return;
+        }
+        if key > self.best {
+            self.tied.clear();
+            self.best = key;
+        }
+        self.tied.push((source, raw));
+    }
+
+    fn choose(&self) -> Option<(&'a Source, RawSymbol)> {
+        self.tied.iter().copied().reduce(|old, new| if is_better_name(new.0, &new.1, &old) { new } else { old })
     }
 }
 

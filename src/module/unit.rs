@@ -47,6 +47,40 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A unit of the section set `dwarf`, described by its root DIE.
+    pub fn new(
+        module: ModuleId,
+        id: UnitId,
+        dwarf: &'static gimli::Dwarf<R>,
+        dwarf_index: u32,
+        unit: gimli::Unit<R>,
+    ) -> Unit {
+        let mut opened = Unit {
+            module,
+            id,
+            dwarf,
+            dwarf_index,
+            unit,
+            skeleton: None,
+            language: Language::Other,
+            producer: Producer::Other,
+            missing_split: None,
+            skim: OnceLock::new(),
+            lines: OnceLock::new(),
+        };
+        describe(&mut opened);
+        opened
+    }
+
+    /// The split unit that this skeleton stands for takes its place.
+    pub(super) fn become_split(&mut self, dwarf: &'static gimli::Dwarf<R>, dwarf_index: u32, unit: gimli::Unit<R>) {
+        let skeleton = std::mem::replace(&mut self.unit, unit);
+        self.skeleton = Some((self.dwarf, Box::new(skeleton)));
+        self.dwarf = dwarf;
+        self.dwarf_index = dwarf_index;
+        describe(self);
+    }
+
     /// A DIE of this unit.
     pub fn die(&self, offset: UnitOffset) -> DieRef {
         DieRef { module: self.module, unit: self.id, offset: offset.0 as u32 }
@@ -111,4 +145,43 @@ pub trait Units: Send + Sync {
     /// The definition of a type that is only declared at `die`, anywhere in the program (by type signature or by
     /// qualified name).
     fn find_definition(&self, die: DieRef, qualified_name: &str) -> Option<DieRef>;
+}
+
+/// Fills in what the root DIE says of language and producer.
+fn describe(opened: &mut Unit) {
+    let Some(root) = opened.entry(opened.unit.header.root_offset().0 as u32) else { return };
+    if let Some(gimli::AttributeValue::Language(language)) = root.attr_value(gimli::DW_AT_language) {
+        opened.language = language_of(language);
+    }
+    if let Some(producer) = root.attr_value(gimli::DW_AT_producer).and_then(|value| opened.string(value)) {
+        opened.producer = if producer.starts_with("GNU ") {
+            Producer::Gcc
+        } else if producer.contains("clang") || producer.contains("LLVM") || producer.contains("rustc") {
+            Producer::Llvm
+        } else if producer.starts_with("Go ") {
+            Producer::Go
+        } else {
+            Producer::Other
+        };
+    }
+}
+
+fn language_of(language: gimli::DwLang) -> Language {
+    match language {
+        gimli::DW_LANG_C
+        | gimli::DW_LANG_C89
+        | gimli::DW_LANG_C99
+        | gimli::DW_LANG_C11
+        | gimli::DW_LANG_C17
+        | gimli::DW_LANG_Mips_Assembler => Language::C,
+        gimli::DW_LANG_C_plus_plus
+        | gimli::DW_LANG_C_plus_plus_03
+        | gimli::DW_LANG_C_plus_plus_11
+        | gimli::DW_LANG_C_plus_plus_14
+        | gimli::DW_LANG_C_plus_plus_17
+        | gimli::DW_LANG_C_plus_plus_20 => Language::Cpp,
+        gimli::DW_LANG_Rust => Language::Rust,
+        gimli::DW_LANG_Go => Language::Go,
+        _ => Language::Other,
+    }
 }

@@ -12,11 +12,10 @@ use rayon::prelude::*;
 
 use super::dwarf_file::DwarfFile;
 use super::skim::die_ranges;
-use super::unit::{Producer, Unit};
+use super::unit::Unit;
 use super::{DieRef, ModuleId, R, UnitId};
 use crate::addr::FileAddr;
 use crate::append::AppendVec;
-use crate::types::Language;
 
 /// Section sets of a module: its own, the dwz file's, and then one a dwo file.
 const OWN: u32 = 0;
@@ -298,21 +297,8 @@ impl DebugInfo {
             dwarf.debug_info.header_from_offset(DebugInfoOffset(offset)).ok()?
         };
         let unit = dwarf.unit(header).ok()?;
-        let mut opened = Unit {
-            module: self.module,
-            id: UnitId(0),
-            dwarf,
-            dwarf_index,
-            unit,
-            skeleton: None,
-            language: Language::Other,
-            producer: Producer::Other,
-            missing_split: None,
-            skim: OnceLock::new(),
-            lines: OnceLock::new(),
-        };
+        let mut opened = Unit::new(self.module, UnitId(0), dwarf, dwarf_index, unit);
         self.join_split(&mut opened);
-        describe(&mut opened);
         let mut by_key = self.by_key.write().expect("not poisoned");
         if let Some(id) = by_key.get(&key) {
             return self.unit(*id);
@@ -343,10 +329,7 @@ impl DebugInfo {
                 continue;
             }
             unit.copy_relocated_attributes(&opened.unit);
-            opened.dwarf_index = self.dwarfs.push(split);
-            let skeleton = std::mem::replace(&mut opened.unit, unit);
-            opened.skeleton = Some((opened.dwarf, Box::new(skeleton)));
-            opened.dwarf = split;
+            opened.become_split(split, self.dwarfs.push(split), unit);
             return;
         }
         opened.missing_split = Some(name);
@@ -439,44 +422,5 @@ impl RangeIndex {
                 candidates.push(range.offset);
             }
         }
-    }
-}
-
-/// Fills in what the root DIE says of language and producer.
-fn describe(opened: &mut Unit) {
-    let Some(root) = opened.entry(opened.unit.header.root_offset().0 as u32) else { return };
-    if let Some(AttributeValue::Language(language)) = root.attr_value(gimli::DW_AT_language) {
-        opened.language = language_of(language);
-    }
-    if let Some(producer) = root.attr_value(gimli::DW_AT_producer).and_then(|value| opened.string(value)) {
-        opened.producer = if producer.starts_with("GNU ") {
-            Producer::Gcc
-        } else if producer.contains("clang") || producer.contains("LLVM") || producer.contains("rustc") {
-            Producer::Llvm
-        } else if producer.starts_with("Go ") {
-            Producer::Go
-        } else {
-            Producer::Other
-        };
-    }
-}
-
-fn language_of(language: gimli::DwLang) -> Language {
-    match language {
-        gimli::DW_LANG_C
-        | gimli::DW_LANG_C89
-        | gimli::DW_LANG_C99
-        | gimli::DW_LANG_C11
-        | gimli::DW_LANG_C17
-        | gimli::DW_LANG_Mips_Assembler => Language::C,
-        gimli::DW_LANG_C_plus_plus
-        | gimli::DW_LANG_C_plus_plus_03
-        | gimli::DW_LANG_C_plus_plus_11
-        | gimli::DW_LANG_C_plus_plus_14
-        | gimli::DW_LANG_C_plus_plus_17
-        | gimli::DW_LANG_C_plus_plus_20 => Language::Cpp,
-        gimli::DW_LANG_Rust => Language::Rust,
-        gimli::DW_LANG_Go => Language::Go,
-        _ => Language::Other,
     }
 }

@@ -5,9 +5,7 @@ use std::fmt::Write;
 use super::value_text::keyword;
 use crate::types::dwarf::default_access;
 use crate::types::name::{declare, declare_around};
-use crate::types::{
-    Access, Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable,
-};
+use crate::types::{Access, Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
 
 /// Structures within structures that are written.
 const MAX_DEPTH: usize = 16;
@@ -44,9 +42,10 @@ pub fn type_rows(types: &TypeTable, id: TypeId) -> Vec<TypeRow> {
 
 fn collect_rows(types: &TypeTable, id: TypeId, base: Option<u64>, depth: usize, rows: &mut Vec<TypeRow>) {
     let TypeKind::Struct(content) = &types.get(types.strip(id)).kind else { return };
-    let variants = content.variants.iter().flat_map(|part| {
-        part.discriminant.iter().chain(part.variants.iter().flat_map(|variant| &variant.members))
-    });
+    let variants = content
+        .variants
+        .iter()
+        .flat_map(|part| part.discriminant.iter().chain(part.variants.iter().flat_map(|variant| &variant.members)));
     for member in content.members.iter().chain(variants) {
         if rows.len() >= MAX_LINES {
             return;

@@ -52,7 +52,7 @@ impl TestUnits {
                 Some(AttributeValue::Language(dw::DW_LANG_Go)) => Language::Go,
                 _ => Language::C,
             };
-            Unit { module: ModuleId(0), id: UnitId(index as u32), dwarf, unit, language }
+            Unit::new(ModuleId(0), UnitId(index as u32), dwarf, 0, unit)
         });
         TestUnits { units: units.collect() }
     }
@@ -88,12 +88,14 @@ impl Units for TestUnits {
                 .units
                 .iter()
                 .find_map(|unit| offset.to_unit_offset(&unit.unit.header).map(|offset| unit.die(offset))),
-            AttributeValue::DebugTypesRef(signature) => self.units.iter().find_map(|unit| match unit.unit.header.type_() {
-                gimli::UnitType::Type { type_signature, type_offset } if type_signature == signature => {
-                    Some(unit.die(type_offset))
-                }
-                _ => None,
-            }),
+            AttributeValue::DebugTypesRef(signature) => {
+                self.units.iter().find_map(|unit| match unit.unit.header.type_() {
+                    gimli::UnitType::Type { type_signature, type_offset } if type_signature == signature => {
+                        Some(unit.die(type_offset))
+                    }
+                    _ => None,
+                })
+            }
             _ => None,
         }
     }
@@ -130,7 +132,8 @@ pub(crate) struct FileMemory {
 impl Memory for FileMemory {
     fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
         let error = ReadError { address, reason: MissingReason::Unmapped };
-        let holding = self.segments.iter().find(|(start, data)| (*start..start + data.len() as u64).contains(&address.0));
+        let holding =
+            self.segments.iter().find(|(start, data)| (*start..start + data.len() as u64).contains(&address.0));
         let (start, data) = holding.ok_or(error)?;
         let rest = &data[(address.0 - start) as usize..];
         Ok(&rest[..rest.len().min(limit)])
@@ -207,7 +210,9 @@ impl Fixture {
                 };
                 let address = match operations.next() {
                     Ok(Some(gimli::Operation::Address { address })) => address,
-                    Ok(Some(gimli::Operation::AddressIndex { index })) => unit.dwarf.address(&unit.unit, index).unwrap(),
+                    Ok(Some(gimli::Operation::AddressIndex { index })) => {
+                        unit.dwarf.address(&unit.unit, index).unwrap()
+                    }
                     _ => return,
                 };
                 let declared = entry.attr_value(dw::DW_AT_specification).and_then(|value| units.reference(unit, value));

@@ -1,9 +1,9 @@
 //! Types of the programs in `fixtures/types`, compared with gdb's `whatis`, `ptype` and `ptype /o`.
 
 use super::testing::{Fixture, answers};
+use crate::arch::Arch;
 use crate::report::type_text::{type_text, type_text_with_offsets};
 use crate::report::value_text::printed;
-use crate::arch::Arch;
 use crate::value::decode::Decoder;
 use crate::value::{Limits, Place};
 
@@ -40,7 +40,9 @@ fn check(program: &str, known: &[(&str, &str)]) {
             compare(&answer.name, "offsets", &type_text_with_offsets(&fixture.types, *id), offsets);
         }
     }
-    if let Ok(path) = std::env::var("DIFFS") { std::fs::write(format!("{path}/{program}"), differences.join("\n")).unwrap(); }
+    if let Ok(path) = std::env::var("DIFFS") {
+        std::fs::write(format!("{path}/{program}"), differences.join("\n")).unwrap();
+    }
     assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences.join("\n"));
 }
 

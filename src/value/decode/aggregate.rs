@@ -55,9 +55,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let (Source::Memory(address), Some(size @ 1..=MAX_PIECE)) = (source, size) else { return Ok(source) };
         let memory: &'a dyn crate::memory::Memory = self.decoder.memory;
         match memory.piece(address, size as usize) {
-            Ok(data) if data.len() as u64 == size => {
-                Ok(Source::Bytes { data, address: Some(address), place: None })
-            }
+            Ok(data) if data.len() as u64 == size => Ok(Source::Bytes { data, address: Some(address), place: None }),
             Ok(_) => Ok(source),
             Err(error) => {
                 let last = address.checked_add(size - 1).ok_or(ReadError { address, ..error })?;
@@ -133,9 +131,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 };
                 self.nodes = self.nodes.saturating_sub(part.variants.len() / 64);
                 let named = part.variants.iter().find(holds);
-                named.or_else(|| part.variants.iter().find(|variant| variant.values.is_empty())).map(Ok).unwrap_or_else(
-                    || Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}"))),
-                ).map(Some)?
+                named
+                    .or_else(|| part.variants.iter().find(|variant| variant.values.is_empty()))
+                    .map(Ok)
+                    .unwrap_or_else(|| {
+                        Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}")))
+                    })
+                    .map(Some)?
             }
         };
         let Some(active) = active else {
@@ -195,7 +197,10 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 _ => 0,
             },
         };
-        if length == 0 && c_family && let Some(address) = source.address() {
+        if length == 0
+            && c_family
+            && let Some(address) = source.address()
+        {
             // `int data[]` at a structure's end: where it begins is all that is known of it.
             let (symbol, string) = (self.symbol(address), character.and_then(|unit| self.c_string(address, unit)));
             return Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string, pointee: None });
