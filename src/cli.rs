@@ -7,7 +7,9 @@
 //! ```
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
@@ -56,7 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn answer(command: &Command) -> u8 {
     let color = command.target_args().map_or(ColorChoice::Never, |args| args.color);
     let paint = Paint { enabled: wants_color(color) };
-    let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(BUFFER, standard_output());
     let mut err = io::stderr();
     let mut output = Output { out: &mut out, err: &mut err, paint };
     let result = command.run(&mut output);
@@ -71,6 +73,14 @@ fn answer(command: &Command) -> u8 {
     // A closed pipe would be met again when the buffer is dropped.
     let _ = out.into_parts();
     status
+}
+
+/// Standard output without the search for line ends that the library's own makes in every write.
+fn standard_output() -> Box<dyn Write> {
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(File::from(descriptor)),
+        Err(_) => Box::new(io::stdout()),
+    }
 }
 
 /// The error and what led to it, in one line.

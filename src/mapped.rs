@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// The file's bytes. An empty file gives an empty slice. Directories and such give the system's error.
 pub fn map(path: &Path) -> io::Result<&'static [u8]> {
@@ -25,7 +26,47 @@ pub fn map_file(file: &File) -> io::Result<&'static [u8]> {
     // unmapped, so the slice is valid for 'static. Another process that writes to the file can change bytes under
     // readers (bytes are checked where they are used, never trusted twice) or shorten it (SIGBUS, see above).
     let mapping = unsafe { memmap2::Mmap::map(file)? };
-    Ok(Box::leak(Box::new(mapping)))
+    let mapping: &'static memmap2::Mmap = Box::leak(Box::new(mapping));
+    MAPPINGS.lock().expect("not poisoned").push(mapping);
+    Ok(mapping)
+}
+
+/// Says that the mapped bytes are read here and there: without it, each touch of a sparse core's hole makes the
+/// system fill a window of pages around it with zeros.
+pub fn expect_scattered_reads(bytes: &'static [u8]) {
+    if let Some((mapping, ..)) = mapping_of(bytes) {
+        // Advice: an answer that it was not taken changes nothing.
+        let _ = mapping.advise(memmap2::Advice::Random);
+    }
+}
+
+/// Gives the memory of mapped bytes back to the system; they are read again when they are touched again. Does
+/// nothing to bytes that are not a file's.
+pub fn release(bytes: &'static [u8]) {
+    let Some((mapping, offset, length)) = mapping_of(bytes) else { return };
+    // SAFETY: the mapping is of a file, private and never written to, so that what is dropped here comes back as it
+    // was from the file at the next touch.
+    let _ = unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, length) };
+}
+
+/// All mappings, for advice on parts of them.
+static MAPPINGS: Mutex<Vec<&'static memmap2::Mmap>> = Mutex::new(Vec::new());
+
+/// The mapping that the bytes are in, and the whole pages among them: offset and length.
+fn mapping_of(bytes: &'static [u8]) -> Option<(&'static memmap2::Mmap, usize, usize)> {
+    const PAGE: usize = 4096;
+    let start = bytes.as_ptr().addr();
+    let mappings = MAPPINGS.lock().expect("not poisoned");
+    mappings.iter().find_map(|mapping| {
+        let offset = start.checked_sub(mapping.as_ptr().addr())?;
+        let end = offset.checked_add(bytes.len())?;
+        if end > mapping.len() {
+            return None;
+        }
+        let offset = offset.next_multiple_of(PAGE);
+        let end = if end == mapping.len() { end } else { end / PAGE * PAGE };
+        (offset < end).then(|| (*mapping, offset, end - offset))
+    })
 }
 
 #[cfg(test)]

@@ -162,6 +162,11 @@ impl Session {
         &*self.memory
     }
 
+    /// Gives pages of the core that were read back to the system.
+    pub fn release_memory(&self) {
+        self.image.memory.release();
+    }
+
     /// What was odd or missing so far; grows as files are looked for.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.notes.clone();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 
@@ -18,12 +19,11 @@ use crate::unwind::StackEnd;
 use crate::value::Limits;
 
 /// Threads whose answer is made before the first of them is written: bounds the memory.
-const THREADS_AT_ONCE: usize = 64;
+const THREADS_AT_ONCE: usize = 32;
 /// JSON starts with the notes, and notes come up while threads are read: so much is held back until then.
-const HELD_BACK: usize = 16 << 20;
-/// A folded stack may be this deep: enough for the deepest recursion that an 8 GiB stack allows at 64 bytes a frame
-/// would be 134 million; ten million are as many as anybody waits for.
-const DEEP: usize = 10_000_000;
+const HELD_BACK: usize = 8 << 20;
+/// A folded stack may be this deep: more than an ordinary stack of 8 MiB allows at 32 bytes a frame.
+const DEEP: usize = 300_000;
 
 /// Arguments of `bt`.
 #[derive(clap::Args, Debug, Clone)]
@@ -91,6 +91,7 @@ fn chosen<'a>(args: &Args, session: &'a Session) -> Result<Vec<&'a ThreadState>,
 
 /// One chunk of threads after another, each chunk's threads in parallel.
 fn for_each_in_parallel<T: Send>(
+    session: &Session,
     threads: &[&ThreadState],
     make: impl Fn(&ThreadState) -> T + Sync,
     mut take: impl FnMut(T) -> Result<(), CommandError>,
@@ -102,6 +103,8 @@ fn for_each_in_parallel<T: Send>(
     for chunk in threads.chunks(THREADS_AT_ONCE) {
         let made: Vec<T> = chunk.par_iter().map(|thread| make(thread)).collect();
         made.into_iter().try_for_each(&mut take)?;
+        // Stacks that were read are not read again: without this, a thousand of them would stay in memory.
+        session.release_memory();
     }
     Ok(())
 }
@@ -118,9 +121,11 @@ fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result
     };
     let mut held = Vec::new();
     let mut notes_written = None;
+    // Documents of half a megabyte each are written into the same buffers again.
+    let buffers = Mutex::new(Vec::new());
     let make = |thread: &ThreadState| {
         let trace = session.trace(thread, args.frames);
-        let mut json = Json::new();
+        let mut json = Json::reusing(buffers.lock().expect("not poisoned").pop().unwrap_or_default());
         json_backtrace::write_thread(&mut json, thread, &trace, &source);
         json.into_bytes()
     };
@@ -130,20 +135,23 @@ fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result
         begin_backtrace(&mut json, &session.image, notes);
         json.into_bytes()
     };
-    for_each_in_parallel(&threads, make, |bytes: Vec<u8>| {
-        if !std::mem::take(&mut first) {
-            held.push(b',');
-        }
-        held.extend_from_slice(&bytes);
-        if notes_written.is_none() && held.len() >= HELD_BACK {
-            let notes = session.notes();
-            output.out.write_all(&head(&notes))?;
-            notes_written = Some(notes.len());
-        }
+    for_each_in_parallel(session, &threads, make, |bytes: Vec<u8>| {
+        let comma: &[u8] = if std::mem::take(&mut first) { b"" } else { b"," };
         if notes_written.is_some() {
-            output.out.write_all(&held)?;
-            held.clear();
+            output.out.write_all(comma)?;
+            output.out.write_all(&bytes)?;
+        } else {
+            held.extend_from_slice(comma);
+            held.extend_from_slice(&bytes);
+            if held.len() >= HELD_BACK {
+                let notes = session.notes();
+                output.out.write_all(&head(&notes))?;
+                output.out.write_all(&held)?;
+                held = Vec::new();
+                notes_written = Some(notes.len());
+            }
         }
+        buffers.lock().expect("not poisoned").push(bytes);
         Ok(())
     })?;
     let notes = session.notes();
@@ -205,7 +213,7 @@ fn write_text(args: &Args, session: &Session, output: &mut Output<'_>) -> Result
     }
     if !rest.is_empty() && !group {
         let make = |thread: &ThreadState| thread_block(session, &text, thread, args.frames, full);
-        for_each_in_parallel(&rest, make, |block: String| Ok(output.out.write_all(block.as_bytes())?))?;
+        for_each_in_parallel(session, &rest, make, |block: String| Ok(output.out.write_all(block.as_bytes())?))?;
     } else if !rest.is_empty() {
         let detail = if everything { full } else { Detail::Compact };
         for group in grouped_by_stack(session, &rest, args.frames)? {
@@ -288,7 +296,7 @@ fn grouped_by_stack<'a>(
         let pcs = trace.stack.frames.iter().map(|frame| frame.pc).collect();
         ((pcs, trace.stack.omitted, trace.stack.end), trace)
     };
-    for_each_in_parallel(threads, make, |(key, trace): (Key, Trace)| {
+    for_each_in_parallel(session, threads, make, |(key, trace): (Key, Trace)| {
         let thread = threads[next];
         next += 1;
         let index = *by_stack.entry(key).or_insert(groups.len());

@@ -42,7 +42,10 @@ pub fn load(path: &Path) -> Result<(&'static [u8], Vec<Note>), ImageError> {
     }
     let bytes = mapped::map_file(&file).map_err(io_error)?;
     match Format::of(bytes) {
-        Format::Plain => Ok((bytes, Vec::new())),
+        Format::Plain => {
+            mapped::expect_scattered_reads(bytes);
+            Ok((bytes, Vec::new()))
+        }
         format => spool(path, bytes, format),
     }
 }

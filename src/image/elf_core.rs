@@ -51,11 +51,9 @@ impl CoreMemory {
         }
     }
 
-    /// The ranges of addresses whose bytes the core holds: (first, one past the last), ascending.
-    pub fn saved_ranges(&self) -> impl Iterator<Item = (RunAddr, RunAddr)> + '_ {
-        let ranges = self.starts.iter().zip(self.segments.iter());
-        let saved = ranges.filter(|(_, segment)| segment.held > 0);
-        saved.map(|(start, segment)| (RunAddr(*start), RunAddr(start.saturating_add(segment.held))))
+    /// Gives pages that were read back to the system; they are read from the file again when they are needed.
+    pub fn release(&self) {
+        crate::mapped::release(self.bytes);
     }
 }
 

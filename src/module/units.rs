@@ -252,6 +252,10 @@ impl DebugInfo {
                 }
             }
         }
+        if let Some(dwarf) = self.dwarfs.get(dwarf_index) {
+            // One page a unit was touched, and the system maps many around each.
+            crate::mapped::release(dwarf.debug_info.reader().slice());
+        }
         let starts = Arc::new(starts);
         self.starts.write().expect("not poisoned").insert(dwarf_index, starts.clone());
         starts
