@@ -9,6 +9,7 @@
 //! ```
 
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// An address in the dead (or live) process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -66,3 +67,32 @@ macro_rules! hexadecimal {
     )*};
 }
 hexadecimal!(RunAddr, FileAddr, Bias);
+
+/// Hashes addresses in maps that are looked into for every frame.
+pub type AddressHash = BuildHasherDefault<AddressHasher>;
+
+/// Addresses need no defence against chosen keys here: a full shard stops growing. Fibonacci hashing, one
+/// multiplication a word.
+#[derive(Default)]
+pub struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        // hashbrown takes its tag from the upper bits and the bucket from the lower.
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

@@ -14,6 +14,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::compressed::{Compression, decompress};
+use super::section_cache::CachedSection;
 use crate::addr::FileAddr;
 use crate::arch::Arch;
 
@@ -453,7 +454,17 @@ impl ElfFile {
             return Some(bytes);
         }
         match compressed_parts(bytes, self.is_64) {
-            Ok((compression, claimed, data)) => self.decompressed(name, decompress(compression, data, claimed)),
+            Ok((compression, claimed, data)) => {
+                let cached = CachedSection::new(self.build_id(), name, data, claimed);
+                if let Some(bytes) = cached.as_ref().and_then(CachedSection::load) {
+                    return Some(bytes);
+                }
+                let bytes = self.decompressed(name, decompress(compression, data, claimed))?;
+                if let Some(cached) = cached {
+                    cached.store(bytes);
+                }
+                Some(bytes)
+            }
             Err(problem) => self.decompressed(name, Err(problem.into_owned())),
         }
     }

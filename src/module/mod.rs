@@ -15,6 +15,7 @@ pub mod lines;
 pub mod map;
 pub mod names;
 pub mod program;
+pub mod section_cache;
 pub mod skim;
 pub mod symbols;
 pub mod unit;

@@ -8,7 +8,7 @@ use super::names::components;
 use super::unit::{Unit, Units};
 use super::units::DebugInfo;
 use super::{DieRef, Module, ModuleId, ModuleMap, R};
-use crate::addr::{Bias, FileAddr, RunAddr};
+use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::demangle;
 use crate::types::Language;
 
@@ -68,8 +68,13 @@ pub struct Program {
     functions: RwLock<HashMap<DieRef, Option<Arc<Function>>>>,
     names: RwLock<HashMap<DieRef, FunctionName>>,
     files: RwLock<HashMap<(DieRef, u64), Option<Arc<str>>>>,
-    codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>>>,
+    codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
+    /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
+    pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
+
+/// What [`recover`](crate::value::recover) found.
+type ChainResult = Result<Arc<[crate::value::recover::Link]>, crate::value::Absent>;
 
 impl Program {
     /// Over the modules of a process.
@@ -82,6 +87,7 @@ impl Program {
             names: RwLock::default(),
             files: RwLock::default(),
             codes: RwLock::default(),
+            chains: RwLock::default(),
         }
     }
 

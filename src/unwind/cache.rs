@@ -1,7 +1,6 @@
 //! What is known of each pc, shared by all threads' walks.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, RwLock};
 
 use gimli::UnwindContext;
@@ -10,14 +9,14 @@ use super::cfi::ModuleCfi;
 use super::row::Row;
 use super::signal_frame::{self, Trampoline};
 use super::{CodeModule, Unwinder};
-use crate::addr::RunAddr;
+use crate::addr::{AddressHash, RunAddr};
 
 const SHARDS: usize = 32;
 /// Places a shard remembers. Beyond that (no real program), they are worked out anew each time.
 const MAX_SHARD: usize = 1 << 14;
 
 /// Places by pc, and whether the pc is a return address.
-type Shard = HashMap<(u64, bool), Arc<Place>, BuildHasherDefault<AddressHasher>>;
+type Shard = HashMap<(u64, bool), Arc<Place>, AddressHash>;
 
 /// What the unwinder has learnt of a target's code. Cheap when empty; one for each target.
 #[derive(Default)]
@@ -96,31 +95,5 @@ impl Unwinder<'_> {
 
     pub(super) fn is_code(&self, address: RunAddr) -> bool {
         self.code.is_executable(address)
-    }
-}
-
-/// Addresses need no defence against chosen keys here: a full shard stops growing. Fibonacci hashing, one
-/// multiplication a word.
-#[derive(Default)]
-pub(super) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        // hashbrown takes its tag from the upper bits and the bucket from the lower.
-        self.0 ^ self.0 >> 32
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u8(&mut self, value: u8) {
-        self.write_u64(u64::from(value));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

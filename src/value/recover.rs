@@ -27,7 +27,7 @@ const MAX_TAIL_CALLS: usize = 8;
 const MAX_VISITED: usize = 200;
 
 /// One call of a chain: the calling function and which of its call sites.
-type Link = (Arc<Function>, usize);
+pub type Link = (Arc<Function>, usize);
 
 /// A frame that a tail call replaced: only the arguments of the call that made it are known.
 pub struct TailFrame<'a> {
@@ -122,7 +122,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
     let (chain, last, callee) = match &context.tail {
         Some(tail) => (tail.chain.clone(), tail.position - 1, tail.callee),
         None => {
-            let chain = chain_to(context)?;
+            let chain = known_chain(context)?;
             let last = chain.len() - 1;
             (chain, last, context.at)
         }
@@ -148,6 +148,30 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
             Some(TailFrame { chain: chain.clone(), position: last, callee, lookup, marker: std::marker::PhantomData });
     }
     caller.number(expression, unit, None)
+}
+
+/// [`chain_to`], worked out once for each pair of addresses, except where it depends on the registers at hand.
+fn known_chain(context: &Context<'_>) -> Result<Arc<[Link]>, Absent> {
+    let key = context.frame().zip(context.frames.get(context.at + 1)).map(|(frame, caller)| (frame.lookup, caller.pc));
+    let Some(key) = key else { return chain_to(context) };
+    let chains = &context.program.chains;
+    if let Some(known) = chains.read().expect("not poisoned").get(&key) {
+        return known.clone();
+    }
+    let chain = chain_to(context);
+    if !calls_indirectly(context) {
+        chains.write().expect("not poisoned").insert(key, chain.clone());
+    }
+    chain
+}
+
+/// Whether the caller of the context's frame called through a pointer.
+fn calls_indirectly(context: &Context<'_>) -> bool {
+    let Some(caller) = context.frames.get(context.at + 1) else { return false };
+    let code = context.program.code(caller.lookup);
+    let (Some(function), Some(module)) = (&code.function, code.module) else { return false };
+    let site = function.call_returning_to(caller.pc.to_file(context.program.bias(module)).0);
+    site.is_some_and(|site| site.origin.is_none())
 }
 
 /// The calls that lead from the machine frame outside to this one: one, or more where tail calls replaced frames.

@@ -1,0 +1,109 @@
+//! Decompressed debug sections, kept between runs.
+//!
+//! Distributions compress their debug files, and inflating libc's for two frames costs more than everything else that
+//! `obit bt` does. So what was inflated once is kept under `$XDG_CACHE_HOME/obit/sections` (`~/.cache/obit/sections`),
+//! by build-id and by the compressed bytes' own checksum, and mapped the next time. `OBIT_CACHE_DIR` names another
+//! directory; set and empty, it turns the cache off. Nothing depends on it: where it cannot be read or written, the
+//! section is inflated as ever.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::find::hex;
+
+/// Smaller sections are inflated quicker than a file is opened.
+const SMALLEST: u64 = 64 << 10;
+/// What the cache may hold; the oldest modules go first.
+const LARGEST_CACHE: u64 = 1 << 30;
+/// How much of either end of the compressed bytes goes into the checksum. zlib's stream ends in a checksum of all of
+/// its content (RFC 1950, section 2.2).
+const CHECKED: usize = 16 << 10;
+
+/// A place for one section's bytes.
+pub struct CachedSection {
+    path: PathBuf,
+    size: u64,
+}
+
+impl CachedSection {
+    /// The place of a section of `size` inflated bytes; `None` where it is not worth it or there is no cache.
+    pub fn new(build_id: Option<&[u8]>, name: &str, compressed: &[u8], size: u64) -> Option<CachedSection> {
+        let build_id = build_id.filter(|id| (8..=64).contains(&id.len()))?;
+        if size < SMALLEST {
+            return None;
+        }
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&compressed.len().to_le_bytes());
+        checksum.update(&compressed[..compressed.len().min(CHECKED)]);
+        checksum.update(&compressed[compressed.len().saturating_sub(CHECKED)..]);
+        let file = format!("{}-{:08x}", name.trim_start_matches('.'), checksum.finalize());
+        Some(CachedSection { path: root()?.join(hex(build_id)).join(file), size })
+    }
+
+    /// The bytes, if an earlier run left them.
+    pub fn load(&self) -> Option<&'static [u8]> {
+        let metadata = fs::symlink_metadata(&self.path).ok()?;
+        if !metadata.is_file() || metadata.len() != self.size || metadata.uid() != nobody_else()? {
+            return None;
+        }
+        crate::mapped::map(&self.path).ok().filter(|bytes| bytes.len() as u64 == self.size)
+    }
+
+    /// Leaves the bytes for later runs. Failures are of no consequence.
+    pub fn store(&self, bytes: &[u8]) {
+        let _ = self.try_store(bytes);
+    }
+
+    fn try_store(&self, bytes: &[u8]) -> Option<()> {
+        let directory = self.path.parent()?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
+        let temporary = self.path.with_extension(format!("{}.part", std::process::id()));
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let written = file.and_then(|mut file| file.write_all(bytes));
+        if written.and_then(|()| fs::rename(&temporary, &self.path)).is_err() {
+            let _ = fs::remove_file(&temporary);
+            return None;
+        }
+        prune(directory.parent()?);
+        Some(())
+    }
+}
+
+/// The cache's directory.
+fn root() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("OBIT_CACHE_DIR") {
+        return Some(PathBuf::from(chosen)).filter(|path| path.is_absolute()).map(|path| path.join("sections"));
+    }
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base =
+        base.or_else(|| std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".cache")))?;
+    Some(base.join("obit/sections"))
+}
+
+/// This process's user, by a file that it owns.
+fn nobody_else() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+/// Removes the modules that were written longest ago until the cache fits.
+fn prune(root: &Path) {
+    let mut modules: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+    for module in fs::read_dir(root).into_iter().flatten().flatten() {
+        let files = fs::read_dir(module.path()).into_iter().flatten().flatten();
+        let size = files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
+        let written = module.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        modules.push((written, size, module.path()));
+    }
+    let mut total: u64 = modules.iter().map(|(_, size, _)| size).sum();
+    modules.sort();
+    for (_, size, path) in modules {
+        if total <= LARGEST_CACHE {
+            break;
+        }
+        let _ = fs::remove_dir_all(path);
+        total = total.saturating_sub(size);
+    }
+}
