@@ -14,51 +14,75 @@ use super::skim::NamedEntry;
 use super::unit::Unit;
 use super::units::DebugInfo;
 
+/// Offsets of a name in the string section up to which each is searched for by itself.
+const FEW_STRING_OFFSETS: usize = 12;
 /// Offsets of a name in the string section beyond which all units are passed over instead.
-const MAX_STRING_OFFSETS: usize = 24;
+const MAX_STRING_OFFSETS: usize = 200_000;
 /// Bytes of .debug_info that one task searches.
-const SEARCH_CHUNK: usize = 8 << 20;
+const SEARCH_CHUNK: usize = 4 << 20;
+/// Units that are passed over before it is asked whether enough was found.
+const UNITS_AT_ONCE: usize = 16;
 /// Entries of one name that are looked at.
 const MAX_FOUND: usize = 4096;
 
 impl DebugInfo {
-    /// Entries outside of functions whose DW_AT_name is `name` (unqualified) and that `wanted` picks, in order.
-    pub fn entries_named(&self, name: &str, wanted: impl Fn(&NamedEntry) -> bool + Sync) -> Vec<DieRef> {
+    /// Entries outside of functions whose DW_AT_name is `name` (unqualified), that `wanted` picks and `accepted`
+    /// takes, in order; no more are looked for when there are `enough`.
+    pub fn entries_named(
+        &self,
+        name: &str,
+        wanted: impl Fn(&NamedEntry) -> bool + Sync,
+        accepted: impl Fn(DieRef) -> bool + Sync,
+        enough: usize,
+    ) -> Vec<DieRef> {
+        let mut found = Vec::new();
         if name.is_empty() || name.contains('\0') {
-            return Vec::new();
+            return found;
         }
-        let mut units = self.units_mentioning(name);
-        units.sort_by_key(|unit| unit.id);
-        units.dedup_by_key(|unit| unit.id);
-        units.sort_by_key(|unit| unit.unit.header.debug_info_offset().map(|offset| offset.0));
-        let found: Vec<Vec<DieRef>> = units.par_iter().map(|unit| entries_in(unit, name, &wanted)).collect();
-        found.into_iter().flatten().take(MAX_FOUND).collect()
+        for headers in self.units_mentioning(name).chunks(UNITS_AT_ONCE) {
+            let in_units: Vec<Vec<DieRef>> = headers
+                .par_iter()
+                .filter_map(|offset| self.unit_holding(*offset))
+                .map(|unit| entries_in(unit, name, &wanted).into_iter().filter(|die| accepted(*die)).collect())
+                .collect();
+            found.extend(in_units.into_iter().flatten());
+            if found.len() >= enough.min(MAX_FOUND) {
+                break;
+            }
+        }
+        found
     }
 
-    fn units_mentioning(&self, name: &str) -> Vec<&Unit> {
+    /// Offsets of the headers of the units that may have an entry of that name, ascending.
+    fn units_mentioning(&self, name: &str) -> Vec<usize> {
         let dwarf = self.dwarf();
+        let starts = self.unit_starts(0);
+        if dwarf.sup().is_some() || !dwarf.debug_str_offsets.reader().is_empty() || self.has_split_units() {
+            return starts.to_vec();
+        }
         let info = dwarf.debug_info.reader().slice();
         let needle = [name.as_bytes(), b"\0"].concat();
-        let mut offsets = occurrences(dwarf.debug_str.reader().slice(), &needle);
-        if let Some(supplementary) = dwarf.sup() {
-            offsets.extend(occurrences(supplementary.debug_str.reader().slice(), &needle));
-            return self.all_units();
-        }
-        let split = !dwarf.debug_str_offsets.reader().is_empty() || self.has_split_units();
-        if split || offsets.len() > MAX_STRING_OFFSETS {
-            return self.all_units();
+        // Tail merging lets a name begin inside a longer string, so what stands before does not matter.
+        let offsets: Vec<u32> = memmem::find_iter(dwarf.debug_str.reader().slice(), &needle)
+            .take(MAX_STRING_OFFSETS + 1)
+            .filter_map(|offset| u32::try_from(offset).ok())
+            .collect();
+        if offsets.len() > MAX_STRING_OFFSETS {
+            return starts.to_vec();
         }
         // Short names stand in .debug_info itself (DW_FORM_string).
-        let mut patterns: Vec<Vec<u8>> = vec![needle];
-        patterns.extend(offsets.iter().filter_map(|offset| Some(u32::try_from(*offset).ok()?.to_le_bytes().to_vec())));
-        let starts = self.unit_starts(0);
-        let mut hits: Vec<usize> = patterns.par_iter().flat_map(|pattern| search(info, pattern)).collect();
+        let mut hits = search(info, &needle);
+        if offsets.len() <= FEW_STRING_OFFSETS {
+            hits.extend(offsets.par_iter().flat_map(|offset| search(info, &offset.to_le_bytes())).collect::<Vec<_>>());
+        } else {
+            hits.extend(search_any(info, &offsets));
+        }
         for hit in &mut hits {
             *hit = starts.partition_point(|start| start <= hit);
         }
         hits.sort_unstable();
         hits.dedup();
-        hits.iter().filter_map(|index| self.unit_holding(*starts.get(index.checked_sub(1)?)?)).collect()
+        hits.iter().filter_map(|index| starts.get(index.checked_sub(1)?).copied()).collect()
     }
 
     fn has_split_units(&self) -> bool {
@@ -68,20 +92,42 @@ impl DebugInfo {
     }
 }
 
-fn occurrences(strings: &[u8], needle: &[u8]) -> Vec<usize> {
-    // Tail merging lets a name begin inside a longer string, so what stands before does not matter.
-    memmem::find_iter(strings, needle).take(MAX_STRING_OFFSETS + 1).collect()
+/// Where a pattern occurs.
+fn search(info: &[u8], pattern: &[u8]) -> Vec<usize> {
+    let finder = memmem::Finder::new(pattern);
+    in_chunks(info, pattern.len(), |chunk| finder.find_iter(chunk).collect())
 }
 
-fn search(info: &[u8], pattern: &[u8]) -> Vec<usize> {
+/// Where any of the offsets (ascending) occurs, in four bytes.
+fn search_any(info: &[u8], offsets: &[u32]) -> Vec<usize> {
+    // A bit for each value of the lower 16 bits rules out nearly every position.
+    let mut low_bits = vec![0u64; 1 << 10];
+    for offset in offsets {
+        low_bits[(offset & 0xffff) as usize / 64] |= 1 << (offset % 64);
+    }
+    in_chunks(info, 4, |chunk| {
+        let mut hits = Vec::new();
+        for (at, window) in chunk.windows(4).enumerate() {
+            let value = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
+            if low_bits[(value & 0xffff) as usize / 64] >> (value % 64) & 1 != 0
+                && offsets.binary_search(&value).is_ok()
+            {
+                hits.push(at);
+            }
+        }
+        hits
+    })
+}
+
+/// Searches chunks that overlap by a pattern's length, in parallel.
+fn in_chunks(info: &[u8], overlap: usize, search: impl Fn(&[u8]) -> Vec<usize> + Sync) -> Vec<usize> {
     let chunks = info.len().div_ceil(SEARCH_CHUNK);
-    let finder = memmem::Finder::new(pattern);
     let found: Vec<Vec<usize>> = (0..chunks)
         .into_par_iter()
         .map(|chunk| {
             let start = chunk * SEARCH_CHUNK;
-            let end = (start + SEARCH_CHUNK + pattern.len() - 1).min(info.len());
-            finder.find_iter(&info[start..end]).map(|at| start + at).collect()
+            let end = (start + SEARCH_CHUNK + overlap - 1).min(info.len());
+            search(&info[start..end]).into_iter().map(|at| start + at).collect()
         })
         .collect();
     found.into_iter().flatten().collect()

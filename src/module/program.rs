@@ -304,33 +304,34 @@ impl Program {
         modules.iter().map(|module| module.id).collect()
     }
 
-    /// Entries of that (possibly qualified) name, in one module.
+    /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.
     pub fn entries_named(
         &self,
         module: ModuleId,
         qualified: &str,
         wanted: impl Fn(&super::skim::NamedEntry) -> bool + Sync,
+        enough: usize,
     ) -> Vec<DieRef> {
         let path = components(qualified.trim_start_matches("::"));
         let Some((name, scopes)) = path.split_last() else { return Vec::new() };
         let Some(debug) = self.debug_info(module) else { return Vec::new() };
-        let mut found = debug.entries_named(name, wanted);
-        if !scopes.is_empty() {
-            found.retain(|die| {
-                // A definition outside of its class stands elsewhere than its declaration.
-                let mut candidates = vec![*die];
-                each_origin(self, *die, |unit, entry| {
-                    candidates.push(unit.die(entry.offset()));
-                    false
-                });
-                candidates.iter().any(|die| {
-                    let parents: Vec<String> =
-                        self.parents(*die).iter().filter_map(|parent| self.scope_name(*parent)).collect();
-                    parents.len() >= scopes.len() && parents[parents.len() - scopes.len()..] == *scopes
-                })
+        let in_scope = |die: DieRef| {
+            if scopes.is_empty() {
+                return true;
+            }
+            // A definition outside of its class stands elsewhere than its declaration.
+            let mut candidates = vec![die];
+            each_origin(self, die, |unit, entry| {
+                candidates.push(unit.die(entry.offset()));
+                false
             });
-        }
-        found
+            candidates.iter().any(|die| {
+                let parents: Vec<String> =
+                    self.parents(*die).iter().filter_map(|parent| self.scope_name(*parent)).collect();
+                parents.len() >= scopes.len() && parents[parents.len() - scopes.len()..] == *scopes
+            })
+        };
+        debug.entries_named(name, wanted, in_scope, enough)
     }
 }
 
@@ -371,7 +372,8 @@ impl Units for Program {
         modules.sort_by_key(|module| *module != die.module);
         modules.truncate(8);
         modules.into_iter().find_map(|module| {
-            let found = self.entries_named(module, qualified_name, is_type);
+            // The innermost scopes may be alike elsewhere, so not the very first alone is looked at.
+            let found = self.entries_named(module, qualified_name, is_type, 16);
             found.into_iter().find(|candidate| self.qualified_name(*candidate).as_deref() == Some(qualified_name))
         })
     }

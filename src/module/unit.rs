@@ -91,6 +91,12 @@ impl Unit {
         self.die(self.unit.header.root_offset())
     }
 
+    /// Whether it is (or its skeleton is) the unit at that offset of the module's own .debug_info.
+    pub(super) fn starts_at(&self, offset: usize) -> bool {
+        let unit = self.skeleton.as_ref().map_or(&self.unit, |(_, skeleton)| skeleton);
+        unit.header.debug_info_offset().is_some_and(|at| at.0 == offset)
+    }
+
     /// The functions and enclosing entries, found in one pass at the first call.
     pub fn skim(&self) -> &Skim {
         self.skim.get_or_init(|| Skim::of(self.dwarf, &self.unit))

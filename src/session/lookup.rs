@@ -35,7 +35,7 @@ impl Session {
         };
         let mut globals = Vec::new();
         for module in self.program.modules_for_names() {
-            for die in self.program.entries_named(module, name, wanted) {
+            for die in self.program.entries_named(module, name, wanted, usize::MAX) {
                 globals.extend(self.global(die, file));
             }
             if !globals.is_empty() {
@@ -115,22 +115,17 @@ impl Session {
             Some("enum ") => entry.tag == gimli::DW_TAG_enumeration_type,
             Some(_) => matches!(entry.tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type),
         };
-        let mut declared = None;
-        for module in self.program.modules_for_names() {
-            for name in &names {
-                for die in self.program.entries_named(module, name, wanted) {
-                    let id = self.types.of_die(die);
-                    match &self.types.get(id).kind {
-                        TypeKind::Struct(content) if content.declaration => {
-                            declared.get_or_insert(id);
-                        }
-                        TypeKind::Unreadable(_) => {}
-                        _ => return Some(id),
-                    }
-                }
-            }
-        }
-        declared
+        let modules = self.program.modules_for_names();
+        let find = |wanted: &(dyn Fn(&NamedEntry) -> bool + Sync)| {
+            modules.iter().find_map(|module| {
+                names.iter().find_map(|name| {
+                    let found = self.program.entries_named(*module, name, wanted, 1);
+                    let ids = found.into_iter().map(|die| self.types.of_die(die));
+                    ids.into_iter().find(|id| !matches!(self.types.get(*id).kind, TypeKind::Unreadable(_)))
+                })
+            })
+        };
+        find(&|entry| wanted(entry) && !entry.declaration).or_else(|| find(&wanted))
     }
 
     /// The nearest symbol at or below the address: name and distance. Functions and data.
