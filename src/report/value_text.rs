@@ -357,9 +357,7 @@ impl<'a> Writer<'a> {
             return self.out.push_str("NULL");
         }
         if let TypeKind::Struct(content) = &self.definition(class).kind {
-            let at = |member: &&crate::types::Member| {
-                matches!(member.offset, crate::types::MemberOffset::Bytes(bytes) if i128::from(bytes) == offset)
-            };
+            let at = |member: &&crate::types::Member| matches!(member.offset, crate::types::MemberOffset::Bytes(bytes) if i128::from(bytes) == offset);
             let found = content.members.iter().filter(|member| !member.base && member.bits.is_none()).find(at);
             if let Some(name) = found.and_then(|member| member.name.as_ref()) {
                 let _ = write!(self.out, "&{}::{name}", self.types.name(class));

@@ -65,13 +65,8 @@ pub struct Decoder<'a> {
 impl Decoder<'_> {
     /// What is at `place`, as `type_id`. Holes are in the value.
     pub fn value(&self, place: &Place, type_id: TypeId) -> Value {
-        let mut run = Run {
-            decoder: self,
-            nodes: MAX_NODES,
-            string_bytes: MAX_STRING_BYTES,
-            recursion: 0,
-            path: Vec::new(),
-        };
+        let mut run =
+            Run { decoder: self, nodes: MAX_NODES, string_bytes: MAX_STRING_BYTES, recursion: 0, path: Vec::new() };
         run.place(place, type_id, 0)
     }
 

@@ -59,10 +59,19 @@ impl FloatFormat {
 
 /// A number taken apart.
 enum Parts {
-    Nan { negative: bool, fraction: u128 },
-    Infinite { negative: bool },
+    Nan {
+        negative: bool,
+        fraction: u128,
+    },
+    Infinite {
+        negative: bool,
+    },
     /// `±significand · 2^exponent`
-    Finite { negative: bool, significand: u128, exponent: i32 },
+    Finite {
+        negative: bool,
+        significand: u128,
+        exponent: i32,
+    },
     /// An x87 number whose integer bit contradicts its exponent.
     Invalid,
 }

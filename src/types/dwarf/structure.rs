@@ -43,7 +43,7 @@ impl Loader<'_> {
                         || child.flag(dw::DW_AT_external)
                     {
                         if let Some(name) = child.name() {
-                            content.statics.push((name, self.target(child, unit)));
+                            content.statics.push((name, self.target(child, unit), child.access().unwrap_or(access)));
                         }
                     } else {
                         content.members.push(self.member(child, unit, access));
@@ -111,9 +111,11 @@ impl Loader<'_> {
     /// Start and width in bits of a bit field.
     fn bit_field(&self, entry: &Entry, unit: &Unit) -> Option<(u64, u64)> {
         let width = entry.unsigned(dw::DW_AT_bit_size)?;
-        let bytes = || entry.unsigned(dw::DW_AT_data_member_location).or_else(|| {
-            constant_offset(entry.expression(dw::DW_AT_data_member_location, unit)?.bytes, unit.unit.encoding())
-        });
+        let bytes = || {
+            entry.unsigned(dw::DW_AT_data_member_location).or_else(|| {
+                constant_offset(entry.expression(dw::DW_AT_data_member_location, unit)?.bytes, unit.unit.encoding())
+            })
+        };
         if let Some(start) = entry.unsigned(dw::DW_AT_data_bit_offset) {
             let start = bytes().unwrap_or(0).checked_mul(8)?.checked_add(start)?;
             return Some((start, width));
@@ -121,12 +123,12 @@ impl Loader<'_> {
         // DWARF 2 and 3: counted from the most significant bit of a storage unit (DWARF 3, section 5.6.6).
         let start = bytes().unwrap_or(0).checked_mul(8)?;
         let Some(from_top) = entry.constant(dw::DW_AT_bit_offset) else { return Some((start, width)) };
-        let storage = entry.unsigned(dw::DW_AT_byte_size).or_else(|| {
-            self.byte_size(self.reference(unit, entry.value(dw::DW_AT_type)?)?)
-        })?;
+        let storage = entry
+            .unsigned(dw::DW_AT_byte_size)
+            .or_else(|| self.byte_size(self.reference(unit, entry.value(dw::DW_AT_type)?)?))?;
         let from_top = from_top.widened(8, true);
-        let from_bottom = i128::from(storage) * 8 - from_top - i128::from(width);
-        Some((u64::try_from(i128::from(start) + from_bottom).ok()?, width))
+        let end = (i128::from(start) + i128::from(storage) * 8).checked_sub(from_top)?;
+        Some((u64::try_from(end.checked_sub(i128::from(width))?).ok()?, width))
     }
 
     /// DWARF 5, section 5.7.10.

@@ -18,6 +18,7 @@ use crate::value::decode::Symbols;
 /// All units of one file.
 pub(crate) struct TestUnits {
     units: Vec<Unit>,
+    parents: HashMap<DieRef, Vec<DieRef>>,
 }
 
 impl TestUnits {
@@ -37,9 +38,9 @@ impl TestUnits {
         while let Ok(Some(header)) = of_types.next() {
             headers.push(header);
         }
-        let units = headers.into_iter().enumerate().map(|(index, header)| {
-            let unit = gimli::Unit::new(dwarf, header).unwrap();
-            let root = unit.entry(unit.header.root_offset()).unwrap();
+        let units = headers.into_iter().enumerate().filter_map(|(index, header)| {
+            let unit = gimli::Unit::new(dwarf, header).ok()?;
+            let root = unit.entry(unit.header.root_offset()).ok()?;
             let language = match root.attr_value(dw::DW_AT_language) {
                 Some(AttributeValue::Language(dw::DW_LANG_Rust)) => Language::Rust,
                 Some(AttributeValue::Language(
@@ -52,9 +53,16 @@ impl TestUnits {
                 Some(AttributeValue::Language(dw::DW_LANG_Go)) => Language::Go,
                 _ => Language::C,
             };
-            Unit { module: ModuleId(0), id: UnitId(index as u32), dwarf, unit, language }
+            Some(Unit { module: ModuleId(0), id: UnitId(index as u32), dwarf, unit, language })
         });
-        TestUnits { units: units.collect() }
+        let mut units = TestUnits { units: units.collect(), parents: HashMap::new() };
+        let mut parents = HashMap::new();
+        units.walk(|unit, entry, stack| {
+            let above = stack.iter().skip(1).map(|offset| unit.die(*offset)).collect();
+            parents.insert(unit.die(entry.offset()), above);
+        });
+        units.parents = parents;
+        units
     }
 
     /// Calls `each` with every entry: unit, tag, offset, ancestors from the outermost.
@@ -78,7 +86,7 @@ impl TestUnits {
 
 impl Units for TestUnits {
     fn unit(&self, die: DieRef) -> Option<&Unit> {
-        self.units.get(die.unit.0 as usize)
+        self.units.iter().find(|unit| unit.id == die.unit)
     }
 
     fn reference(&self, unit: &Unit, value: AttributeValue<R>) -> Option<DieRef> {
@@ -88,24 +96,20 @@ impl Units for TestUnits {
                 .units
                 .iter()
                 .find_map(|unit| offset.to_unit_offset(&unit.unit.header).map(|offset| unit.die(offset))),
-            AttributeValue::DebugTypesRef(signature) => self.units.iter().find_map(|unit| match unit.unit.header.type_() {
-                gimli::UnitType::Type { type_signature, type_offset } if type_signature == signature => {
-                    Some(unit.die(type_offset))
-                }
-                _ => None,
-            }),
+            AttributeValue::DebugTypesRef(signature) => {
+                self.units.iter().find_map(|unit| match unit.unit.header.type_() {
+                    gimli::UnitType::Type { type_signature, type_offset } if type_signature == signature => {
+                        Some(unit.die(type_offset))
+                    }
+                    _ => None,
+                })
+            }
             _ => None,
         }
     }
 
     fn parents(&self, die: DieRef) -> Vec<DieRef> {
-        let mut parents = Vec::new();
-        self.walk(|unit, entry, stack| {
-            if unit.die(entry.offset()) == die {
-                parents = stack.iter().skip(1).map(|offset| unit.die(*offset)).collect();
-            }
-        });
-        parents
+        self.parents.get(&die).cloned().unwrap_or_default()
     }
 
     fn find_definition(&self, _die: DieRef, qualified_name: &str) -> Option<DieRef> {
@@ -130,7 +134,8 @@ pub(crate) struct FileMemory {
 impl Memory for FileMemory {
     fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
         let error = ReadError { address, reason: MissingReason::Unmapped };
-        let holding = self.segments.iter().find(|(start, data)| (*start..start + data.len() as u64).contains(&address.0));
+        let holding =
+            self.segments.iter().find(|(start, data)| (*start..start + data.len() as u64).contains(&address.0));
         let (start, data) = holding.ok_or(error)?;
         let rest = &data[(address.0 - start) as usize..];
         Ok(&rest[..rest.len().min(limit)])
@@ -158,8 +163,8 @@ pub(crate) struct Fixture {
     pub(crate) symbols: FileSymbols,
     /// Qualified name to address and type.
     pub(crate) variables: HashMap<String, (RunAddr, TypeId)>,
-    /// Types by name.
-    pub(crate) named: HashMap<String, TypeId>,
+    /// Every entry that could be a type.
+    pub(crate) all: Vec<TypeId>,
 }
 
 fn path(name: &str) -> PathBuf {
@@ -168,10 +173,18 @@ fn path(name: &str) -> PathBuf {
 
 impl Fixture {
     pub(crate) fn open(name: &str) -> Fixture {
-        Fixture::from_bytes(std::fs::read(path(name)).unwrap())
+        Fixture::damaged(name, |_| {})
     }
 
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Fixture {
+    /// The program with the bytes of its debug information changed.
+    pub(crate) fn damaged(name: &str, damage: impl FnOnce(&mut [u8])) -> Fixture {
+        let mut bytes = std::fs::read(path(name)).unwrap();
+        let range = {
+            let file = object::File::parse(&*bytes).unwrap();
+            let section = file.section_by_name(".debug_info").unwrap();
+            section.file_range().unwrap()
+        };
+        damage(&mut bytes[range.0 as usize..(range.0 + range.1) as usize]);
         let file = object::File::parse(&*bytes.leak()).unwrap();
         let units = Arc::new(TestUnits::new(&file));
         let types = TypeTable::new(Arc::new(DwarfTypes::new(units.clone())));
@@ -181,19 +194,21 @@ impl Fixture {
             (segment.address(), data)
         });
         let memory = FileMemory { segments: segments.collect() };
-        let demangled = |name: &str| match cpp_demangle::Symbol::new(name) {
-            Ok(symbol) => symbol.demangle().unwrap_or_else(|_| name.to_owned()),
-            Err(_) => format!("{:#}", rustc_demangle::demangle(name)),
+        let demangled = |name: &str| match (rustc_demangle::try_demangle(name), cpp_demangle::Symbol::new(name)) {
+            (Ok(rust), _) => format!("{rust:#}"),
+            (_, Ok(symbol)) => symbol.demangle().unwrap_or_else(|_| name.to_owned()),
+            _ => name.to_owned(),
         };
         let symbols = file.symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0);
         let symbols =
             symbols.map(|symbol| (symbol.address(), symbol.size(), demangled(symbol.name().unwrap_or("")))).collect();
         let mut variables = HashMap::new();
-        let mut named = HashMap::new();
+        let mut all = Vec::new();
         units.walk(|unit, entry, stack| {
+            all.push(types.of_die(unit.die(entry.offset())));
             let Some(name) = TestUnits::name(unit, entry) else { return };
             let scopes = stack.iter().skip(1).filter_map(|offset| {
-                let parent = unit.unit.entry(*offset).unwrap();
+                let parent = unit.unit.entry(*offset).ok()?;
                 TestUnits::name(unit, &parent)
             });
             let mut qualified: Vec<String> = scopes.collect();
@@ -207,7 +222,9 @@ impl Fixture {
                 };
                 let address = match operations.next() {
                     Ok(Some(gimli::Operation::Address { address })) => address,
-                    Ok(Some(gimli::Operation::AddressIndex { index })) => unit.dwarf.address(&unit.unit, index).unwrap(),
+                    Ok(Some(gimli::Operation::AddressIndex { index })) => {
+                        unit.dwarf.address(&unit.unit, index).unwrap_or(0)
+                    }
                     _ => return,
                 };
                 let declared = entry.attr_value(dw::DW_AT_specification).and_then(|value| units.reference(unit, value));
@@ -222,14 +239,9 @@ impl Fixture {
                 if let Some(die) = type_die {
                     variables.insert(qualified, (RunAddr(address), types.of_die(die)));
                 }
-            } else if matches!(
-                entry.tag(),
-                dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type | dw::DW_TAG_typedef
-            ) {
-                named.insert(qualified, types.of_die(unit.die(entry.offset())));
             }
         });
-        Fixture { types, memory, symbols: FileSymbols { symbols }, variables, named }
+        Fixture { types, memory, symbols: FileSymbols { symbols }, variables, all }
     }
 }
 

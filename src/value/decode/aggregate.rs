@@ -29,6 +29,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Ok(ValueKind::Elided);
         }
         let source = self.in_one_piece(source, definition.size)?;
+        if definition.language == Language::Rust
+            && !self.decoder.raw
+            && definition.name.as_deref() == Some("&str")
+            && let Some(text) = self.str_slice(source, &content.members)
+        {
+            return Ok(ValueKind::String(text));
+        }
         let place = source.address();
         if let Some(place) = place {
             self.path.push((place, stripped));
@@ -46,6 +53,25 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         kind
     }
 
+    /// Rust's `&str`: a pointer and a length. `None` where that is not what it is, or the text cannot be read.
+    fn str_slice(&mut self, source: Source<'_>, members: &[Member]) -> Option<Text> {
+        let word = self.decoder.arch.address_size() as u64;
+        let read = |name: &str| {
+            let member = members.iter().find(|member| member.name.as_deref() == Some(name))?;
+            let MemberOffset::Bytes(offset) = member.offset else { return None };
+            self.bits(source.at(offset).ok()?, word).ok()
+        };
+        let (address, length) = (read("data_ptr")? as u64, read("length")? as u64);
+        let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
+        let bytes = match shown {
+            0 => Vec::new(),
+            _ => self.readable(RunAddr(self.decoder.arch.strip_pointer(address)), shown as usize).ok()?,
+        };
+        self.string_bytes = self.string_bytes.saturating_sub(bytes.len());
+        let omitted = length - bytes.len() as u64;
+        Some(Text { bytes, length: Some(length), omitted })
+    }
+
     /// The object's bytes, borrowed, where they are mapped in one piece. An object of which nothing at all can be
     /// read is one hole, not as many as it has fields.
     fn in_one_piece<'s>(&self, source: Source<'s>, size: Option<u64>) -> Result<Source<'s>, Absent>
@@ -55,9 +81,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let (Source::Memory(address), Some(size @ 1..=MAX_PIECE)) = (source, size) else { return Ok(source) };
         let memory: &'a dyn crate::memory::Memory = self.decoder.memory;
         match memory.piece(address, size as usize) {
-            Ok(data) if data.len() as u64 == size => {
-                Ok(Source::Bytes { data, address: Some(address), place: None })
-            }
+            Ok(data) if data.len() as u64 == size => Ok(Source::Bytes { data, address: Some(address), place: None }),
             Ok(_) => Ok(source),
             Err(error) => {
                 let last = address.checked_add(size - 1).ok_or(ReadError { address, ..error })?;
@@ -88,7 +112,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 Ok(bits) => self.integer(stripped, bits, width as u32),
                 Err(absent) => ValueKind::Absent(absent),
             };
-            self.nodes -= 1;
+            self.nodes = self.nodes.saturating_sub(1);
             return Value { type_id, kind };
         }
         // Base classes and anonymous structures are parts of the same object, no deeper level of it.
@@ -133,9 +157,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 };
                 self.nodes = self.nodes.saturating_sub(part.variants.len() / 64);
                 let named = part.variants.iter().find(holds);
-                named.or_else(|| part.variants.iter().find(|variant| variant.values.is_empty())).map(Ok).unwrap_or_else(
-                    || Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}"))),
-                ).map(Some)?
+                named
+                    .or_else(|| part.variants.iter().find(|variant| variant.values.is_empty()))
+                    .map(Ok)
+                    .unwrap_or_else(|| {
+                        Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}")))
+                    })
+                    .map(Some)?
             }
         };
         let Some(active) = active else {
@@ -195,7 +223,10 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 _ => 0,
             },
         };
-        if length == 0 && c_family && let Some(address) = source.address() {
+        if length == 0
+            && c_family
+            && let Some(address) = source.address()
+        {
             // `int data[]` at a structure's end: where it begins is all that is known of it.
             let (symbol, string) = (self.symbol(address), character.and_then(|unit| self.c_string(address, unit)));
             return Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string, pointee: None });
