@@ -649,7 +649,7 @@ impl Evaluator<'_> {
         };
         let Some(found) = self.find_member(object.type_id, name) else {
             let full = format!("{}::{name}", self.name_of(object.type_id));
-            if content.statics.iter().any(|(known, _)| known == name)
+            if content.statics.iter().any(|(known, ..)| known == name)
                 && let Some((place, type_id)) = self.scope.globals(&full, None).into_iter().next()
             {
                 return Ok(Evaluated { place, type_id, lvalue: true });

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use super::value_text::keyword;
 use crate::types::dwarf::default_access;
 use crate::types::name::{declare, declare_around};
-use crate::types::{Access, Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
+use crate::types::{
+    Access, Language, Member, MemberOffset, Method, StructKind, StructType, Type, TypeId, TypeKind, TypeTable,
+};
 
 /// Structures within structures that are written.
 const MAX_DEPTH: usize = 16;
@@ -117,13 +119,13 @@ struct Writer<'a> {
     offsets: bool,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// The definition at `level` columns, of an object `start` bytes into the outermost one.
     fn definition(&mut self, id: TypeId, level: usize, start: u64) {
         let definition = self.types.get(self.types.strip(id));
         match &definition.kind {
             TypeKind::Struct(content) if definition.language == Language::Rust => {
-                self.rust_structure(definition, content);
+                self.rust_structure(definition, content, start);
             }
             TypeKind::Struct(content) => self.structure(definition, content, level, start),
             TypeKind::Enum { .. } => self.enumeration(definition),
@@ -157,9 +159,6 @@ impl Writer<'_> {
             self.out.push_str("<incomplete type>\n");
         } else {
             self.fields(definition, content, level, start);
-            if !self.offsets {
-                self.methods(definition, content, level);
-            }
         }
         if self.offsets && level == 0 {
             self.out.push_str("  ");
@@ -175,8 +174,7 @@ impl Writer<'_> {
             member.base || member.artificial && member.name.as_deref().is_some_and(|name| name.starts_with("_vptr"))
         };
         let shown: Vec<&Member> = content.members.iter().filter(|member| !hidden(member)).collect();
-        let own = default_access(content.kind);
-        let labelled = cpp && !self.offsets && shown.iter().any(|member| member.access != own);
+        let labelled = cpp && !self.offsets && self.is_labelled(content, &shown);
         if content.members.is_empty() && content.statics.is_empty() && content.methods.is_empty() {
             self.indent(level + 4);
             self.out.push_str("<no data fields>\n");
@@ -191,17 +189,14 @@ impl Writer<'_> {
                 return;
             }
             self.lines += 1;
-            if labelled && section != Some(member.access) {
-                section = Some(member.access);
-                self.label(member.access, level);
-            }
+            self.label(&mut section, labelled, member.access, level);
             let size = types.size(member.type_id).unwrap_or(0);
             let offset = match member.offset {
                 MemberOffset::Bytes(bytes) => bytes,
                 MemberOffset::Expression(_) => 0,
             };
             let at = member.bits.map_or(offset.saturating_mul(8), |(bit, _)| bit);
-            let union = content.kind == crate::types::StructKind::Union;
+            let union = content.kind == StructKind::Union;
             if self.offsets && !union {
                 self.hole(end, at, "hole");
                 end = at.saturating_add(member.bits.map_or(size.saturating_mul(8), |(_, width)| width));
@@ -228,12 +223,15 @@ impl Writer<'_> {
             }
             self.out.push_str(";\n");
         }
-        for (name, id) in &content.statics {
+        for (name, id, access) in &content.statics {
+            self.label(&mut section, labelled, *access, level);
             self.indent(level + 4);
             let _ = writeln!(self.out, "static {};", declare(types, *id, name));
         }
-        if self.offsets {
-            if content.kind != crate::types::StructKind::Union {
+        if !self.offsets {
+            self.methods(definition, content, level, section, labelled);
+        } else {
+            if content.kind != StructKind::Union {
                 self.hole(end, definition.size.unwrap_or(0).saturating_mul(8), "padding");
             }
             self.out.push('\n');
@@ -242,7 +240,19 @@ impl Writer<'_> {
         }
     }
 
-    fn label(&mut self, access: Access, level: usize) {
+    /// Whether anybody's access differs from what the keyword gives.
+    fn is_labelled(&self, content: &StructType, shown: &[&Member]) -> bool {
+        let own = default_access(content.kind);
+        shown.iter().any(|member| member.access != own)
+            || content.statics.iter().any(|(_, _, access)| *access != own)
+            || self.methods_of(content).any(|(_, about)| about.access.is_some_and(|access| access != own))
+    }
+
+    fn label(&mut self, section: &mut Option<Access>, labelled: bool, access: Access, level: usize) {
+        if !labelled || *section == Some(access) {
+            return;
+        }
+        *section = Some(access);
         self.indent(level + 2);
         self.out.push_str(match access {
             Access::Public => "public:\n",
@@ -251,24 +261,39 @@ impl Writer<'_> {
         });
     }
 
-    fn methods(&mut self, definition: &Type, content: &StructType, level: usize) {
-        let class = definition.name.as_deref().unwrap_or("");
-        let mut lines = Vec::new();
-        for die in content.methods.iter().take(MAX_LINES) {
-            let method = self.types.get(self.types.of_die(*die));
-            let TypeKind::Function { method: Some(about), .. } = &method.kind else { continue };
-            if !about.artificial {
-                lines.push(self.method(class, method));
+    /// The methods that the source declares.
+    fn methods_of(&self, content: &StructType) -> impl Iterator<Item = (&'a Type, &'a Method)> + use<'a> {
+        let types = self.types;
+        let dies = content.methods.iter().take(MAX_LINES).copied().collect::<Vec<_>>();
+        dies.into_iter().filter_map(move |die| {
+            let method = types.get(types.of_die(die));
+            match &method.kind {
+                TypeKind::Function { method: Some(about), .. } if !about.artificial => Some((method, &**about)),
+                _ => None,
             }
-        }
-        if lines.is_empty() {
-            return;
-        }
-        if content.members.iter().any(|member| !member.base && !member.artificial) {
+        })
+    }
+
+    fn methods(
+        &mut self,
+        definition: &Type,
+        content: &StructType,
+        level: usize,
+        mut section: Option<Access>,
+        labelled: bool,
+    ) {
+        let class = definition.name.as_deref().unwrap_or("");
+        let own = default_access(content.kind);
+        let methods = self.methods_of(content);
+        let lines: Vec<(Access, String)> =
+            methods.map(|(method, about)| (about.access.unwrap_or(own), self.method(class, method))).collect();
+        let fields = content.members.iter().any(|member| !member.base && !member.artificial);
+        if !lines.is_empty() && (fields || !content.statics.is_empty()) {
             self.out.push('\n');
         }
-        for line in lines {
+        for (access, line) in lines {
             self.lines += 1;
+            self.label(&mut section, labelled, access, level);
             self.indent(level + 4);
             let _ = writeln!(self.out, "{line};");
         }
@@ -351,44 +376,90 @@ impl Writer<'_> {
     }
 
     /// gdb's Rust syntax: `struct P {`, a field a line, `}`; enums with their variants.
-    fn rust_structure(&mut self, definition: &Type, content: &StructType) {
+    fn rust_structure(&mut self, definition: &Type, content: &StructType, start: u64) {
         let name = definition.name.as_deref().unwrap_or("");
-        if name.starts_with('(') || name.starts_with('&') && content.variants.is_none() {
+        if name.starts_with('(') {
             return self.out.push_str(name);
         }
-        if let Some(part) = &content.variants {
-            let _ = writeln!(self.out, "enum {name} {{");
-            for variant in part.variants.iter().take(MAX_LINES) {
-                let Some(member) = variant.members.first() else { continue };
-                let _ = write!(self.out, "  {}", member.name.as_deref().unwrap_or("?"));
-                if let TypeKind::Struct(inner) = &self.types.get(self.types.strip(member.type_id)).kind
-                    && !inner.members.is_empty()
-                {
-                    let tuple = is_tuple(&inner.members);
-                    self.out.push(if tuple { '(' } else { '{' });
-                    for (index, field) in inner.members.iter().take(MAX_LINES).enumerate() {
-                        let separator = if index > 0 { ", " } else { "" };
-                        self.out.push_str(separator);
-                        self.rust_field(field, tuple);
-                    }
-                    self.out.push(if tuple { ')' } else { '}' });
-                }
-                self.out.push_str(",\n");
+        let Some(part) = &content.variants else {
+            let _ = write!(self.out, "{} {name}", keyword(content.kind));
+            return self.rust_fields(definition, &content.members, 0, start);
+        };
+        let _ = writeln!(self.out, "enum {name} {{");
+        for member in part.variants.iter().take(MAX_LINES).filter_map(|variant| variant.members.first()) {
+            let inner = self.types.get(self.types.strip(member.type_id));
+            self.offset_columns(start, 0, false, inner.size.unwrap_or(0), false);
+            let _ = write!(
+                self.out,
+                "{}{}",
+                if self.offsets { "    " } else { "  " },
+                member.name.as_deref().unwrap_or("?")
+            );
+            if let TypeKind::Struct(content) = &inner.kind
+                && !content.members.is_empty()
+            {
+                self.rust_variant(inner, &content.members, start);
             }
-            return self.out.push('}');
+            self.out.push_str(",\n");
         }
-        let _ = write!(self.out, "{} {name}", keyword(content.kind));
-        if content.members.is_empty() {
+        self.rust_end(definition, 0, '}');
+    }
+
+    fn rust_variant(&mut self, inner: &Type, members: &[Member], start: u64) {
+        if self.offsets {
+            return self.rust_fields(inner, members, 4, start);
+        }
+        let tuple = is_tuple(members);
+        self.out.push(if tuple { '(' } else { '{' });
+        for (index, field) in members.iter().take(MAX_LINES).enumerate() {
+            self.out.push_str(if index > 0 { ", " } else { "" });
+            self.rust_field(field, tuple);
+        }
+        self.out.push(if tuple { ')' } else { '}' });
+    }
+
+    /// ` {`, fields, `}`. With offsets the fields are in memory's order.
+    fn rust_fields(&mut self, definition: &Type, members: &[Member], level: usize, start: u64) {
+        if members.is_empty() {
             return;
         }
-        let tuple = is_tuple(&content.members);
+        let tuple = is_tuple(members);
         self.out.push_str(if tuple { " (\n" } else { " {\n" });
-        for field in content.members.iter().take(MAX_LINES) {
-            self.out.push_str("  ");
+        let place = |member: &Member| match member.offset {
+            MemberOffset::Bytes(bytes) => bytes,
+            MemberOffset::Expression(_) => 0,
+        };
+        let mut fields: Vec<&Member> = members.iter().take(MAX_LINES).collect();
+        if self.offsets {
+            fields.sort_by_key(|member| place(member));
+        }
+        let union = matches!(&definition.kind, TypeKind::Struct(content) if content.kind == StructKind::Union);
+        let mut end = 0;
+        for field in fields {
+            let (at, size) = (place(field).saturating_mul(8), self.types.size(field.type_id).unwrap_or(0));
+            if self.offsets && !union {
+                self.hole(end, at, "hole");
+                end = at.saturating_add(size.saturating_mul(8));
+            }
+            self.offset_columns(start, at, false, size, union);
+            self.spaces(if self.offsets { level + 4 } else { 2 });
             self.rust_field(field, tuple);
             self.out.push_str(",\n");
         }
-        self.out.push(if tuple { ')' } else { '}' });
+        if self.offsets && !union {
+            self.hole(end, definition.size.unwrap_or(0).saturating_mul(8), "padding");
+        }
+        self.rust_end(definition, level, if tuple { ')' } else { '}' });
+    }
+
+    fn rust_end(&mut self, definition: &Type, level: usize, close: char) {
+        if self.offsets {
+            self.out.push('\n');
+            self.indent(level + 4);
+            let _ = writeln!(self.out, "/* total size (bytes): {:4} */", definition.size.unwrap_or(0));
+            self.indent(if level == 0 { 2 } else { level });
+        }
+        self.out.push(close);
     }
 
     fn rust_field(&mut self, field: &Member, tuple: bool) {

@@ -144,7 +144,7 @@ pub enum TypeKind {
         parameters: Vec<TypeId>,
         /// `...`.
         variadic: bool,
-        /// For a member function: what its declaration says beyond its type.
+        /// For functions with an entry of their own and for types of member functions: what is known beyond the type.
         method: Option<Box<Method>>,
     },
     /// Another name for a type.
@@ -202,8 +202,8 @@ pub struct StructType {
     pub declaration: bool,
     /// Fields and base classes, in order.
     pub members: Vec<Member>,
-    /// Static data members: name, type. Their values are variables.
-    pub statics: Vec<(Name, TypeId)>,
+    /// Static data members: name, type, access. Their values are variables.
+    pub statics: Vec<(Name, TypeId, Access)>,
     /// Rust's (and Ada's) variants.
     pub variants: Option<Box<VariantPart>>,
     /// Template (generic) arguments that are types, by parameter name.
@@ -248,7 +248,7 @@ pub enum Access {
     Private,
 }
 
-/// What a member function's declaration says beyond its type.
+/// What a function's declaration says beyond its type.
 #[derive(Clone, Debug, Default)]
 pub struct Method {
     /// The first parameter is the object (`this`).

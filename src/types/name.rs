@@ -107,6 +107,9 @@ impl Speller<'_, '_> {
                         break;
                     }
                     list.push_str(&self.plain(*parameter, depth));
+                    if index == 0 && method.as_ref().is_some_and(|method| method.has_this) && list.ends_with('*') {
+                        list.push_str(" const");
+                    }
                 }
                 if *variadic {
                     list.push_str(if parameters.is_empty() { "..." } else { ", ..." });

@@ -15,6 +15,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use gimli::constants as dw;
@@ -29,6 +30,9 @@ pub(crate) use structure::default_access;
 const MAX_CHILDREN: usize = 100_000;
 /// References followed from one DIE to the next (DW_AT_specification, DW_AT_signature, typedefs of an integer).
 const MAX_HOPS: usize = 16;
+
+/// Types that spelling one type's template arguments may read.
+const MAX_STEPS: usize = 1000;
 
 /// Reads types from the program's units.
 pub struct DwarfTypes {
@@ -46,7 +50,8 @@ impl DwarfTypes {
 
 impl TypeProvider for DwarfTypes {
     fn load(&self, die: DieRef, table: &TypeTable) -> Type {
-        Loader { units: &*self.units, table, voids: &self.voids }.load(die, 0)
+        let loader = Loader { units: &*self.units, table, voids: &self.voids, steps: Cell::new(MAX_STEPS) };
+        loader.load(die, 0)
     }
 
     fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef> {
@@ -59,6 +64,8 @@ struct Loader<'a> {
     units: &'a dyn Units,
     table: &'a TypeTable,
     voids: &'a [OnceLock<TypeId>; 5],
+    /// Definitions that may still be read for names' sake.
+    steps: Cell<usize>,
 }
 
 fn unreadable(why: impl Into<String>, language: Language) -> Type {
@@ -240,6 +247,8 @@ impl Loader<'_> {
         let mut variadic = false;
         let mut has_this = false;
         self.children(entry, unit, MAX_CHILDREN, |child| match child.tag() {
+            // Behind `this`, artificial ones are the compiler's business (g++'s `__in_chrg`).
+            dw::DW_TAG_formal_parameter if has_this && child.flag(dw::DW_AT_artificial) => {}
             dw::DW_TAG_formal_parameter => {
                 has_this |= parameters.is_empty() && child.flag(dw::DW_AT_artificial);
                 let origin = self.origin(child, unit);
@@ -271,7 +280,7 @@ impl Loader<'_> {
                 result: result.map(|die| self.table.of_die(die)),
                 parameters,
                 variadic,
-                method: (entry.tag() == dw::DW_TAG_subprogram).then(|| Box::new(method)),
+                method: (entry.tag() == dw::DW_TAG_subprogram || has_this).then(|| Box::new(method)),
             },
         }
     }
@@ -320,7 +329,6 @@ fn canonical_base_name(name: &str) -> Option<&'static str> {
         "long unsigned int" => "unsigned long",
         "long long int" => "long long",
         "long long unsigned int" => "unsigned long long",
-        "__int128 unsigned" => "unsigned __int128",
         _ => return None,
     })
 }

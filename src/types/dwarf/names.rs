@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gimli::constants as dw;
 
 use super::attributes::Entry;
-use super::{Loader, MAX_HOPS, Name, Type, TypeId};
+use super::{Loader, MAX_HOPS, Name, Type, TypeId, unreadable};
 use crate::module::Unit;
 use crate::types::{Language, name};
 
@@ -182,6 +182,10 @@ impl Loader<'_> {
                 TemplateArgument::Type(_, id) => list.push_str(&self.argument_name(*id, depth)),
                 TemplateArgument::Value(_, id, Some(value)) => match self.argument_name(*id, depth).as_str() {
                     "bool" => list.push_str(if *value != 0 { "true" } else { "false" }),
+                    "char" if (32..127).contains(value) => {
+                        let quoted = char::from(*value as u8).escape_default();
+                        list.push_str(&format!("'{quoted}'"));
+                    }
                     _ => list.push_str(&value.to_string()),
                 },
                 TemplateArgument::Value(_, _, None) => list.push('?'),
@@ -200,7 +204,11 @@ impl Loader<'_> {
         }
         let lookup = |id: TypeId| -> Cow<'_, Type> {
             match self.table.die(id) {
-                Some(die) => Cow::Owned(self.load(die, depth + 1)),
+                Some(_) if self.steps.get() == 0 => Cow::Owned(unreadable("too many types", Language::Other)),
+                Some(die) => {
+                    self.steps.set(self.steps.get() - 1);
+                    Cow::Owned(self.load(die, depth + 1))
+                }
                 None => Cow::Borrowed(self.table.get(id)),
             }
         };

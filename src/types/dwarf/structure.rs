@@ -43,7 +43,7 @@ impl Loader<'_> {
                         || child.flag(dw::DW_AT_external)
                     {
                         if let Some(name) = child.name() {
-                            content.statics.push((name, self.target(child, unit)));
+                            content.statics.push((name, self.target(child, unit), child.access().unwrap_or(access)));
                         }
                     } else {
                         content.members.push(self.member(child, unit, access));
@@ -127,8 +127,8 @@ impl Loader<'_> {
             .unsigned(dw::DW_AT_byte_size)
             .or_else(|| self.byte_size(self.reference(unit, entry.value(dw::DW_AT_type)?)?))?;
         let from_top = from_top.widened(8, true);
-        let from_bottom = i128::from(storage) * 8 - from_top - i128::from(width);
-        Some((u64::try_from(i128::from(start) + from_bottom).ok()?, width))
+        let end = (i128::from(start) + i128::from(storage) * 8).checked_sub(from_top)?;
+        Some((u64::try_from(end.checked_sub(i128::from(width))?).ok()?, width))
     }
 
     /// DWARF 5, section 5.7.10.

@@ -12,12 +12,13 @@ use crate::addr::RunAddr;
 use crate::memory::{Memory, MissingReason, ReadError};
 use crate::module::{DieRef, ModuleId, R, Unit, UnitId, Units};
 use crate::types::dwarf::DwarfTypes;
-use crate::types::{Language, TypeId, TypeTable};
+use crate::types::{TypeId, TypeTable};
 use crate::value::decode::Symbols;
 
 /// All units of one file.
 pub(crate) struct TestUnits {
     units: Vec<Unit>,
+    parents: HashMap<DieRef, Vec<DieRef>>,
 }
 
 impl TestUnits {
@@ -37,24 +38,18 @@ impl TestUnits {
         while let Ok(Some(header)) = of_types.next() {
             headers.push(header);
         }
-        let units = headers.into_iter().enumerate().map(|(index, header)| {
-            let unit = gimli::Unit::new(dwarf, header).unwrap();
-            let root = unit.entry(unit.header.root_offset()).unwrap();
-            let language = match root.attr_value(dw::DW_AT_language) {
-                Some(AttributeValue::Language(dw::DW_LANG_Rust)) => Language::Rust,
-                Some(AttributeValue::Language(
-                    dw::DW_LANG_C_plus_plus
-                    | dw::DW_LANG_C_plus_plus_11
-                    | dw::DW_LANG_C_plus_plus_14
-                    | dw::DW_LANG_C_plus_plus_17
-                    | dw::DW_LANG_C_plus_plus_20,
-                )) => Language::Cpp,
-                Some(AttributeValue::Language(dw::DW_LANG_Go)) => Language::Go,
-                _ => Language::C,
-            };
-            Unit::new(ModuleId(0), UnitId(index as u32), dwarf, 0, unit)
+        let units = headers.into_iter().enumerate().filter_map(|(index, header)| {
+            let unit = gimli::Unit::new(dwarf, header).ok()?;
+            Some(Unit::new(ModuleId(0), UnitId(index as u32), dwarf, 0, unit))
         });
-        TestUnits { units: units.collect() }
+        let mut units = TestUnits { units: units.collect(), parents: HashMap::new() };
+        let mut parents = HashMap::new();
+        units.walk(|unit, entry, stack| {
+            let above = stack.iter().skip(1).map(|offset| unit.die(*offset)).collect();
+            parents.insert(unit.die(entry.offset()), above);
+        });
+        units.parents = parents;
+        units
     }
 
     /// Calls `each` with every entry: unit, tag, offset, ancestors from the outermost.
@@ -78,7 +73,7 @@ impl TestUnits {
 
 impl Units for TestUnits {
     fn unit(&self, die: DieRef) -> Option<&Unit> {
-        self.units.get(die.unit.0 as usize)
+        self.units.iter().find(|unit| unit.id == die.unit)
     }
 
     fn reference(&self, unit: &Unit, value: AttributeValue<R>) -> Option<DieRef> {
@@ -101,13 +96,7 @@ impl Units for TestUnits {
     }
 
     fn parents(&self, die: DieRef) -> Vec<DieRef> {
-        let mut parents = Vec::new();
-        self.walk(|unit, entry, stack| {
-            if unit.die(entry.offset()) == die {
-                parents = stack.iter().skip(1).map(|offset| unit.die(*offset)).collect();
-            }
-        });
-        parents
+        self.parents.get(&die).cloned().unwrap_or_default()
     }
 
     fn find_definition(&self, _die: DieRef, qualified_name: &str) -> Option<DieRef> {
@@ -161,8 +150,8 @@ pub(crate) struct Fixture {
     pub(crate) symbols: FileSymbols,
     /// Qualified name to address and type.
     pub(crate) variables: HashMap<String, (RunAddr, TypeId)>,
-    /// Types by name.
-    pub(crate) named: HashMap<String, TypeId>,
+    /// Every entry that could be a type.
+    pub(crate) all: Vec<TypeId>,
 }
 
 fn path(name: &str) -> PathBuf {
@@ -171,10 +160,18 @@ fn path(name: &str) -> PathBuf {
 
 impl Fixture {
     pub(crate) fn open(name: &str) -> Fixture {
-        Fixture::from_bytes(std::fs::read(path(name)).unwrap())
+        Fixture::damaged(name, |_| {})
     }
 
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Fixture {
+    /// The program with the bytes of its debug information changed.
+    pub(crate) fn damaged(name: &str, damage: impl FnOnce(&mut [u8])) -> Fixture {
+        let mut bytes = std::fs::read(path(name)).unwrap();
+        let range = {
+            let file = object::File::parse(&*bytes).unwrap();
+            let section = file.section_by_name(".debug_info").unwrap();
+            section.file_range().unwrap()
+        };
+        damage(&mut bytes[range.0 as usize..(range.0 + range.1) as usize]);
         let file = object::File::parse(&*bytes.leak()).unwrap();
         let units = Arc::new(TestUnits::new(&file));
         let types = TypeTable::new(Arc::new(DwarfTypes::new(units.clone())));
@@ -184,19 +181,21 @@ impl Fixture {
             (segment.address(), data)
         });
         let memory = FileMemory { segments: segments.collect() };
-        let demangled = |name: &str| match cpp_demangle::Symbol::new(name) {
-            Ok(symbol) => symbol.demangle().unwrap_or_else(|_| name.to_owned()),
-            Err(_) => format!("{:#}", rustc_demangle::demangle(name)),
+        let demangled = |name: &str| match (rustc_demangle::try_demangle(name), cpp_demangle::Symbol::new(name)) {
+            (Ok(rust), _) => format!("{rust:#}"),
+            (_, Ok(symbol)) => symbol.demangle().unwrap_or_else(|_| name.to_owned()),
+            _ => name.to_owned(),
         };
         let symbols = file.symbols().filter(|symbol| symbol.is_definition() && symbol.size() > 0);
         let symbols =
             symbols.map(|symbol| (symbol.address(), symbol.size(), demangled(symbol.name().unwrap_or("")))).collect();
         let mut variables = HashMap::new();
-        let mut named = HashMap::new();
+        let mut all = Vec::new();
         units.walk(|unit, entry, stack| {
+            all.push(types.of_die(unit.die(entry.offset())));
             let Some(name) = TestUnits::name(unit, entry) else { return };
             let scopes = stack.iter().skip(1).filter_map(|offset| {
-                let parent = unit.unit.entry(*offset).unwrap();
+                let parent = unit.unit.entry(*offset).ok()?;
                 TestUnits::name(unit, &parent)
             });
             let mut qualified: Vec<String> = scopes.collect();
@@ -211,7 +210,7 @@ impl Fixture {
                 let address = match operations.next() {
                     Ok(Some(gimli::Operation::Address { address })) => address,
                     Ok(Some(gimli::Operation::AddressIndex { index })) => {
-                        unit.dwarf.address(&unit.unit, index).unwrap()
+                        unit.dwarf.address(&unit.unit, index).unwrap_or(0)
                     }
                     _ => return,
                 };
@@ -227,14 +226,9 @@ impl Fixture {
                 if let Some(die) = type_die {
                     variables.insert(qualified, (RunAddr(address), types.of_die(die)));
                 }
-            } else if matches!(
-                entry.tag(),
-                dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type | dw::DW_TAG_typedef
-            ) {
-                named.insert(qualified, types.of_die(unit.die(entry.offset())));
             }
         });
-        Fixture { types, memory, symbols: FileSymbols { symbols }, variables, named }
+        Fixture { types, memory, symbols: FileSymbols { symbols }, variables, all }
     }
 }
 

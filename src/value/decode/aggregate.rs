@@ -29,6 +29,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Ok(ValueKind::Elided);
         }
         let source = self.in_one_piece(source, definition.size)?;
+        if definition.language == Language::Rust
+            && !self.decoder.raw
+            && definition.name.as_deref() == Some("&str")
+            && let Some(text) = self.str_slice(source, &content.members)
+        {
+            return Ok(ValueKind::String(text));
+        }
         let place = source.address();
         if let Some(place) = place {
             self.path.push((place, stripped));
@@ -44,6 +51,25 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             self.path.pop();
         }
         kind
+    }
+
+    /// Rust's `&str`: a pointer and a length. `None` where that is not what it is, or the text cannot be read.
+    fn str_slice(&mut self, source: Source<'_>, members: &[Member]) -> Option<Text> {
+        let word = self.decoder.arch.address_size() as u64;
+        let read = |name: &str| {
+            let member = members.iter().find(|member| member.name.as_deref() == Some(name))?;
+            let MemberOffset::Bytes(offset) = member.offset else { return None };
+            self.bits(source.at(offset).ok()?, word).ok()
+        };
+        let (address, length) = (read("data_ptr")? as u64, read("length")? as u64);
+        let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
+        let bytes = match shown {
+            0 => Vec::new(),
+            _ => self.readable(RunAddr(self.decoder.arch.strip_pointer(address)), shown as usize).ok()?,
+        };
+        self.string_bytes = self.string_bytes.saturating_sub(bytes.len());
+        let omitted = length - bytes.len() as u64;
+        Some(Text { bytes, length: Some(length), omitted })
     }
 
     /// The object's bytes, borrowed, where they are mapped in one piece. An object of which nothing at all can be
@@ -86,7 +112,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 Ok(bits) => self.integer(stripped, bits, width as u32),
                 Err(absent) => ValueKind::Absent(absent),
             };
-            self.nodes -= 1;
+            self.nodes = self.nodes.saturating_sub(1);
             return Value { type_id, kind };
         }
         // Base classes and anonymous structures are parts of the same object, no deeper level of it.
