@@ -399,7 +399,7 @@ pub fn id_ranges(ids: &[u32]) -> String {
     let mut parts = Vec::new();
     let mut rest = ids.as_slice();
     while let Some(&first) = rest.first() {
-        let run = rest.iter().zip(first..).take_while(|(id, expected)| *id == expected).count();
+        let run = rest.iter().zip(first..=u32::MAX).take_while(|(id, expected)| *id == expected).count();
         let last = rest[run - 1];
         parts.push(match run {
             1 => first.to_string(),
@@ -410,3 +410,7 @@ pub fn id_ranges(ids: &[u32]) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+#[path = "bt_text_tests.rs"]
+mod tests;
