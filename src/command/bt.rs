@@ -11,7 +11,7 @@ use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
 use crate::report::json::Json;
-use crate::report::json_backtrace::{self, FrameSource, begin_backtrace};
+use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
 use crate::report::source::Sources;
 use crate::session::{Session, Trace, Variable};
@@ -124,7 +124,7 @@ fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result
     let source = FrameSource {
         types: &session.types,
         module: &module,
-        variables: args.locals.then_some(&variables as &(dyn Fn(&Trace, usize) -> Vec<Variable> + Sync)),
+        variables: args.locals.then_some(&variables as &VariablesOf<'_>),
     };
     let mut held = Vec::new();
     let mut notes_written = None;

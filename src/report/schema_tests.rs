@@ -63,7 +63,7 @@ fn problems(root: &Json, schema: &Json, value: &Json, path: &str, found: &mut Ve
             "object" => value.is_object(),
             other => panic!("{other}"),
         };
-        if !kinds.iter().any(|kind| is(kind)) {
+        if !kinds.iter().any(is) {
             found.push(format!("{path}: {value} is no {kinds:?}"));
         }
     }

@@ -31,7 +31,7 @@ pub fn types() -> TypeTable {
 
 /// A type with a name.
 pub fn named(types: &TypeTable, name: &str, size: u64, kind: TypeKind) -> TypeId {
-    types.make(Type { name: Some(name.to_owned().into()), size: Some(size), language: Language::C, kind })
+    types.make(Type { name: Some(name.to_owned()), size: Some(size), language: Language::C, kind })
 }
 
 /// `int`.
