@@ -11,7 +11,7 @@ use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
 use crate::report::json::Json;
-use crate::report::json_backtrace::{self, FrameSource, begin_backtrace};
+use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
 use crate::report::source::Sources;
 use crate::session::{Session, Trace, Variable};
@@ -19,7 +19,7 @@ use crate::unwind::StackEnd;
 use crate::value::Limits;
 
 /// Threads whose answer is made before the first of them is written: bounds the memory.
-const THREADS_AT_ONCE: usize = 32;
+const THREADS_AT_ONCE: usize = 16;
 /// JSON starts with the notes, and notes come up while threads are read: so much is held back until then.
 const HELD_BACK: usize = 8 << 20;
 /// A folded stack may be this deep: more than an ordinary stack of 8 MiB allows at 32 bytes a frame.
@@ -89,7 +89,7 @@ fn chosen<'a>(args: &Args, session: &'a Session) -> Result<Vec<&'a ThreadState>,
     }
 }
 
-/// One chunk of threads after another, each chunk's threads in parallel.
+/// One chunk of threads after another, each chunk's threads in parallel, while the chunk before is taken in order.
 fn for_each_in_parallel<T: Send>(
     session: &Session,
     threads: &[&ThreadState],
@@ -100,24 +100,31 @@ fn for_each_in_parallel<T: Send>(
         // A single thread does not wait for workers to start.
         return take(make(thread));
     }
+    let make_all = |chunk: &[&ThreadState]| -> Vec<T> { chunk.par_iter().map(|thread| make(thread)).collect() };
+    let mut made = Vec::new();
     for chunk in threads.chunks(THREADS_AT_ONCE) {
-        let made: Vec<T> = chunk.par_iter().map(|thread| make(thread)).collect();
-        made.into_iter().try_for_each(&mut take)?;
+        let (taken, next) = std::thread::scope(|scope| {
+            let making = scope.spawn(|| make_all(chunk));
+            let taken = made.drain(..).try_for_each(&mut take);
+            (taken, making.join())
+        });
+        taken?;
+        made = next.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // Stacks that were read are not read again: without this, a thousand of them would stay in memory.
         session.release_memory();
     }
-    Ok(())
+    made.into_iter().try_for_each(take)
 }
 
 fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
     let threads = chosen(args, session)?;
-    let limits = args.limits.limits();
+    let limits = args.limits.limits(true);
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
     let source = FrameSource {
         types: &session.types,
         module: &module,
-        variables: args.locals.then_some(&variables as &(dyn Fn(&Trace, usize) -> Vec<Variable> + Sync)),
+        variables: args.locals.then_some(&variables as &VariablesOf<'_>),
     };
     let mut held = Vec::new();
     let mut notes_written = None;
@@ -179,8 +186,8 @@ struct Group<'a> {
 fn write_text(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
     let threads = chosen(args, session)?;
     write_header(session, output)?;
-    let limits = args.limits.limits();
-    // In a frame's line only scalars are shown: what pointers lead to is not read.
+    let limits = args.limits.limits(false);
+    // In a frame's line only scalars are shown.
     let flat = Limits { depth: limits.depth.min(1), ..limits };
     let limits = if args.locals { limits } else { flat };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);

@@ -109,9 +109,9 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// As values are bounded.
-    pub fn limits(&self) -> Limits {
-        Limits { depth: self.depth, items: self.max_items, string: self.max_string }
+    /// As values are bounded; pointers are followed in JSON alone, as text has no place for what they lead to.
+    pub fn limits(&self, json: bool) -> Limits {
+        Limits { depth: self.depth, items: self.max_items, string: self.max_string, follow: json }
     }
 }
 

@@ -46,7 +46,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let session = args.target.open()?;
     let selected = select(&session, &args.frame)?;
     let evaluated = evaluate(&selected, expression)?;
-    let value = read(&selected, &evaluated, &args.limits.limits());
+    let value = read(&selected, &evaluated, &args.limits.limits(args.target.json));
     let notes = session.notes();
     if args.target.json {
         return common::write_document(output, documents::print(expression, &session.types, &value, &notes));

@@ -3,7 +3,7 @@
 use super::selected::select;
 use super::{CommandError, FrameArgs, Output, TargetArgs, common};
 use crate::expr::{evaluate, resolve_type};
-use crate::report::documents;
+use crate::report::{documents, type_text};
 
 /// Arguments of `ptype`.
 #[derive(clap::Args, Debug, Clone)]
@@ -32,7 +32,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
             Err(error) => return Err(error.into()),
         },
     };
-    let definition = session.types.name(type_id).to_owned();
+    let definition = type_text::type_text(&session.types, type_id);
     let notes = session.notes();
     if args.target.json {
         return common::write_document(output, documents::ptype(&session.types, type_id, &definition, &notes));

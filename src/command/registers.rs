@@ -6,9 +6,6 @@ use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::report::documents::{self, RegisterRow, hex_value};
 
-/// Registers that gdb shows with the general ones although DWARF or the core keeps them elsewhere.
-const GENERAL_TOO: &[&str] =
-    &["eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cpsr", "pstate", "orig_rax", "orig_eax"];
 /// Flags of EFLAGS (Intel SDM volume 1, 3.4.3), by bit.
 const EFLAGS: &[(u32, &str)] = &[
     (0, "CF"),
@@ -71,13 +68,10 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
 }
 
 fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, CommandError> {
-    let everything = all_rows(registers);
     if args.names.is_empty() {
-        let general = registers.arch().general_registers();
-        let is_general =
-            |name: &str| general.iter().any(|register| register.name == name) || GENERAL_TOO.contains(&name);
-        return Ok(everything.into_iter().filter(|row| args.all || is_general(&row.name)).collect());
+        return Ok(if args.all { all_rows(registers) } else { general_rows(registers) });
     }
+    let everything = all_rows(registers);
     let mut rows = Vec::new();
     for name in &args.names {
         let plain = name.strip_prefix('$').unwrap_or(name);
@@ -89,23 +83,24 @@ fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, C
     Ok(rows)
 }
 
-/// Every register that the frame has, general ones first.
-fn all_rows(registers: &Registers) -> Vec<RegisterRow> {
-    let arch = registers.arch();
-    let mut rows: Vec<RegisterRow> = arch
-        .general_registers()
-        .iter()
+/// General registers, then flags, segments and system registers.
+fn general_rows(registers: &Registers) -> Vec<RegisterRow> {
+    let general = registers.arch().general_registers().iter();
+    let mut rows: Vec<RegisterRow> = general
         .map(|register| RegisterRow { name: register.name.to_owned(), bytes: registers.bytes(register.dwarf) })
         .collect();
+    let special = registers.vectors.iter().flat_map(|vectors| &vectors.special);
+    rows.extend(special.map(|(name, bytes)| RegisterRow { name: (*name).to_owned(), bytes: Some(bytes.clone()) }));
+    rows
+}
+
+/// Every register that the frame has, the general ones first.
+fn all_rows(registers: &Registers) -> Vec<RegisterRow> {
+    let mut rows = general_rows(registers);
     let Some(vectors) = &registers.vectors else { return rows };
-    let numbered = vectors.numbered.iter().map(|(_, name, bytes)| (*name, bytes));
-    let named = vectors.named.iter().map(|(name, bytes)| (*name, bytes));
-    let mut wide: Vec<_> = numbered.chain(named).collect();
-    // The flags and segments come right after the general registers, as in gdb.
-    wide.sort_by_key(|(name, _)| GENERAL_TOO.iter().position(|known| known == name).unwrap_or(GENERAL_TOO.len()));
-    rows.extend(
-        wide.into_iter().map(|(name, bytes)| RegisterRow { name: name.to_owned(), bytes: Some(bytes.clone()) }),
-    );
+    let numbered = vectors.numbered.iter().chain(&vectors.wide).map(|(_, name, bytes)| (*name, bytes));
+    let wide = numbered.chain(vectors.named.iter().map(|(name, bytes)| (*name, bytes)));
+    rows.extend(wide.map(|(name, bytes)| RegisterRow { name: name.to_owned(), bytes: Some(bytes.clone()) }));
     rows
 }
 
@@ -125,8 +120,8 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
         "rsp" | "rbp" | "esp" | "ebp" | "sp" => format!("{value:#x}"),
         "eflags" => flags_text(value),
         _ => match (bytes.len(), selected.session.image.arch) {
-            (8, Arch::X86_64 | Arch::Aarch64) => (value as i64).to_string(),
-            (4, _) => (value as u32 as i32).to_string(),
+            (8, _) => (value as i64).to_string(),
+            (4, Arch::I386) => (value as u32 as i32).to_string(),
             _ => value.to_string(),
         },
     }

@@ -111,8 +111,9 @@ impl Scope for Selected<'_> {
             return Some(registers.bytes(register.dwarf).ok_or_else(why));
         }
         let vectors = registers.vectors.as_ref()?;
-        let numbered = vectors.numbered.iter().map(|(_, known, bytes)| (known, bytes));
-        let mut all = numbered.chain(vectors.named.iter().map(|(known, bytes)| (known, bytes)));
+        let numbered = vectors.numbered.iter().chain(&vectors.wide).map(|(_, known, bytes)| (known, bytes));
+        let named = vectors.special.iter().chain(&vectors.named).map(|(known, bytes)| (known, bytes));
+        let mut all = numbered.chain(named);
         all.find(|(known, _)| **known == name).map(|(_, bytes)| Ok(bytes.clone()))
     }
 

@@ -19,8 +19,8 @@ const MAX_COUNT: usize = 1 << 20;
 pub struct Args {
     #[command(flatten)]
     pub(super) target: TargetArgs,
-    /// Where: an address or any expression that gives one, with gdb's /NFU before it where wanted (/8xg $sp)
-    #[arg(value_name = "ADDR", required = true, num_args = 1..=2, allow_hyphen_values = true)]
+    /// Where: an address or any expression that gives one; gdb's /NFU may come before it (/8xg $sp)
+    #[arg(value_name = "ADDR", required = true, num_args = 1..=2)]
     address: Vec<String>,
     /// Count, form (x d u o t c a f s z) and unit (b h w g), as after gdb's x/
     #[arg(long, short, value_name = "NFU")]

@@ -443,11 +443,10 @@ impl Evaluator<'_> {
     fn number_of(&self, value: &Evaluated, span: &Range<usize>) -> Step<Number> {
         let types = self.scope.types();
         let place = value.place.clone()?;
-        match (self.kind_of(value.type_id), &place) {
-            (TypeKind::Array { .. } | TypeKind::Function { .. }, Place::Memory(address)) => {
-                return Ok(Number::int(address.0.into(), (self.address_size(), false)));
-            }
-            _ => {}
+        if let (TypeKind::Array { .. } | TypeKind::Function { .. }, Place::Memory(address)) =
+            (self.kind_of(value.type_id), &place)
+        {
+            return Ok(Number::int(address.0.into(), (self.address_size(), false)));
         }
         let size = types.size(value.type_id).filter(|size| (1..=16).contains(size));
         let Some(size) = size else {

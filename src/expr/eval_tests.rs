@@ -111,7 +111,7 @@ fn fake() -> Fake {
         let next: u64 = if index == 0 { 0x1000 + NODE as u64 } else { 0 };
         memory[at + 8..at + 16].copy_from_slice(&next.to_le_bytes());
         memory[at + 16..at + 20].copy_from_slice(&(-5i32).to_le_bytes());
-        memory[at + 24] = 0b11110_101;
+        memory[at + 24] = 0b1111_0101;
     }
     memory[0x100..0x108].copy_from_slice(&0x1000u64.to_le_bytes());
     memory[0x108..0x110].copy_from_slice(&0x9000u64.to_le_bytes());

@@ -104,7 +104,7 @@ impl ExprError {
 fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     /// Longer names are not compared.
     const MAX_NAME: usize = 64;
-    let allowed = ((wanted.chars().count() + 2) / 3).min(3);
+    let allowed = wanted.chars().count().div_ceil(3).min(3);
     names
         .iter()
         .filter(|name| name.len() <= MAX_NAME && wanted.len() <= MAX_NAME)

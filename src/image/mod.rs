@@ -12,7 +12,7 @@ pub mod modules;
 mod notes;
 pub mod signal;
 #[cfg(test)]
-mod test_core;
+pub(crate) mod test_core;
 
 use std::path::{Path, PathBuf};
 

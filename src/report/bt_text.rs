@@ -5,18 +5,26 @@
 //!         12          p->pos.x = local + it->id;
 //! ```
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::fold::{Part, fold};
 use super::source::Sources;
 use super::style::Paint;
-use super::value_text::value_text;
+use super::value_text::{ValueStyle, value_text, write_value};
 use crate::module::ModuleId;
 use crate::session::modules::ModuleLabel;
 use crate::session::{Code, Frame, Role, Trace, Variable};
 use crate::types::{Language, TypeTable};
 use crate::unwind::{StackEnd, Trust};
 use crate::value::{Provenance, Value, ValueKind};
+
+/// Longer source lines are cut.
+const MAX_SOURCE_COLUMNS: usize = 160;
+/// A local's value is written over several lines where it would go beyond this column.
+const WIDTH: usize = 120;
+/// Columns before a local's name.
+const INDENT: usize = 8;
 
 /// How much is shown of each frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -231,8 +239,9 @@ impl StackText<'_> {
             if variable.role == Role::Argument && !is_aggregate(&variable.value) {
                 continue;
             }
-            let text = value_text(self.types, &variable.value);
-            let _ = write!(out, "        {}{} = {text}", self.paint.variable(&variable.name), entry_mark(variable));
+            let _ = write!(out, "{:INDENT$}{}{} = ", "", self.paint.variable(&variable.name), entry_mark(variable));
+            let style = ValueStyle { width: Some(WIDTH), indent: INDENT, ..ValueStyle::default() };
+            write_value(out, self.types, &variable.value, style);
             self.write_inferred(out, variable);
             out.push('\n');
         }
@@ -249,6 +258,10 @@ impl StackText<'_> {
         let (Some(file), Some(line)) = (&code.file, code.line) else { return };
         let Some(source) = self.sources.find(file) else { return };
         let Some(text) = source.line(line) else { return };
+        let text = match text.char_indices().nth(MAX_SOURCE_COLUMNS) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
         let _ = writeln!(out, "        {}", self.paint.aside(format!("{line}\t{text}")));
     }
 }
@@ -294,12 +307,28 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
 }
 
-/// A path under the current directory without that directory.
-pub fn shortened(path: &str) -> &str {
+/// A source path for people: without the current directory in front, and with `a/../` resolved by name, as
+/// compilers write `./csu/../sysdeps/x.c`.
+pub fn shortened(path: &str) -> Cow<'_, str> {
     static CURRENT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     let current = CURRENT.get_or_init(|| Some(std::env::current_dir().ok()?.to_str()?.to_owned()));
     let rest = current.as_deref().filter(|current| *current != "/").and_then(|current| path.strip_prefix(current));
-    rest.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
+    let path = rest.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+    if !path.contains("/../") && !path.starts_with("./") {
+        return Cow::Borrowed(path);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for (index, part) in path.split('/').enumerate() {
+        match part {
+            "." => {}
+            "" if index > 0 => {}
+            ".." if parts.last().is_some_and(|last| !matches!(*last, ".." | "")) => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    Cow::Owned(parts.join("/"))
 }
 
 /// A function's name as gdb shows it in a frame: a C++ function without its parameters' types, as its arguments
@@ -370,7 +399,7 @@ pub fn id_ranges(ids: &[u32]) -> String {
     let mut parts = Vec::new();
     let mut rest = ids.as_slice();
     while let Some(&first) = rest.first() {
-        let run = rest.iter().zip(first..).take_while(|(id, expected)| *id == expected).count();
+        let run = rest.iter().zip(first..=u32::MAX).take_while(|(id, expected)| *id == expected).count();
         let last = rest[run - 1];
         parts.push(match run {
             1 => first.to_string(),
@@ -381,3 +410,7 @@ pub fn id_ranges(ids: &[u32]) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+#[path = "bt_text_tests.rs"]
+mod tests;

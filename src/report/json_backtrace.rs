@@ -97,6 +97,9 @@ pub fn begin_backtrace(json: &mut Json, image: &Image, notes: &[Note]) {
     json.begin_array();
 }
 
+/// Gives the variables of a stack's frame.
+pub type VariablesOf<'a> = dyn Fn(&Trace, usize) -> Vec<Variable> + Sync + 'a;
+
 /// What the frames' rows need from the session.
 pub struct FrameSource<'a> {
     /// Names of types.
@@ -104,7 +107,7 @@ pub struct FrameSource<'a> {
     /// Names of modules.
     pub module: &'a (dyn Fn(ModuleId) -> Option<ModuleLabel<'a>> + Sync),
     /// A frame's variables; `None`: they were not asked for.
-    pub variables: Option<&'a (dyn Fn(&Trace, usize) -> Vec<Variable> + Sync)>,
+    pub variables: Option<&'a VariablesOf<'a>>,
 }
 
 /// A thread with its frames, as an element of `threads`.

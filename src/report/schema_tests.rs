@@ -1,1 +1,359 @@
+//! What the writers write conforms to what the schemas say.
 
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::addr::{Bias, RunAddr};
+use crate::image::{Mapping, Note};
+use crate::memory::{MissingReason, ReadError};
+use crate::module::ModuleId;
+use crate::report::documents::{self, MemoryRow, RegisterRow};
+use crate::report::json::Json as Writer;
+use crate::report::json_backtrace::{self, FrameSource};
+use crate::report::testing;
+use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
+use crate::session::{Role, Trace, Variable};
+use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+
+/// The places in `value` that do not conform, for the part of JSON Schema that schemars uses.
+fn problems(root: &Json, schema: &Json, value: &Json, path: &str, found: &mut Vec<String>) {
+    if schema == &json!(true) {
+        return;
+    }
+    if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
+        let target = root.pointer(reference.trim_start_matches('#')).expect(reference);
+        problems(root, target, value, path, found);
+    }
+    if let Some(constant) = schema.get("const")
+        && constant != value
+    {
+        found.push(format!("{path}: {value} is not {constant}"));
+    }
+    if let Some(choices) = schema.get("enum").and_then(Json::as_array)
+        && !choices.contains(value)
+    {
+        found.push(format!("{path}: {value} is none of {choices:?}"));
+    }
+    for keyword in ["anyOf", "oneOf"] {
+        if let Some(choices) = schema.get(keyword).and_then(Json::as_array) {
+            let fits = |choice: &&Json| {
+                let mut inner = Vec::new();
+                problems(root, choice, value, path, &mut inner);
+                inner.is_empty()
+            };
+            let count = choices.iter().filter(fits).count();
+            if count == 0 || keyword == "oneOf" && count > 1 {
+                found.push(format!("{path}: {value} fits {count} of {keyword}"));
+            }
+        }
+    }
+    if let Some(kind) = schema.get("type") {
+        let kinds: Vec<&str> = kind.as_array().map_or_else(
+            || vec![kind.as_str().unwrap()],
+            |kinds| kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+        );
+        let is = |kind: &&str| match *kind {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            other => panic!("{other}"),
+        };
+        if !kinds.iter().any(is) {
+            found.push(format!("{path}: {value} is no {kinds:?}"));
+        }
+    }
+    if let Some(pattern) = schema.get("pattern").and_then(Json::as_str)
+        && let Some(text) = value.as_str()
+    {
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let fits = match pattern {
+            "^0x[0-9a-f]+$" => text.strip_prefix("0x").is_some_and(|digits| !digits.is_empty() && is_hex(digits)),
+            "^([0-9a-f][0-9a-f])*$" => is_hex(text) && text.len() % 2 == 0,
+            other => panic!("{other}"),
+        };
+        if !fits {
+            found.push(format!("{path}: {text} does not match {pattern}"));
+        }
+    }
+    if let Some(object) = value.as_object() {
+        let known = schema.get("properties").and_then(Json::as_object);
+        for name in schema.get("required").and_then(Json::as_array).into_iter().flatten() {
+            if !object.contains_key(name.as_str().unwrap()) {
+                found.push(format!("{path}: {name} is missing"));
+            }
+        }
+        for (key, inner) in object {
+            if let Some(schema) = known.and_then(|known| known.get(key)) {
+                problems(root, schema, inner, &format!("{path}/{key}"), found);
+            } else if let Some(schema) = schema.get("additionalProperties") {
+                problems(root, schema, inner, &format!("{path}/{key}"), found);
+            } else if known.is_some() {
+                // Not forbidden to readers, but a word that the schema should have.
+                found.push(format!("{path}: {key} is not described"));
+            }
+        }
+    }
+    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items")) {
+        for (index, item) in items.iter().enumerate() {
+            problems(root, schema, item, &format!("{path}/{index}"), found);
+        }
+    }
+}
+
+#[track_caller]
+fn check(name: &str, written: Writer) -> Json {
+    let text = String::from_utf8(written.into_bytes()).unwrap();
+    let document: Json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!(text.starts_with(&format!("{{\"schema\":\"{name}\",\"notes\":[")), "{text}");
+    let schema = schema_of(name).expect(name);
+    let mut found = Vec::new();
+    problems(&schema, &schema, &document, "", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    document
+}
+
+fn notes() -> Vec<Note> {
+    vec![Note { code: "missing-file", message: "/lib/x.so: the file was not found".to_owned() }]
+}
+
+/// One value of every kind.
+fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
+    let value = |kind| Value { type_id: int, kind };
+    let text = |bytes: &[u8]| Text { bytes: bytes.to_vec(), length: Some(9), omitted: 1 };
+    let pointer = |reference, pointee| ValueKind::Pointer {
+        address: Some(RunAddr(0x10)),
+        reference,
+        symbol: Some("main+4".to_owned()),
+        string: Some(text(b"a\xff")),
+        pointee,
+    };
+    let field =
+        |name: Option<&'static str>, base| Field { name: name.map(Into::into), base, value: value(ValueKind::Int(1)) };
+    let items = vec![testing::number(int, 1), testing::number(int, 2)];
+    let implicit = ValueKind::Pointer {
+        address: None,
+        reference: false,
+        symbol: None,
+        string: None,
+        pointee: Some(Box::new(value(ValueKind::Int(5)))),
+    };
+    let array = testing::array(types, int, 3);
+    vec![
+        value(ValueKind::Int(i128::MIN)),
+        value(ValueKind::Uint(u128::MAX)),
+        value(ValueKind::Char { code: 65, char: Some('A') }),
+        value(ValueKind::Char { code: -1, char: None }),
+        value(ValueKind::Bool(255)),
+        value(ValueKind::Enum { value: 3, name: Some("A|B".into()) }),
+        value(ValueKind::Enum { value: 9, name: None }),
+        value(ValueKind::Float { value: 1.5, text: "1.5".to_owned() }),
+        value(ValueKind::Float { value: f64::NAN, text: "nan".to_owned() }),
+        value(pointer(false, Some(Box::new(value(ValueKind::Elided))))),
+        value(pointer(true, None)),
+        value(implicit),
+        value(ValueKind::Struct { union: false, fields: vec![field(Some("x"), false), field(None, true)] }),
+        value(ValueKind::Struct { union: true, fields: vec![field(None, false)] }),
+        Value { type_id: array, kind: ValueKind::Array { length: 3, items, omitted: 1 } },
+        value(ValueKind::String(text(b"ab\xc3"))),
+        value(ValueKind::Variant { variant: "Some".into(), fields: vec![field(Some("__0"), false)] }),
+        value(ValueKind::Variant { variant: "Point".into(), fields: vec![field(Some("x"), false)] }),
+        value(ValueKind::Absent(Absent {
+            address: Some(RunAddr(8)),
+            ..Absent::because(AbsentReason::NotSaved, "gone")
+        })),
+    ]
+}
+
+#[test]
+fn backtraces_conform() {
+    let types = testing::types();
+    let int = testing::int(&types);
+    let long = testing::named(&types, "long", 8, TypeKind::Int { signed: true });
+    let variables = |_: &Trace, _: usize| -> Vec<Variable> {
+        let mut all: Vec<Variable> =
+            every_value(&types, int).into_iter().map(|value| testing::variable("v", Role::Local, value)).collect();
+        all.push(Variable {
+            type_id: None,
+            decl_line: None,
+            ..testing::variable("w", Role::Argument, testing::number(long, 1))
+        });
+        all
+    };
+    let module = |id| testing::module(id);
+    let source = FrameSource { types: &types, module: &module, variables: Some(&variables) };
+    let mut json = Writer::new();
+    json_backtrace::begin_document(&mut json, "obit.backtrace/1", &notes());
+    json.key("process");
+    json.begin_object();
+    json.field_uint("pid", None);
+    json.field_string("command", None);
+    json.field_string("executable", None);
+    json.field_string("arch", Some("x86_64"));
+    json.end_object();
+    json_backtrace::write_signal(&mut json, Some(&testing::signal()));
+    json.key("threads");
+    json.begin_array();
+    let mut stack = testing::trace(&[("inner", 3, true), ("main", 4, false)]);
+    json_backtrace::write_thread(&mut json, &testing::thread(7), &stack, &source);
+    stack.frames[0].module = None;
+    stack.frames[0].code = Default::default();
+    json_backtrace::write_thread(&mut json, &testing::thread(8), &stack, &source);
+    json.end_array();
+    json_backtrace::write_notes(&mut json, "late_notes", &notes());
+    json.end_object();
+    let document = check("obit.backtrace/1", json);
+    let frame = &document["threads"][0]["frames"][0];
+    assert_eq!(frame["function"], "inner");
+    assert_eq!(
+        (&frame["pc"], &frame["inlined"], &frame["build_id"]),
+        (&json!("0x401003"), &json!(true), &json!("ab01"))
+    );
+    let unknown = &document["threads"][1]["frames"][0];
+    assert_eq!((&unknown["function"], &unknown["module"], &unknown["line"]), (&Json::Null, &Json::Null, &Json::Null));
+    let values: Vec<&Json> = frame["variables"].as_array().unwrap().iter().map(|variable| &variable["value"]).collect();
+    assert_eq!(values[2], &json!({"kind": "char", "int": 65, "char": "A"}));
+    assert_eq!(values[6], &json!({"kind": "enum", "int": 9, "name": null}));
+    assert_eq!(values[8], &json!({"kind": "float", "float": "nan"}));
+    assert_eq!(values[9]["string"], "a\\xff");
+    assert_eq!(values[9]["pointee"], json!({"kind": "elided"}));
+    assert_eq!(
+        values[11],
+        &json!({"kind": "pointer", "address": null, "pointee": {"kind": "int", "type": "int", "int": 5}})
+    );
+    assert_eq!(values[14]["items"], json!([{"kind": "int", "int": 1}, {"kind": "int", "int": 2}]));
+    assert_eq!(
+        values[16],
+        &json!({"kind": "variant", "variant": "Some", "value": {"kind": "int", "type": "int", "int": 1}})
+    );
+    assert_eq!(values[18], &json!({"kind": "absent", "why": "not-saved", "address": "0x8", "detail": "gone"}));
+    // Nothing says its type but the value itself.
+    assert_eq!(values[19], &json!({"kind": "int", "type": "long", "int": 1}));
+}
+
+#[test]
+fn info_conforms() {
+    let registers = [(crate::arch::Arch::X86_64.pc(), 0x401000)];
+    let image = crate::image::test_core::CoreBuilder::new(crate::arch::Arch::X86_64)
+        .thread(7, 11, &registers)
+        .fault(11, 1, 8)
+        .load(0x1000, 6, &[0; 64], 0x1000)
+        .open();
+    let counts = documents::Counts {
+        modules: 3,
+        modules_missing: 1,
+        without_debug_info: 2,
+        mapped_bytes: 0x1000,
+        saved_bytes: 64,
+    };
+    let document = check("obit.info/1", documents::info(&image, &[("entry", 0x401000)], counts, &notes()));
+    assert_eq!(document["signal"]["address"], "0x8");
+    assert_eq!((&document["threads"], &document["saved_bytes"]), (&json!(1), &json!(64)));
+    assert_eq!(document["auxv"], json!({"entry": "0x401000"}));
+}
+
+#[test]
+fn the_other_documents_conform() {
+    let types = testing::types();
+    let int = testing::int(&types);
+    let stack = testing::trace(&[("main", 4, false)]);
+    let module = |id| testing::module(id);
+    let thread = testing::thread(7);
+    let idle = crate::image::ThreadState { crashed: false, signal: None, name: None, ..testing::thread(8) };
+    let rows = [(&thread, Some(stack.frames[0].clone())), (&idle, None)];
+    let document = check("obit.threads/1", documents::threads(&rows, &types, &module, &notes()));
+    assert_eq!(document["threads"][0]["frame"]["function"], "main");
+
+    let row = |file, debug| ModuleRow {
+        id: ModuleId(0),
+        path: "/bin/w".to_owned(),
+        start: RunAddr(0x1000),
+        end: RunAddr(0x2000),
+        bias: Bias(0x1000),
+        build_id: Some(vec![1, 0xab]),
+        is_executable: true,
+        file,
+        debug,
+        looked_in: vec!["/usr/lib/debug/.build-id/01/ab.debug".to_owned()],
+    };
+    let mismatch = FileStatus::Mismatch { path: "/bin/w".into(), build_id: Some(vec![2]), used: false };
+    let modules = [
+        row(FileStatus::Found("/bin/w".into()), DebugStatus::Separate("/d".into())),
+        row(FileStatus::InMemory, DebugStatus::SymbolsOnly),
+        row(FileStatus::Missing, DebugStatus::Missing),
+        ModuleRow { build_id: None, ..row(mismatch, DebugStatus::InFile) },
+    ];
+    let document = check("obit.modules/1", documents::modules(&modules, &[]));
+    assert_eq!(document["modules"][3]["file_build_id"], "02");
+
+    let mapping = Mapping {
+        start: RunAddr(0x1000),
+        end: RunAddr(0x2000),
+        flags: 5,
+        saved: 16,
+        file: Some(("/bin/w".to_owned(), 0x1000)),
+    };
+    let anonymous = Mapping { file: None, flags: 0, ..mapping.clone() };
+    let document = check("obit.maps/1", documents::maps(&[mapping, anonymous], &[]));
+    assert_eq!(document["mappings"][0]["permissions"], "r-x");
+
+    let registers = [
+        RegisterRow { name: "rax".to_owned(), bytes: Some(vec![0x34, 0x12, 0, 0, 0, 0, 0, 0]) },
+        RegisterRow { name: "rbx".to_owned(), bytes: None },
+    ];
+    let document = check("obit.registers/1", documents::registers(7, 0, &registers, &[]));
+    assert_eq!(document["registers"], json!([{"name": "rax", "value": "0x1234"}, {"name": "rbx", "value": null}]));
+
+    for value in every_value(&types, int) {
+        check("obit.print/1", documents::print("x", &types, &value, &notes()));
+    }
+    let document = check("obit.ptype/1", documents::ptype(&types, int, "int", &[]));
+    assert_eq!((&document["type"], &document["size"]), (&json!("int"), &json!(4)));
+    let enumerators = vec![("A".into(), 1), ("B".into(), -2)];
+    let color = testing::named(
+        &types,
+        "color",
+        4,
+        TypeKind::Enum { signed: true, scoped: false, enumerators, underlying: None },
+    );
+    let document = check("obit.ptype/1", documents::ptype(&types, color, "enum color {A = 1, B = -2}", &[]));
+    assert_eq!(document["enumerators"][1], json!({"name": "B", "value": -2}));
+
+    let address = RunAddr(0x1000);
+    let missing = Err(ReadError { address, reason: MissingReason::NotSaved });
+    let units = [
+        MemoryRow { address, symbol: Some(("main".to_owned(), 4)), bytes: Ok(vec![1, 2]), text: "0x0201".to_owned() },
+        MemoryRow { address, symbol: None, bytes: missing, text: String::new() },
+    ];
+    let document = check("obit.memory/1", documents::memory(&units, 'x', 2, &[]));
+    assert_eq!(document["units"][1], json!({"address": "0x1000", "bytes": null, "why": "not-saved"}));
+
+    let lines = [(3, "int main() {".to_owned())];
+    check("obit.list/1", documents::list("/src/w.c", "/src/w.c", Some(3), &lines, &[]));
+}
+
+#[test]
+fn every_document_has_a_schema_under_both_names() {
+    for name in names() {
+        let short = name.trim_start_matches("obit.").trim_end_matches("/1");
+        assert_eq!(one(name), one(short));
+        let schema: Json = serde_json::from_str(&one(name).unwrap()).unwrap();
+        assert_eq!(schema["properties"]["schema"], json!({ "const": name }));
+    }
+    let all: Json = serde_json::from_str(&all()).unwrap();
+    assert_eq!(all.as_object().unwrap().len(), names().len());
+    assert_eq!(one("nothing"), None);
+}
+
+#[test]
+fn the_check_finds_what_is_wrong() {
+    let schema = schema_of("obit.list/1").unwrap();
+    let wrong = json!({"schema": "obit.list/2", "notes": 3, "file": null, "lines": [{"line": "x"}], "extra": 1});
+    let mut found = Vec::new();
+    problems(&schema, &schema, &wrong, "", &mut found);
+    assert!(found.len() >= 6, "{found:?}");
+}

@@ -223,10 +223,12 @@ pub struct Limits {
     pub items: usize,
     /// Bytes of one string.
     pub string: usize,
+    /// Show what pointers lead to. Text does not: gdb's users dereference what they want to see.
+    pub follow: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 4, items: 64, string: 1024 }
+        Limits { depth: 4, items: 64, string: 1024, follow: true }
     }
 }

@@ -44,7 +44,9 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 *string = self.c_string(place, unit);
             }
             TypeKind::Struct(content) if content.declaration => {}
-            _ if nest < self.decoder.limits.depth && self.nodes > 0 => *pointee = self.follow(place, target, nest),
+            _ if self.decoder.limits.follow && nest < self.decoder.limits.depth && self.nodes > 0 => {
+                *pointee = self.follow(place, target, nest)
+            }
             _ => {}
         }
         Ok(pointer)
