@@ -14,7 +14,7 @@ use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
 use crate::report::source::Sources;
-use crate::session::{Session, Trace, Variable};
+use crate::session::{Session, Trace};
 use crate::unwind::StackEnd;
 use crate::value::Limits;
 

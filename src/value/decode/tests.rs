@@ -181,7 +181,7 @@ fn hostile_arrays_end() {
         id = types.table.make(array(id, Count::Fixed(u64::MAX)));
     }
     let memory = Bytes(vec![(0x1000, vec![0; 16])]);
-    let limits = Limits { depth: usize::MAX, items: usize::MAX, string: usize::MAX };
+    let limits = Limits { depth: usize::MAX, items: usize::MAX, string: usize::MAX, ..Limits::default() };
     let _ = decode(&types, &memory, limits, &AT, id);
     let ints = types.table.make(array(types.int, Count::Fixed(1 << 60)));
     let value = decode(&types, &memory, limits, &AT, ints);
