@@ -163,6 +163,11 @@ impl Fixture {
         Fixture::damaged(name, |_| {})
     }
 
+    pub(crate) fn at(path: &std::path::Path) -> Fixture {
+        let file = object::File::parse(&*std::fs::read(path).unwrap().leak()).unwrap();
+        Fixture::of(file)
+    }
+
     /// The program with the bytes of its debug information changed.
     pub(crate) fn damaged(name: &str, damage: impl FnOnce(&mut [u8])) -> Fixture {
         let mut bytes = std::fs::read(path(name)).unwrap();
@@ -172,7 +177,10 @@ impl Fixture {
             section.file_range().unwrap()
         };
         damage(&mut bytes[range.0 as usize..(range.0 + range.1) as usize]);
-        let file = object::File::parse(&*bytes.leak()).unwrap();
+        Fixture::of(object::File::parse(&*bytes.leak()).unwrap())
+    }
+
+    fn of(file: object::File<'static>) -> Fixture {
         let units = Arc::new(TestUnits::new(&file));
         let types = TypeTable::new(Arc::new(DwarfTypes::new(units.clone())));
         let segments = file.segments().map(|segment| {
