@@ -163,11 +163,6 @@ impl Fixture {
         Fixture::damaged(name, |_| {})
     }
 
-    pub(crate) fn at(path: &std::path::Path) -> Fixture {
-        let file = object::File::parse(&*std::fs::read(path).unwrap().leak()).unwrap();
-        Fixture::of(file)
-    }
-
     /// The program with the bytes of its debug information changed.
     pub(crate) fn damaged(name: &str, damage: impl FnOnce(&mut [u8])) -> Fixture {
         let mut bytes = std::fs::read(path(name)).unwrap();

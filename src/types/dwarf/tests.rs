@@ -241,7 +241,7 @@ fn damaged_debug_information() {
         random
     };
     for program in ["c-gcc-5", "c-gcc-2", "c-clang-4", "cpp-gcc-5", "cpp-gcc-4-units", "cpp-clang-5", "rust-5"] {
-        for _ in 0..std::env::var("ROUNDS").map_or(12, |n| n.parse().unwrap()) {
+        for _ in 0..12 {
             let fixture = Fixture::damaged(program, |bytes| {
                 for _ in 0..1 + next() % 40 {
                     let at = 12 + next() as usize % (bytes.len() - 12);
@@ -259,87 +259,4 @@ fn damaged_debug_information() {
             }
         }
     }
-}
-
-#[test]
-#[ignore]
-fn adhoc_dump() {
-    use std::fmt::Write;
-    let path = std::env::var("DUMP").unwrap();
-    let start = std::time::Instant::now();
-    let fixture = Fixture::at(std::path::Path::new(&path));
-    eprintln!("open {:?} {} entries", start.elapsed(), fixture.all.len());
-    let start = std::time::Instant::now();
-    let mut out = String::new();
-    let mut seen = std::collections::HashSet::new();
-    for id in &fixture.all {
-        let definition = fixture.types.get(*id);
-        let TypeKind::Struct(content) = &definition.kind else { continue };
-        let Some(name) = &definition.name else { continue };
-        if content.declaration || !seen.insert(name.clone()) {
-            continue;
-        }
-        let _ = writeln!(out, "T {name} {}", definition.size.unwrap_or(0));
-        for member in &content.members {
-            let bit = match (&member.offset, member.bits) {
-                (_, Some((bit, _))) => bit as i64,
-                (crate::types::MemberOffset::Bytes(bytes), _) => *bytes as i64 * 8,
-                _ => -1,
-            };
-            let _ = writeln!(
-                out,
-                "  {} {} {} {}",
-                member.name.as_deref().unwrap_or("-"),
-                bit,
-                member.bits.map_or(0, |b| b.1),
-                fixture.types.name(member.type_id)
-            );
-        }
-    }
-    eprintln!("types {:?} {}", start.elapsed(), seen.len());
-    std::fs::write(std::env::var("OUT").unwrap(), out).unwrap();
-}
-
-#[test]
-#[ignore]
-fn adhoc_go() {
-    let fixture = Fixture::at(std::path::Path::new("/tmp/ty/go/g"));
-    for name in ["G", "P", "K", "S", "Sl", "Ar", "U"] {
-        let (address, id) = fixture.variables[&format!("main.{name}")];
-        let value = decoder(&fixture).value(&Place::Memory(address), id);
-        println!(
-            "== {name}\n{}\n{}\n{}",
-            fixture.types.name(id),
-            printed(&fixture.types, &value),
-            type_text(&fixture.types, id)
-        );
-    }
-}
-
-#[test]
-#[ignore]
-fn adhoc_bench() {
-    println!(
-        "Value {} Field {} Kind {}",
-        size_of::<crate::value::Value>(),
-        size_of::<crate::value::Field>(),
-        size_of::<ValueKind>()
-    );
-    let fixture = Fixture::open("c-gcc-5");
-    let decoder = Decoder { limits: Limits::default(), symbols: None, ..decoder(&fixture) };
-    for name in ["vol", "holes", "first", "outer", "numbers", "db", "bits", "alias", "string"] {
-        let (address, id) = fixture.variables[name];
-        let start = std::time::Instant::now();
-        for _ in 0..100_000 {
-            std::hint::black_box(decoder.value(&Place::Memory(address), id));
-        }
-        println!("{name} {:?}", start.elapsed() / 100_000);
-    }
-    let (address, id) = fixture.variables["outer"];
-    let value = decoder.value(&Place::Memory(address), id);
-    let start = std::time::Instant::now();
-    for _ in 0..100_000 {
-        std::hint::black_box(value_text(&fixture.types, &value));
-    }
-    println!("text {:?}", start.elapsed() / 100_000);
 }
