@@ -2,7 +2,7 @@
 
 use crate::arch::Arch;
 use crate::types::{Language, Type, TypeId, TypeKind, TypeTable};
-use crate::value::float::{FloatFormat, float_text};
+use crate::value::float::{FloatFormat, FloatText};
 
 /// A number with its type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -177,7 +177,7 @@ pub fn from_bytes(types: &TypeTable, id: TypeId, bytes: &[u8], arch: Arch) -> Op
     wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
     if let TypeKind::Float = definition.kind {
         let format = FloatFormat::of_type(bytes.len() as u64, definition.name.as_deref().unwrap_or(""), arch)?;
-        return Some(Number::Float(float_text(u128::from_le_bytes(wide), format).0));
+        return Some(Number::Float(FloatText { bits: u128::from_le_bytes(wide), format }.value()));
     }
     Some(Number::int(i128::from_le_bytes(wide), (bytes.len() as u64, signed)))
 }

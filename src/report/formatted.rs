@@ -6,7 +6,7 @@
 
 use super::value_text::value_text;
 use crate::types::{TypeId, TypeTable};
-use crate::value::float::{FloatFormat, float_text};
+use crate::value::float::{FloatFormat, FloatText};
 use crate::value::{Value, ValueKind};
 
 /// The letters.
@@ -56,8 +56,8 @@ pub fn number_text(bits: Bits, letter: char, padded: bool, symbol: &dyn Fn(u64) 
             Some(symbol) => format!("{value:#x} {symbol}"),
             None => format!("{value:#x}"),
         },
-        'f' if size == 4 => float_text(value.into(), FloatFormat::Single).1,
-        'f' if size == 8 => float_text(value.into(), FloatFormat::Double).1,
+        'f' if size == 4 => FloatText { bits: value.into(), format: FloatFormat::Single }.to_string(),
+        'f' if size == 8 => FloatText { bits: value.into(), format: FloatFormat::Double }.to_string(),
         'f' => bits.signed().to_string(),
         _ => format!("{value:#x}"),
     }
@@ -138,10 +138,10 @@ fn write(out: &mut String, form: &Form<'_>, value: &Value) {
         ValueKind::Char { code, .. } => form.integer(out, id, (*code).into(), false),
         ValueKind::Bool(raw) => form.integer(out, id, (*raw).into(), false),
         ValueKind::Float { value, text } => match (form.letter, form.size(id)) {
-            ('f' | 's', _) => *out += text,
+            ('f' | 's', _) => *out += &text.to_string(),
             (_, 4) => form.integer(out, id, (*value as f32).to_bits().into(), true),
             (_, 8) => form.integer(out, id, value.to_bits().into(), true),
-            _ => *out += text,
+            _ => *out += &text.to_string(),
         },
         ValueKind::Pointer { address: Some(address), reference: false, .. } if form.letter != 's' => {
             form.integer(out, id, address.0.into(), false);

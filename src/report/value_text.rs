@@ -127,9 +127,9 @@ impl<'a> Writer<'a> {
             ValueKind::Bool(1) => self.out.push_str("true"),
             ValueKind::Bool(other) => self.display(other),
             ValueKind::Enum { value, .. } => self.enumeration(definition, *value),
-            ValueKind::Float { text, .. } => self.out.push_str(text),
+            ValueKind::Float { text, .. } => self.display(text),
             ValueKind::Pointer { address, reference, symbol, string, pointee } => {
-                if let TypeKind::Function { .. } = definition.kind {
+                if matches!(definition.kind, TypeKind::Function { .. }) && definition.language != Language::Go {
                     let _ = write!(self.out, "{{{}}} ", self.types.name(value.type_id));
                 }
                 match address {

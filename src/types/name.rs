@@ -58,8 +58,11 @@ impl Speller<'_, '_> {
         let definition = (self.lookup)(id);
         let definition = definition.as_ref();
         match &definition.kind {
+            // g++ names its vtable's element type, a pointer; nobody else in C or C++ names one.
             TypeKind::Pointer { target } => match &definition.name {
-                Some(name) if !self.definitions => join(name, &declarator),
+                Some(name) if !self.definitions && matches!(definition.language, Language::Rust | Language::Go) => {
+                    join(name, &declarator)
+                }
                 _ if definition.language == Language::Rust => {
                     join(&format!("*mut {}", self.declare(*target, String::new(), depth + 1)), &declarator)
                 }
@@ -181,7 +184,11 @@ impl Speller<'_, '_> {
                 self.declare(inner, join(&format!(" {words}"), &declarator), depth + 1)
             }
             TypeKind::Qualified { .. } => join("...", &declarator),
-            _ => format!("{words} {}", self.declare(inner, declarator, depth + 1)),
+            _ => {
+                let name = self.declare(inner, declarator, depth + 1);
+                // A constant array of constant elements is said to be constant once.
+                if name.starts_with(&format!("{words} ")) { name } else { format!("{words} {name}") }
+            }
         }
     }
 }

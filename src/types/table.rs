@@ -138,14 +138,22 @@ impl TypeTable {
     /// The type under typedefs and qualifiers, completed where it was only declared. Bounded: a cycle of typedefs
     /// ends where it is cut.
     pub fn strip(&self, id: TypeId) -> TypeId {
+        self.stripped(id).0
+    }
+
+    /// The same with its definition.
+    pub fn stripped(&self, id: TypeId) -> (TypeId, &Type) {
         let mut id = id;
+        let mut definition = self.get(id);
         for _ in 0..64 {
-            match self.get(id).kind {
-                TypeKind::Typedef { target } | TypeKind::Qualified { target, .. } => id = target,
-                _ => break,
-            }
+            let (TypeKind::Typedef { target } | TypeKind::Qualified { target, .. }) = definition.kind else { break };
+            id = target;
+            definition = self.get(id);
         }
-        self.complete(id)
+        match self.complete(id) {
+            complete if complete == id => (id, definition),
+            complete => (complete, self.get(complete)),
+        }
     }
 
     /// The type's name in its language's spelling, derived types included (`struct node *`, `const char *`,

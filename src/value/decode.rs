@@ -18,7 +18,7 @@ use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::DieRef;
-use crate::types::{Type, TypeId, TypeKind, TypeTable};
+use crate::types::{Language, Type, TypeId, TypeKind, TypeTable};
 use crate::value::location::Expression;
 
 /// Values that one variable may consist of.
@@ -82,7 +82,7 @@ impl Decoder<'_> {
     }
 
     fn size_within(&self, type_id: TypeId, depth: usize) -> Result<u64, Absent> {
-        let stripped = self.types.get(self.types.strip(type_id));
+        let (_, stripped) = self.types.stripped(type_id);
         if let Some(size) = stripped.size {
             return Ok(size);
         }
@@ -181,8 +181,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         self.nodes -= 1;
         self.recursion += 1;
-        let stripped = self.decoder.types.strip(type_id);
-        let definition = self.decoder.types.get(stripped);
+        let (stripped, definition) = self.decoder.types.stripped(type_id);
         let kind = self.kind(source, stripped, definition, nest);
         self.recursion -= 1;
         Value { type_id, kind: kind.unwrap_or_else(ValueKind::Absent) }
@@ -217,6 +216,12 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             TypeKind::Struct(content) => self.structure(source, stripped, definition, content, nest),
             TypeKind::Array { element, count, stride, .. } => {
                 self.array(source, definition, *element, count, *stride, nest)
+            }
+            // A Go function value points to its closure, whose first word is the code's address.
+            TypeKind::Function { method: None, .. } if definition.language == Language::Go => {
+                let address = RunAddr(self.bits(source, self.decoder.arch.address_size() as u64)? as u64);
+                let symbol = if address.0 == 0 { None } else { self.symbol(address) };
+                Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string: None, pointee: None })
             }
             TypeKind::Function { .. } => {
                 let address = source.address().ok_or_else(|| Absent::new(AbsentReason::Corrupt))?;

@@ -4,6 +4,8 @@
 //! (gdb 13, `floatformat_printf_format` in gdb/target-float.c), so 9 digits for binary32, 17 for binary64, 21 for
 //! x87's 80 bits and 36 for binary128. It is exactly rounded, half to even, as glibc's printf is.
 
+use std::fmt;
+
 use crate::arch::Arch;
 
 /// A binary floating-point format (IEEE 754-2019, section 3.4; x87: Intel SDM volume 1, section 4.2.2).
@@ -116,39 +118,68 @@ fn take_apart(bits: u128, format: FloatFormat) -> Parts {
     Parts::Finite { negative, significand, exponent: biased.max(1) as i32 - bias - point }
 }
 
-/// The number as gdb prints it, and as the nearest binary64. `bits` holds the format's bits, little-endian.
-pub fn float_text(bits: u128, format: FloatFormat) -> (f64, String) {
-    let sign = |negative| if negative { "-" } else { "" };
-    match take_apart(bits, format) {
-        Parts::Invalid => (f64::NAN, "<invalid float value>".to_owned()),
-        Parts::Infinite { negative } => {
-            (if negative { f64::NEG_INFINITY } else { f64::INFINITY }, format!("{}inf", sign(negative)))
-        }
-        Parts::Nan { negative, fraction } => {
-            // gdb prints x87's payload with the integer bit.
-            let payload = if format == FloatFormat::X87 { fraction | 1 << 63 } else { fraction };
-            (f64::NAN, format!("{}nan(0x{payload:x})", sign(negative)))
-        }
-        Parts::Finite { negative, significand, exponent } => {
-            let value = match format {
-                FloatFormat::Single => f64::from(f32::from_bits(bits as u32)),
-                FloatFormat::Double => f64::from_bits(bits as u64),
-                _ => {
-                    let (digits, power) = exact_digits(significand, exponent, 40);
-                    let text = format!("{}{digits}e{}", sign(negative), power - digits.len() as i64 + 1);
-                    text.parse().unwrap_or(f64::NAN)
-                }
-            };
-            let (digits, power) = match format {
-                FloatFormat::Single | FloatFormat::Double => binary64_digits(value.abs(), format.digits()),
-                _ => exact_digits(significand, exponent, format.digits()),
-            };
-            (value, general(negative, &digits, power, format.digits()))
+/// A number that is written when it is displayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FloatText {
+    /// The format's bits, little-endian.
+    pub bits: u128,
+    /// How to read them.
+    pub format: FloatFormat,
+}
+
+impl From<f64> for FloatText {
+    fn from(value: f64) -> FloatText {
+        FloatText { bits: value.to_bits().into(), format: FloatFormat::Double }
+    }
+}
+
+impl fmt::Display for FloatText {
+    /// As gdb prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = |negative| if negative { "-" } else { "" };
+        match take_apart(self.bits, self.format) {
+            Parts::Invalid => f.write_str("<invalid float value>"),
+            Parts::Infinite { negative } => write!(f, "{}inf", sign(negative)),
+            Parts::Nan { negative, fraction } => {
+                // gdb prints x87's payload with the integer bit.
+                let payload = if self.format == FloatFormat::X87 { fraction | 1 << 63 } else { fraction };
+                write!(f, "{}nan(0x{payload:x})", sign(negative))
+            }
+            Parts::Finite { negative, significand, exponent } => {
+                let count = self.format.digits();
+                let (digits, power) = match self.format {
+                    FloatFormat::Single | FloatFormat::Double => binary64_digits(self.value().abs(), count),
+                    _ => exact_digits(significand, exponent, count),
+                };
+                f.write_str(&general(negative, &digits, power, count))
+            }
         }
     }
 }
 
-/// How much dearer than an ordinary value the conversion is: far exponents of wide formats need long arithmetic.
+impl FloatText {
+    /// As binary64, rounded from wider formats.
+    pub fn value(self) -> f64 {
+        match self.format {
+            FloatFormat::Single => return f64::from(f32::from_bits(self.bits as u32)),
+            FloatFormat::Double => return f64::from_bits(self.bits as u64),
+            _ => {}
+        }
+        match take_apart(self.bits, self.format) {
+            Parts::Invalid | Parts::Nan { .. } => f64::NAN,
+            Parts::Infinite { negative: false } => f64::INFINITY,
+            Parts::Infinite { negative: true } => f64::NEG_INFINITY,
+            Parts::Finite { negative, significand, exponent } => {
+                // In two steps, as 2^exponent alone may be out of binary64's range.
+                let half = exponent / 2;
+                let value = significand as f64 * 2f64.powi(half) * 2f64.powi(exponent - half);
+                if negative { -value } else { value }
+            }
+        }
+    }
+}
+
+/// How much dearer than an ordinary value the text is: far exponents of wide formats need long arithmetic.
 pub fn float_cost(bits: u128, format: FloatFormat) -> usize {
     match take_apart(bits, format) {
         Parts::Finite { exponent, .. } => (exponent.unsigned_abs() as usize / 512).pow(2) / 2,
@@ -309,7 +340,7 @@ mod tests {
     use super::*;
 
     fn check(bits: u128, format: FloatFormat, text: &str) {
-        assert_eq!(float_text(bits, format).1, text);
+        assert_eq!(FloatText { bits, format }.to_string(), text);
     }
 
     #[test]
@@ -348,6 +379,7 @@ mod tests {
         check(0x3c00, FloatFormat::Half, "1");
         check(0x3555, FloatFormat::Half, "0.33325");
         check(0x3f80, FloatFormat::Bfloat16, "1");
-        assert_eq!(float_text(0x3fff_8ccc_cccc_cccc_cccd, FloatFormat::X87).0, 1.1);
+        assert_eq!(FloatText { bits: 0x3fff_8ccc_cccc_cccc_cccd, format: FloatFormat::X87 }.value(), 1.1);
+        assert_eq!(FloatText { bits: 0x3555, format: FloatFormat::Half }.value(), 0.333251953125);
     }
 }

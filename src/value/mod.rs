@@ -8,6 +8,7 @@ mod tls;
 
 use crate::addr::RunAddr;
 use crate::types::{Name, TypeId};
+use crate::value::float::FloatText;
 
 /// Why there is no value. The words are the contract's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -144,8 +145,9 @@ pub enum ValueKind {
     Float {
         /// As binary64 (rounded from wider formats).
         value: f64,
-        /// In decimal with as many digits as the format needs (gdb's `%g` with 9, 17, 18 digits), also `nan`, `inf`.
-        text: String,
+        /// In decimal with as many digits as the format needs (gdb's `%g` with 9, 17, 21, 36 digits), also `nan`,
+        /// `inf`: made when it is displayed.
+        text: FloatText,
     },
     /// A pointer or (with `reference`) a reference.
     Pointer {

@@ -274,7 +274,8 @@ impl Loader<'_> {
         let method = Method { has_this, is_virtual: entry.is_virtual(), artificial, access: entry.access() };
         Type {
             name: name.map(Name::into_owned),
-            size: None,
+            // Go's function values have one: they are pointers.
+            size: entry.unsigned(dw::DW_AT_byte_size),
             language: unit.language,
             kind: TypeKind::Function {
                 result: result.map(|die| self.table.of_die(die)),

@@ -172,7 +172,10 @@ impl Fixture {
             section.file_range().unwrap()
         };
         damage(&mut bytes[range.0 as usize..(range.0 + range.1) as usize]);
-        let file = object::File::parse(&*bytes.leak()).unwrap();
+        Fixture::of(object::File::parse(&*bytes.leak()).unwrap())
+    }
+
+    fn of(file: object::File<'static>) -> Fixture {
         let units = Arc::new(TestUnits::new(&file));
         let types = TypeTable::new(Arc::new(DwarfTypes::new(units.clone())));
         let segments = file.segments().map(|segment| {

@@ -107,7 +107,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     fn member(&mut self, source: Source<'_>, member: &'d Member, nest: usize) -> Value {
         let type_id = member.type_id;
         if let Some((start, width)) = member.bits {
-            let stripped = self.decoder.types.get(self.decoder.types.strip(type_id));
+            let (_, stripped) = self.decoder.types.stripped(type_id);
             let kind = match self.bit_field(source, start, width) {
                 Ok(bits) => self.integer(stripped, bits, width as u32),
                 Err(absent) => ValueKind::Absent(absent),
@@ -208,7 +208,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         nest: usize,
     ) -> Result<ValueKind, Absent> {
         let types = self.decoder.types;
-        let stripped = types.get(types.strip(element));
+        let (_, stripped) = types.stripped(element);
         let c_family = matches!(definition.language, Language::C | Language::Cpp | Language::Other);
         let character = match stripped.kind {
             TypeKind::Char { unicode: false, .. } if c_family && stripped.size == Some(1) => Some(1),

@@ -29,8 +29,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         let ValueKind::Pointer { symbol, string, pointee, .. } = &mut pointer else { return Ok(pointer) };
         *symbol = self.symbol(address);
-        let stripped = self.decoder.types.strip(target);
-        let known = self.decoder.types.get(stripped);
+        let (_, known) = self.decoder.types.stripped(target);
         let place = RunAddr(self.decoder.arch.strip_pointer(address.0));
         match &known.kind {
             TypeKind::Void
@@ -74,11 +73,10 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
 
     /// What is at `place`, unless it is being decoded already.
     fn follow(&mut self, place: RunAddr, target: TypeId, nest: usize) -> Option<Box<Value>> {
-        let stripped = self.decoder.types.strip(target);
+        let (stripped, known) = self.decoder.types.stripped(target);
         if self.path.contains(&(place, stripped)) {
             return Some(Box::new(Value { type_id: target, kind: ValueKind::Elided }));
         }
-        let known = self.decoder.types.get(stripped);
         // Structures put themselves on the path.
         let entered = !matches!(known.kind, TypeKind::Struct(_));
         if entered {

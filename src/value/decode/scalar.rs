@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Decoder, Run, Source, no_size};
 use crate::types::{Count, Name, Type, TypeId, TypeKind};
-use crate::value::float::{FloatFormat, float_cost, float_text};
+use crate::value::float::{FloatFormat, FloatText, float_cost};
 use crate::value::{Absent, AbsentReason, Field, PlaceBytes, Value, ValueKind};
 
 /// How many elements, as the type says or the frame has it; `None` where neither does.
@@ -105,9 +105,11 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let format = FloatFormat::of_type(size, name, self.decoder.arch)
             .ok_or_else(|| Absent::because(AbsentReason::Unsupported, format!("a float of {size} bytes")))?;
         let bits = self.bits(source, format.size() as u64)?;
-        self.nodes = self.nodes.saturating_sub(float_cost(bits, format));
-        let (value, text) = float_text(bits, format);
-        Ok(ValueKind::Float { value, text })
+        if format.size() > 8 {
+            self.nodes = self.nodes.saturating_sub(float_cost(bits, format));
+        }
+        let text = FloatText { bits, format };
+        Ok(ValueKind::Float { value: text.value(), text })
     }
 
     /// Two fields, `real` and `imag`.
