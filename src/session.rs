@@ -12,6 +12,7 @@ use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
 use crate::memory::Memory;
+pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
 use crate::module::{ModuleId, ModuleMap, SearchOptions};
@@ -43,15 +44,6 @@ pub struct Frame {
     pub module_offset: Option<FileAddr>,
     /// Function and line.
     pub code: Arc<Code>,
-}
-
-/// What a variable is to its function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Role {
-    /// A parameter.
-    Argument,
-    /// A local.
-    Local,
 }
 
 /// A variable with its value in a frame.
@@ -354,11 +346,7 @@ impl crate::value::decode::Symbols for Session {
 }
 
 impl crate::value::decode::DynamicEvaluator for Context<'_> {
-    fn evaluate(
-        &self,
-        expression: &crate::value::location::Expression,
-        object: Option<RunAddr>,
-    ) -> Result<u64, Absent> {
+    fn evaluate(&self, expression: &crate::module::Expression, object: Option<RunAddr>) -> Result<u64, Absent> {
         self.evaluate_expression(expression, object)
     }
 

@@ -6,9 +6,9 @@ use crate::arch::{Arch, Registers};
 use crate::expr::{Named, Scope};
 use crate::image::ThreadState;
 use crate::memory::Memory;
+use crate::module::Expression;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
-use crate::value::location::Expression;
 use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.

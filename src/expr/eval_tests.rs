@@ -159,7 +159,7 @@ impl Scope for Fake {
             _ => None,
         }
     }
-    fn computed(&self, _: &crate::value::location::Expression, _: RunAddr) -> Result<u64, Absent> {
+    fn computed(&self, _: &crate::module::Expression, _: RunAddr) -> Result<u64, Absent> {
         Err(Absent::new(AbsentReason::Unsupported))
     }
     fn names(&self) -> Vec<String> {

@@ -18,8 +18,8 @@ pub use eval::{Evaluated, evaluate, resolve_type};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
+use crate::module::Expression;
 use crate::types::{Language, TypeId, TypeTable};
-use crate::value::location::Expression;
 use crate::value::{Absent, Place};
 
 /// Bytes of an expression's text.

@@ -18,3 +18,17 @@ pub struct DieRef {
     /// Bytes from the unit header's start.
     pub offset: u32,
 }
+
+/// A DWARF expression together with the unit whose encoding, address table and base types it uses.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// The operations.
+    pub bytes: &'static [u8],
+    /// Any DIE of the unit (its offset is not used).
+    pub unit: DieRef,
+}
+
+/// A type, by its slot in the session's [`TypeTable`](crate::types::TypeTable). Equal ids are equal types; different
+/// ids may be too (two units' copies of one definition).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TypeId(pub(crate) u32);

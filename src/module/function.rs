@@ -6,9 +6,7 @@ use gimli::{AttributeValue, DebuggingInformationEntry, DwAt};
 
 use super::skim::die_ranges;
 use super::unit::{Unit, Units};
-use super::{DieRef, R};
-use crate::session::Role;
-use crate::types::TypeId;
+use super::{DieRef, R, TypeId};
 
 /// Scopes, variables and call sites that one function may have. The largest seen in real programs is under 100,000.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -62,6 +60,15 @@ pub struct Scope {
     variables: OnceLock<Vec<Arc<VariableDeclaration>>>,
 }
 
+/// What a variable is to its function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Role {
+    /// A parameter.
+    Argument,
+    /// A local.
+    Local,
+}
+
 /// A parameter or local as declared.
 pub struct VariableDeclaration {
     /// Its DIE in the concrete function.
@@ -101,6 +108,9 @@ pub enum LocationSource {
     /// DW_AT_const_value as a string.
     String(&'static [u8]),
 }
+
+/// One call of a chain: the calling function and which of its call sites.
+pub type Link = (Arc<Function>, usize);
 
 /// A call.
 pub struct CallSite {

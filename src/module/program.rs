@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
-use super::function::{Function, ScopeKind, each_origin};
+use super::Language;
+use super::function::{Function, Link, ScopeKind, each_origin};
 use super::names::components;
 use super::unit::{Unit, Units};
 use super::units::DebugInfo;
 use super::{DieRef, Module, ModuleId, ModuleMap, R};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::demangle;
-use crate::types::Language;
 
 /// What is at a code address: one of the functions (inlined ones too) that a machine frame stands in.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,8 @@ pub struct Program {
     pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
 
-/// What [`recover`](crate::value::recover) found.
-type ChainResult = Result<Arc<[crate::value::recover::Link]>, crate::value::Absent>;
+/// A chain, or why there is none.
+type ChainResult = Result<Arc<[Link]>, &'static str>;
 
 impl Program {
     /// Over the modules of a process.

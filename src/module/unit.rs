@@ -6,8 +6,7 @@ use gimli::{DebuggingInformationEntry, UnitOffset};
 
 use super::lines::LineTable;
 use super::skim::Skim;
-use super::{DieRef, ModuleId, R, UnitId};
-use crate::types::Language;
+use super::{DieRef, Language, ModuleId, R, UnitId};
 
 /// Whose code generator made a unit, as far as its habits matter here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,45 +8,18 @@ pub mod dwarf;
 pub mod name;
 pub mod table;
 
-pub use table::{TypeId, TypeTable};
+pub use crate::module::TypeId;
+pub use table::TypeTable;
 
 use std::borrow::Cow;
 
 use crate::module::DieRef;
-use crate::value::location::Expression;
+use crate::module::Expression;
+pub use crate::module::Language;
 
 /// A member's or enumerator's name. Borrowed from the string section wherever that is UTF-8, so that a value's fields
 /// cost no allocation.
 pub type Name = Cow<'static, str>;
-
-/// The source language of a type or a function, as far as printing differs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
-pub enum Language {
-    /// C, any version (and assembly).
-    #[default]
-    C,
-    /// C++, any version.
-    Cpp,
-    /// Rust.
-    Rust,
-    /// Go.
-    Go,
-    /// Something else.
-    Other,
-}
-
-impl Language {
-    /// `c`, `c++`, `rust`, `go`; `None` for others.
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Language::C => Some("c"),
-            Language::Cpp => Some("c++"),
-            Language::Rust => Some("rust"),
-            Language::Go => Some("go"),
-            Language::Other => None,
-        }
-    }
-}
 
 /// A type's definition.
 #[derive(Clone, Debug)]

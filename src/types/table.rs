@@ -4,12 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::{Language, Type, TypeKind};
-use crate::module::DieRef;
-
-/// A type, by its slot in the [`TypeTable`]. Equal ids are equal types; different ids may be too (two units'
-/// copies of one definition).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct TypeId(u32);
+use crate::module::{DieRef, TypeId};
 
 /// Supplies definitions. One implementation reads DWARF, another (later) a snapshot's table.
 pub trait TypeProvider: Send + Sync {

@@ -18,8 +18,8 @@ use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::DieRef;
+use crate::module::Expression;
 use crate::types::{Language, Type, TypeId, TypeKind, TypeTable};
-use crate::value::location::Expression;
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;

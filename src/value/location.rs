@@ -14,10 +14,10 @@ use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::{Arch, DwarfRegister, RegisterState};
 use crate::memory::Memory;
-use crate::module::DieRef;
 use crate::module::function::{LocationSource, VariableDeclaration};
 use crate::module::program::{CodeInfo, Program};
 use crate::module::unit::{Unit, Units};
+use crate::module::{DieRef, Expression};
 use crate::unwind::MachineFrame;
 
 /// Operations that one expression may run.
@@ -26,15 +26,6 @@ const MAX_OPERATIONS: u32 = 10_000;
 const MAX_NESTING: u32 = 24;
 /// Bytes that a place put together from pieces may have.
 const MAX_PLACE_BYTES: u64 = 1 << 20;
-
-/// A DWARF expression together with the unit whose encoding, address table and base types it uses.
-#[derive(Clone, Debug)]
-pub struct Expression {
-    /// The operations.
-    pub bytes: &'static [u8],
-    /// Any DIE of the unit (its offset is not used).
-    pub unit: DieRef,
-}
 
 /// What an expression came to.
 enum Outcome {

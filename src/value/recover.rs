@@ -17,17 +17,15 @@ use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::DwarfRegister;
 use crate::module::DieRef;
-use crate::module::function::{CallParameter, CallSite, Function, LocationSource, VariableDeclaration, each_origin};
+use crate::module::function::{
+    CallParameter, CallSite, Function, Link, LocationSource, Role, VariableDeclaration, each_origin,
+};
 use crate::module::unit::Units;
-use crate::session::Role;
 
 /// Tail calls in a row that are followed.
 const MAX_TAIL_CALLS: usize = 8;
 /// Functions looked at for chains of tail calls.
 const MAX_VISITED: usize = 200;
-
-/// One call of a chain: the calling function and which of its call sites.
-pub type Link = (Arc<Function>, usize);
 
 /// A frame that a tail call replaced: only the arguments of the call that made it are known.
 pub struct TailFrame<'a> {
@@ -122,7 +120,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
     let (chain, last, callee) = match &context.tail {
         Some(tail) => (tail.chain.clone(), tail.position - 1, tail.callee),
         None => {
-            let chain = known_chain(context)?;
+            let chain = known_chain(context).map_err(unknown)?;
             let last = chain.len() - 1;
             (chain, last, context.at)
         }
@@ -151,7 +149,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
 }
 
 /// [`chain_to`], worked out once for each pair of addresses, except where it depends on the registers at hand.
-fn known_chain(context: &Context<'_>) -> Result<Arc<[Link]>, Absent> {
+fn known_chain(context: &Context<'_>) -> Result<Arc<[Link]>, &'static str> {
     let key = context.frame().zip(context.frames.get(context.at + 1)).map(|(frame, caller)| (frame.lookup, caller.pc));
     let Some(key) = key else { return chain_to(context) };
     let chains = &context.program.chains;
@@ -175,29 +173,28 @@ fn calls_indirectly(context: &Context<'_>) -> bool {
 }
 
 /// The calls that lead from the machine frame outside to this one: one, or more where tail calls replaced frames.
-fn chain_to(context: &Context<'_>) -> Result<Arc<[Link]>, Absent> {
-    let unknown = |detail: &str| Absent::because(AbsentReason::OptimizedOut, detail.to_owned());
+fn chain_to(context: &Context<'_>) -> Result<Arc<[Link]>, &'static str> {
     let callee = context.code.as_ref().and_then(|code| code.function.clone());
-    let callee = callee.ok_or_else(|| unknown("the function is not described"))?;
-    let frame = context.frame().ok_or_else(|| unknown("there is no frame"))?;
-    let caller = context.frames.get(context.at + 1).ok_or_else(|| unknown("the caller is not known"))?;
+    let callee = callee.ok_or_else(|| "the function is not described")?;
+    let frame = context.frame().ok_or_else(|| "there is no frame")?;
+    let caller = context.frames.get(context.at + 1).ok_or_else(|| "the caller is not known")?;
     if frame.signal || caller.signal {
-        return Err(unknown("the kernel called it"));
+        return Err("the kernel called it");
     }
     let code = context.program.code(caller.lookup);
-    let function = code.function.clone().ok_or_else(|| unknown("the caller is not described"))?;
+    let function = code.function.clone().ok_or_else(|| "the caller is not described")?;
     let resume = caller.pc.to_file(context.program.bias(code.module.unwrap_or(function.die.module)));
     let site = function
         .call_sites
         .iter()
         .position(|site| !site.tail_call && site.return_address == resume.0)
-        .ok_or_else(|| unknown("the call is not described"))?;
+        .ok_or_else(|| "the call is not described")?;
     let called = called_function(context, &function, &function.call_sites[site], Some(context.at + 1))
-        .ok_or_else(|| unknown("the call's target is not known"))?;
+        .ok_or_else(|| "the call's target is not known")?;
     if is_same(context, &called, &callee) {
         return Ok(Arc::from([(function, site)]));
     }
-    let Called::Function(start) = called else { return Err(unknown("the call's target is not described")) };
+    let Called::Function(start) = called else { return Err("the call's target is not described") };
     let mut found = Vec::new();
     let mut visited = Vec::new();
     tail_chains(context, &start, &callee, &mut Vec::new(), &mut visited, &mut found);
@@ -207,8 +204,8 @@ fn chain_to(context: &Context<'_>) -> Result<Arc<[Link]>, Absent> {
             chain.append(&mut found[0]);
             Ok(chain.into())
         }
-        0 => Err(unknown("it was reached by a tail call that is not described")),
-        _ => Err(unknown("it was reached by one of several tail calls")),
+        0 => Err("it was reached by a tail call that is not described"),
+        _ => Err("it was reached by one of several tail calls"),
     }
 }
 

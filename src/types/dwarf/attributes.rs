@@ -4,9 +4,9 @@ use gimli::constants as dw;
 use gimli::{AttributeValue, UnitOffset};
 
 use super::{Loader, Name};
+use crate::module::Expression;
 use crate::module::{DieRef, R, Unit};
 use crate::types::Access;
-use crate::value::location::Expression;
 
 /// A DIE with its attributes read.
 pub(super) struct Entry {

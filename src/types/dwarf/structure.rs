@@ -97,7 +97,7 @@ impl Loader<'_> {
             return bytes.map_or_else(
                 || {
                     let unit = unit.die(entry.offset());
-                    MemberOffset::Expression(Box::new(crate::value::location::Expression { bytes: &[], unit }))
+                    MemberOffset::Expression(Box::new(crate::module::Expression { bytes: &[], unit }))
                 },
                 MemberOffset::Bytes,
             );

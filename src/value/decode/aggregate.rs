@@ -128,11 +128,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
     }
 
-    fn computed<'s>(
-        &self,
-        source: Source<'s>,
-        expression: &crate::value::location::Expression,
-    ) -> Result<Source<'s>, Absent> {
+    fn computed<'s>(&self, source: Source<'s>, expression: &crate::module::Expression) -> Result<Source<'s>, Absent> {
         let object = source.address().ok_or_else(|| {
             Absent::because(AbsentReason::Unsupported, "its place depends on the object's address, and it has none")
         })?;

@@ -7,6 +7,7 @@ use super::{Decoder, DynamicEvaluator};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::{Memory, MissingReason, ReadError};
+use crate::module::Expression;
 use crate::module::{DieRef, ModuleId, UnitId};
 use crate::report::value_text::value_text;
 use crate::types::table::TypeProvider;
@@ -14,7 +15,6 @@ use crate::types::{
     Access, Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, TypeTable, Variant,
     VariantPart,
 };
-use crate::value::location::Expression;
 use crate::value::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
 
 struct NoTypes;
