@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use self::memory::{ExecutableCode, ProcessMemory};
-use crate::addr::{FileAddr, RunAddr};
+use crate::addr::{AddressHash, FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
 use crate::memory::Memory;
 pub use crate::module::function::Role;
@@ -122,7 +122,7 @@ pub struct Session {
     code_map: ExecutableCode,
     unwind_cache: Arc<UnwindCache>,
     notes: Vec<Note>,
-    symbols: RwLock<HashMap<u64, Option<Arc<str>>>>,
+    symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
 }
 
 impl Session {

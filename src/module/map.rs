@@ -261,6 +261,8 @@ pub struct ModuleMap {
     modules: Vec<Module>,
     /// Every mapping of every module: (start, end, index), ascending.
     ranges: Vec<(RunAddr, RunAddr, u32)>,
+    /// For each module, the highest end of it and all before.
+    reach: Vec<RunAddr>,
 }
 
 impl ModuleMap {
@@ -278,7 +280,15 @@ impl ModuleMap {
             .flat_map(|module| module.seed.mapped.iter().map(|(start, end, _)| (*start, *end, module.id.0)))
             .collect();
         ranges.sort_unstable();
-        ModuleMap { modules, ranges }
+        let mut highest = RunAddr(0);
+        let reach = modules
+            .iter()
+            .map(|module| {
+                highest = highest.max(module.seed.end);
+                highest
+            })
+            .collect();
+        ModuleMap { modules, ranges, reach }
     }
 
     /// The module that is mapped at the address; an address in a gap between a module's mappings (its .bss, usually)
@@ -290,8 +300,18 @@ impl ModuleMap {
         {
             return self.modules.get(*index as usize);
         }
-        let around = self.modules.iter().filter(|module| module.seed.start <= address && address < module.seed.end);
-        around.min_by_key(|module| module.seed.end.0 - module.seed.start.0)
+        // Modules are ascending by start; `reach` says whether any of those before extends this far.
+        let mut index = self.modules.partition_point(|module| module.seed.start <= address);
+        let mut best: Option<&Module> = None;
+        while index > 0 && address < self.reach[index - 1] {
+            index -= 1;
+            let module = &self.modules[index];
+            let size = |module: &Module| module.seed.end.0.saturating_sub(module.seed.start.0);
+            if address < module.seed.end && best.is_none_or(|best| size(module) < size(best)) {
+                best = Some(module);
+            }
+        }
+        best
     }
 
     /// A module by its number.

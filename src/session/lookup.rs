@@ -140,6 +140,8 @@ impl Session {
 
     /// `name` or `name+distance`, looked up once an address.
     pub(super) fn symbol_text(&self, address: RunAddr) -> Option<Arc<str>> {
+        // Most pointers lead to the heap or a stack: no module, nothing to remember.
+        self.program.modules.at(address)?;
         if let Some(known) = self.symbols.read().expect("not poisoned").get(&address.0) {
             return known.clone();
         }

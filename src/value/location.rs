@@ -263,6 +263,9 @@ impl<'a> Context<'a> {
 
     /// Evaluates an expression into a place.
     pub fn place(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
+        if expression.is_empty() {
+            return Err(Absent::new(AbsentReason::OptimizedOut));
+        }
         if let Some(place) = self.simple(expression, unit, size) {
             return place;
         }
