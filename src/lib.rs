@@ -14,6 +14,36 @@
 //! [`module`], the unit and the scope; the variable's location is evaluated into a place ([`value`]); the place is
 //! read through the one [`memory`] reader; bytes plus a type ([`types`]) become a value. No step reaches back. A hole
 //! at any step travels on as an `Absent` with its reason and is printed there.
+//!
+//! # Rooms
+//!
+//! Each imports only from those above it (`tests/rooms.rs` holds this):
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`addr`] | addresses that say which space they are in: the process's or a file's |
+//! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (the only `unsafe`) |
+//! | [`memory`] | the one way to read the target, and why a byte cannot be read |
+//! | [`demangle`] | linkage names as people write them |
+//! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers |
+//! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were |
+//! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites. The only owner of `gimli::Dwarf` |
+//! | [`unwind`] | machine frames: call frame information first, marked fallbacks; says why a stack ends |
+//! | [`types`] | the type graph, filled from DWARF as it is looked at |
+//! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value |
+//! | [`expr`] | the expression language: parse, evaluate |
+//! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name |
+//! | [`report`] | text and JSON of what commands answer |
+//! | [`command`], [`cli`] | the commands and the command line |
+//!
+//! # What holds everywhere
+//!
+//! - `Err` means that the question cannot be answered; [`value::Absent`] is a hole inside an answer, with its reason;
+//!   [`image::Note`] is a warning beside it.
+//! - Frames say how they were found ([`unwind::Trust`]), values how they were recovered ([`value::Provenance`]).
+//! - Everything read from a file or a process is hostile: arithmetic is checked, counts, depths and sizes are bounded.
+//! - Cost follows the question: a pc's unit, a function's subtree, a type's closure; each is read once and kept.
+//!   Mapped files, their DWARF and decompressed sections live until the process ends.
 #![warn(missing_docs)]
 
 pub mod addr;
