@@ -187,6 +187,22 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
             );
             walk.notes.push(Note { code: "unverified-file", message });
         }
+        // A file that was named on the command line and is not used is not passed over in silence.
+        if let Some(other) = mismatched(&walk.looked).next()
+            && identity != Identity::Mismatched
+            && seed.is_executable
+            && options.executable.as_ref().is_some_and(|named| named.display().to_string() == other.place)
+            && let Outcome::Mismatch { expected, found } = &other.outcome
+        {
+            let found = found.as_deref().unwrap_or("none");
+            let message = format!(
+                "{}: not used for {}: its build-id is {found}, the core's {expected}; {} is used",
+                other.place,
+                seed.path,
+                file.path().display()
+            );
+            walk.notes.push(Note { code: "build-id-mismatch", message });
+        }
         search.bias = bias_of(seed, &file);
         search.identity = Some(identity);
         search.file = Some(file);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Session;
 use crate::addr::{Bias, RunAddr};
-use crate::module::{Looked, Module, ModuleId, Outcome};
+use crate::module::{Identity, Looked, Module, ModuleId, Outcome};
 
 /// A module's name and identity, as every frame repeats them.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +94,9 @@ impl Session {
 
 fn row(module: &Module) -> ModuleRow {
     let search = module.search();
-    let mismatch = search.mismatched().next().cloned();
+    // Where the right file was found in the end, others that were passed over do not matter.
+    let found_right = search.file.is_some() && search.identity != Some(Identity::Mismatched);
+    let mismatch = search.mismatched().next().filter(|_| !found_right).cloned();
     let file = match (&search.file, mismatch) {
         (Some(_), _) if module.seed.is_vdso => FileStatus::InMemory,
         (found, Some(Looked { place, outcome: Outcome::Mismatch { found: id, .. } })) => FileStatus::Mismatch {

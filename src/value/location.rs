@@ -18,7 +18,7 @@ use crate::module::function::{LocationSource, VariableDeclaration};
 use crate::module::program::{CodeInfo, Program};
 use crate::module::unit::{Unit, Units};
 use crate::module::{DieRef, Expression};
-use crate::unwind::MachineFrame;
+use crate::unwind::{MachineFrame, Trust};
 
 /// Operations that one expression may run.
 const MAX_OPERATIONS: u32 = 10_000;
@@ -332,11 +332,18 @@ impl<'a> Context<'a> {
         };
         match frame.registers.state(register) {
             RegisterState::Exact => frame.registers.get(register).ok_or_else(|| not_kept(self.arch, register)),
-            RegisterState::PerhapsClobbered if self.survives_call.get() => {
+            RegisterState::PerhapsClobbered if self.survives_call.get() && self.is_unwound_surely() => {
                 frame.registers.get_perhaps_clobbered(register).ok_or_else(|| not_kept(self.arch, register))
             }
             _ => super::recover::argument_at_call(self, register).unwrap_or_else(|| Err(not_kept(self.arch, register))),
         }
+    }
+
+    /// Whether call frame information led here all the way: past a frame that was found otherwise, functions may have
+    /// been skipped, and nothing is known of what they did to registers.
+    fn is_unwound_surely(&self) -> bool {
+        let inner = self.frames.get(..=self.at).unwrap_or_default();
+        inner.iter().all(|frame| matches!(frame.trust, Trust::Context | Trust::Cfi))
     }
 
     fn frame_base(&self) -> Result<u64, Absent> {
@@ -684,8 +691,12 @@ fn malformed(error: gimli::Error) -> Absent {
     }
 }
 
-fn not_kept(arch: Arch, register: DwarfRegister) -> Absent {
+fn register_name(arch: Arch, register: DwarfRegister) -> String {
     let name = arch.general_registers().iter().find(|general| general.dwarf == register);
-    let name = name.map_or_else(|| format!("register {register}"), |general| general.name.to_owned());
+    name.map_or_else(|| format!("register {register}"), |general| general.name.to_owned())
+}
+
+fn not_kept(arch: Arch, register: DwarfRegister) -> Absent {
+    let name = register_name(arch, register);
     Absent::because(AbsentReason::NotSaved, format!("was in {name}, which the call does not preserve"))
 }
