@@ -18,9 +18,10 @@ use crate::module::program::{CodeInfo, Level, Program};
 use crate::module::{ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{TypeId, TypeTable};
-use crate::unwind::{Stack, Trust, UnwindCache, Unwinder};
+use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
 use crate::value::decode::Decoder;
 use crate::value::location::Context;
+use crate::value::recover::{self, TailCall};
 use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
 
 /// A frame as people count them: inlined calls are frames.
@@ -34,6 +35,13 @@ pub struct Frame {
     pub pc: RunAddr,
     /// Inlined into the frame with the next index.
     pub inlined: bool,
+    /// A tail call replaced it: it follows from the call sites, has no registers, and stands between its callee
+    /// (`machine`) and that one's caller.
+    pub tail_call: Option<Arc<TailCall>>,
+    /// The address whose functions it is one of.
+    pub lookup: RunAddr,
+    /// Which of those functions: 0 is the innermost.
+    pub level: usize,
     /// A signal trampoline.
     pub signal: bool,
     /// How it was found.
@@ -195,6 +203,7 @@ impl Session {
         addresses.dedup();
         self.program.prefetch(&addresses);
         let mut known: HashMap<RunAddr, Arc<CodeInfo>> = HashMap::with_capacity(addresses.len());
+        let mut replaced: HashMap<(RunAddr, RunAddr), Vec<Arc<TailCall>>> = HashMap::new();
         let mut frames = Vec::with_capacity(stack.frames.len());
         for (machine, frame) in stack.frames.iter().enumerate() {
             let info = known.entry(frame.lookup).or_insert_with(|| self.program.code(frame.lookup)).clone();
@@ -206,6 +215,9 @@ impl Session {
                     machine,
                     pc: frame.pc,
                     inlined: innermost_is_inlined && !outermost,
+                    tail_call: None,
+                    lookup: frame.lookup,
+                    level,
                     signal: frame.signal,
                     trust: if outermost { frame.trust } else { Trust::Inline },
                     module: info.module,
@@ -213,14 +225,60 @@ impl Session {
                     code: code.clone(),
                 });
             }
+            let Some(caller) = stack.frames.get(machine + 1) else { continue };
+            if frame.signal || caller.signal || stack.omitted_at == Some(machine + 1) {
+                continue;
+            }
+            let between = replaced.entry((frame.lookup, caller.pc)).or_insert_with(|| {
+                let context = self.machine_context(&stack.frames, machine);
+                recover::tail_calls(&context).into_iter().map(Arc::new).collect()
+            });
+            for tail_call in between {
+                self.add_replaced(machine, tail_call, &mut frames);
+            }
         }
         Trace { stack, frames }
     }
 
+    /// Adds the frames of a function whose machine frame a tail call replaced.
+    fn add_replaced(&self, machine: usize, tail_call: &Arc<TailCall>, frames: &mut Vec<Frame>) {
+        let module = tail_call.function().die.module;
+        let bias = self.program.bias(module);
+        let lookup = tail_call.lookup.to_run(bias);
+        let info = self.program.code(lookup);
+        for (level, Level { code, .. }) in info.levels.iter().enumerate() {
+            let outermost = level + 1 == info.levels.len();
+            frames.push(Frame {
+                index: frames.len(),
+                machine,
+                pc: tail_call.pc.to_run(bias),
+                inlined: !outermost,
+                tail_call: Some(tail_call.clone()),
+                lookup,
+                level,
+                signal: false,
+                trust: if outermost { Trust::Cfi } else { Trust::Inline },
+                module: Some(module),
+                module_offset: Some(tail_call.pc),
+                code: code.clone(),
+            });
+        }
+    }
+
+    fn machine_context<'a>(&'a self, frames: &'a [MachineFrame], machine: usize) -> Context<'a> {
+        Context::in_frame(&self.program, &*self.memory, self.image.arch, frames, machine)
+    }
+
     /// Evaluation in a frame.
     pub fn context<'a>(&'a self, trace: &'a Trace, frame: usize) -> Context<'a> {
-        let machine = trace.frames.get(frame).map_or(usize::MAX, |frame| frame.machine);
-        Context::in_frame(&self.program, &*self.memory, self.image.arch, &trace.stack.frames, machine)
+        let machine_frames = &trace.stack.frames;
+        match trace.frames.get(frame) {
+            Some(Frame { machine, tail_call: Some(tail_call), .. }) => {
+                let (program, memory) = (&self.program, &*self.memory);
+                Context::in_tail_call(program, memory, self.image.arch, machine_frames, *machine, tail_call)
+            }
+            frame => self.machine_context(machine_frames, frame.map_or(usize::MAX, |frame| frame.machine)),
+        }
     }
 
     fn decoder<'a>(&'a self, context: &'a Context<'a>, limits: &Limits) -> Decoder<'a> {
@@ -237,10 +295,9 @@ impl Session {
 
     /// The scopes of a frame, innermost first, and the function that they are in.
     fn scopes(&self, trace: &Trace, frame: usize) -> Option<(Arc<CodeInfo>, usize)> {
-        let machine = trace.frames.get(frame)?.machine;
-        let inner = trace.frames[..frame].iter().rev().take_while(|before| before.machine == machine).count();
-        let info = self.program.code(trace.stack.frames.get(machine)?.lookup);
-        (inner < info.levels.len()).then_some((info, inner))
+        let frame = trace.frames.get(frame)?;
+        let info = self.program.code(frame.lookup);
+        (frame.level < info.levels.len()).then_some((info, frame.level))
     }
 
     /// Arguments and locals of `trace.frames[frame]`, innermost scope first.

@@ -116,6 +116,8 @@ pub type Link = (Arc<Function>, usize);
 pub struct CallSite {
     /// The address that it returns to (or, for a tail call, the one after the jump), in the file's addresses.
     pub return_address: u64,
+    /// An address in the call instruction.
+    pub lookup: u64,
     /// A jump that replaces the frame.
     pub tail_call: bool,
     /// The function called, where it is known.
@@ -508,7 +510,9 @@ fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R
         let value = entry.attr_value(name)?;
         unit.dwarf.attr_address(&unit.unit, value).ok().flatten()
     };
-    let return_address = address(gimli::DW_AT_call_return_pc).or_else(|| address(gimli::DW_AT_low_pc));
+    let call_address = address(gimli::DW_AT_call_pc);
+    let return_address =
+        address(gimli::DW_AT_call_return_pc).or_else(|| address(gimli::DW_AT_low_pc)).or(call_address)?;
     let tail_call = [gimli::DW_AT_call_tail_call, gimli::DW_AT_GNU_tail_call]
         .iter()
         .any(|name| matches!(entry.attr_value(*name), Some(AttributeValue::Flag(true))));
@@ -519,7 +523,8 @@ fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R
     let target =
         [gimli::DW_AT_call_target, gimli::DW_AT_GNU_call_site_target].iter().find_map(|name| expression(entry, *name));
     Some(CallSite {
-        return_address: return_address.or_else(|| address(gimli::DW_AT_call_pc))?,
+        return_address,
+        lookup: call_address.unwrap_or(return_address.wrapping_sub(1)),
         tail_call,
         origin,
         target,

@@ -68,7 +68,8 @@ impl Unit {
             return Some(name);
         }
         let mut path = self.directory().unwrap_or_default();
-        let directory = file.directory(header).filter(|_| file.directory_index() != 0 || header.version() >= 5);
+        // Directory 0 is the compiler's own, in every version.
+        let directory = file.directory(header).filter(|_| file.directory_index() != 0);
         if let Some(directory) = directory.and_then(text) {
             push(&mut path, &directory);
         }

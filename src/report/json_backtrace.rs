@@ -143,6 +143,9 @@ pub fn write_frame(json: &mut Json, frame: &Frame, source: &FrameSource<'_>) {
     json.field_uint("index", Some(frame.index as u64));
     json.field_hex("pc", Some(frame.pc.0));
     json.field_bool("inlined", frame.inlined);
+    if frame.tail_call.is_some() {
+        json.field_bool("tail_call", true);
+    }
     json.field_bool("signal", frame.signal);
     json.field_string("trust", Some(trust_code(frame.trust)));
     json.field_string("function", frame.code.function.as_deref());

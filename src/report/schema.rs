@@ -99,6 +99,9 @@ struct Frame {
     /// The address in this frame; a return address for callers.
     pc: Hex,
     inlined: bool,
+    /// Its machine frame was replaced by a tail call: it follows from the call sites. Absent where false.
+    #[schemars(default)]
+    tail_call: Option<bool>,
     /// A signal trampoline.
     signal: bool,
     trust: Trust,

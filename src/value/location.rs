@@ -72,6 +72,20 @@ impl<'a> Context<'a> {
         Context { frames, at, code, ..Context::without_frame(program, memory, arch) }
     }
 
+    /// In a frame between `frames[callee]` and its caller that a tail call replaced.
+    pub fn in_tail_call(
+        program: &'a Program,
+        memory: &'a dyn Memory,
+        arch: Arch,
+        frames: &'a [MachineFrame],
+        callee: usize,
+        tail: &super::recover::TailCall,
+    ) -> Context<'a> {
+        let lookup = tail.lookup.to_run(program.bias(tail.function().die.module));
+        let (code, tail) = (Some(program.code(lookup)), Some(tail.frame(callee)));
+        Context { frames, at: callee + 1, code, tail, ..Context::without_frame(program, memory, arch) }
+    }
+
     /// For globals.
     pub fn without_frame(program: &'a Program, memory: &'a dyn Memory, arch: Arch) -> Context<'a> {
         Context {

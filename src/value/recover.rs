@@ -39,6 +39,54 @@ pub struct TailFrame<'a> {
     marker: std::marker::PhantomData<&'a ()>,
 }
 
+/// A frame that a tail call replaced, as its place in the chain of calls tells it.
+pub struct TailCall {
+    /// An address in the jump that replaced it, and the one behind that jump.
+    pub lookup: FileAddr,
+    /// The address behind the jump, or the jump's own where only that is known.
+    pub pc: FileAddr,
+    /// Which link of the chain the frame makes.
+    position: usize,
+    chain: Arc<[Link]>,
+}
+
+impl std::fmt::Debug for TailCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TailCall").field("lookup", &self.lookup).field("pc", &self.pc).finish_non_exhaustive()
+    }
+}
+
+impl TailCall {
+    /// Evaluation in the frame: `callee` is the machine frame that it leads to.
+    pub(super) fn frame<'a>(&self, callee: usize) -> TailFrame<'a> {
+        TailFrame {
+            chain: self.chain.clone(),
+            position: self.position,
+            callee,
+            lookup: self.lookup,
+            marker: std::marker::PhantomData,
+        }
+    }
+
+    /// The function whose frame it was.
+    pub fn function(&self) -> &Arc<Function> {
+        &self.chain[self.position].0
+    }
+}
+
+/// The frames that tail calls replaced between the context's frame and the machine frame that called, innermost first.
+/// Empty also where several chains are possible.
+pub fn tail_calls(context: &Context<'_>) -> Vec<TailCall> {
+    let Ok(chain) = known_chain(context) else { return Vec::new() };
+    let replaced = (1..chain.len()).rev().map(|position| {
+        let (function, site) = &chain[position];
+        let site = &function.call_sites[*site];
+        let (lookup, pc) = (FileAddr(site.lookup), FileAddr(site.return_address));
+        TailCall { lookup, pc, position, chain: chain.clone() }
+    });
+    replaced.collect()
+}
+
 /// The value of an entry-value expression (`DW_OP_regN`, `DW_OP_bregN 0`).
 pub(super) fn entry_value(context: &Context<'_>, expression: &[u8]) -> Result<u64, Absent> {
     let register = register_of(expression)
@@ -57,7 +105,7 @@ pub(super) fn immutable_parameter(
     variable: &VariableDeclaration,
     size: Option<u64>,
 ) -> Option<Result<Place, Absent>> {
-    if variable.role != Role::Argument || context.tail.is_some() {
+    if variable.role != Role::Argument {
         return None;
     }
     let size = size.filter(|size| *size <= 8 && *size > 0)?;
@@ -139,7 +187,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
         caller.code = caller.frame().map(|frame| context.program.code(frame.lookup));
         caller.tail = None;
     } else {
-        let lookup = FileAddr(function.call_sites[*site].return_address.wrapping_sub(1));
+        let lookup = FileAddr(function.call_sites[*site].lookup);
         caller.at = callee + 1;
         caller.code = None;
         caller.tail =
@@ -189,6 +237,11 @@ fn chain_to(context: &Context<'_>) -> Result<Arc<[Link]>, &'static str> {
         .iter()
         .position(|site| !site.tail_call && site.return_address == resume.0)
         .ok_or_else(|| "the call is not described")?;
+    if let Some(origin) = function.call_sites[site].origin
+        && is_same(context, &Called::Entry(origin), &callee)
+    {
+        return Ok(Arc::from([(function, site)]));
+    }
     let called = called_function(context, &function, &function.call_sites[site], Some(context.at + 1))
         .ok_or_else(|| "the call's target is not known")?;
     if is_same(context, &called, &callee) {
