@@ -17,7 +17,7 @@ pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
 use crate::module::{ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
-use crate::types::{TypeId, TypeTable};
+use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
 use crate::value::decode::Decoder;
 use crate::value::location::Context;
@@ -58,7 +58,7 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub struct Variable {
     /// Its name.
-    pub name: Arc<str>,
+    pub name: Name,
     /// Argument or local.
     pub role: Role,
     /// Its declared type; `None` where DWARF has none.
@@ -355,13 +355,13 @@ impl Session {
             .scopes
             .iter()
             .flat_map(|scope| function.variables(&*self.program, *scope).iter().rev())
-            .find(|declaration| &*declaration.name == name)?;
+            .find(|declaration| declaration.name == name)?;
         let (type_id, size) = self.variable_type(declared)?;
         Some((context.variable(declared, size).0, type_id))
     }
 
     /// Names of a frame's variables, innermost scope first.
-    pub fn variable_names(&self, trace: &Trace, frame: usize) -> Vec<Arc<str>> {
+    pub fn variable_names(&self, trace: &Trace, frame: usize) -> Vec<Name> {
         let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
         let Some(function) = &info.function else { return Vec::new() };
         let scopes = info.levels[level].scopes.iter();

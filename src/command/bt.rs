@@ -22,6 +22,8 @@ use crate::value::Limits;
 const THREADS_AT_ONCE: usize = 16;
 /// JSON starts with the notes, and notes come up while threads are read: so much is held back until then.
 const HELD_BACK: usize = 8 << 20;
+/// Bytes of one thread's text that are set aside at once.
+const USUAL_BLOCK: usize = 64 << 10;
 /// A folded stack may be this deep: more than an ordinary stack of 8 MiB allows at 32 bytes a frame.
 const DEEP: usize = 300_000;
 
@@ -262,7 +264,7 @@ fn thread_block(
     }
     let name = thread.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
     let crashed = if thread.crashed { " (crashed)" } else { "" };
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_BLOCK);
     let _ = writeln!(out, "\n{}", text.paint.heading(format!("Thread {}{name}{crashed}:", thread.lwp)));
     text.write_stack(&mut out, &trace, detail);
     out

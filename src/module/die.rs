@@ -1,5 +1,7 @@
 //! A debugging information entry, by where it is.
 
+use std::borrow::Cow;
+
 /// A module's number in the session, ascending by address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ModuleId(pub u32);
@@ -32,3 +34,7 @@ pub struct Expression {
 /// ids may be too (two units' copies of one definition).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TypeId(pub(crate) u32);
+
+/// A variable's, member's or enumerator's name. Borrowed from the string section wherever that is UTF-8, so that a value's fields
+/// cost no allocation.
+pub type Name = Cow<'static, str>;

@@ -6,7 +6,7 @@ use gimli::{AttributeValue, DebuggingInformationEntry, DwAt};
 
 use super::skim::die_ranges;
 use super::unit::{Unit, Units};
-use super::{DieRef, R, TypeId};
+use super::{DieRef, Name, R, TypeId};
 
 /// Scopes, variables and call sites that one function may have. The largest seen in real programs is under 100,000.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -76,7 +76,7 @@ pub struct VariableDeclaration {
     /// The abstract entry that it elaborates.
     pub origin: Option<DieRef>,
     /// Its name.
-    pub name: Arc<str>,
+    pub name: Name,
     /// Argument or local.
     pub role: Role,
     /// The DIE of its type.
@@ -428,7 +428,7 @@ impl VariableDeclaration {
         let mut variable = VariableDeclaration {
             die,
             origin: origin_of(units, unit, &entry),
-            name: "".into(),
+            name: Name::default(),
             role: if entry.tag() == gimli::DW_TAG_formal_parameter { Role::Argument } else { Role::Local },
             type_die: None,
             decl_line: None,
@@ -439,7 +439,7 @@ impl VariableDeclaration {
         let mut name = None;
         let mut declaration = false;
         each_origin(units, die, |unit, entry| {
-            name = name.take().or_else(|| unit.name(entry));
+            name = name.take().or_else(|| unit.text(entry.attr_value(gimli::DW_AT_name)?));
             variable.artificial |= entry.has_attr(gimli::DW_AT_artificial);
             declaration |= entry.has_attr(gimli::DW_AT_declaration);
             if variable.type_die.is_none() {
@@ -465,7 +465,7 @@ impl VariableDeclaration {
         if declaration && variable.location.is_none() {
             return None;
         }
-        variable.name = name?.into();
+        variable.name = name?;
         Some(variable)
     }
 }

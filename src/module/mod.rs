@@ -22,7 +22,7 @@ pub mod symbols;
 pub mod unit;
 pub mod units;
 
-pub use die::{DieRef, Expression, ModuleId, TypeId, UnitId};
+pub use die::{DieRef, Expression, ModuleId, Name, TypeId, UnitId};
 pub use dwarf_file::DwarfFile;
 pub use elf_file::{ElfFile, ModuleError};
 pub use find::{DebugSearch, FileSearch, Identity, Looked, Outcome, SearchOptions};

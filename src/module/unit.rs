@@ -6,7 +6,7 @@ use gimli::{DebuggingInformationEntry, UnitOffset};
 
 use super::lines::LineTable;
 use super::skim::Skim;
-use super::{DieRef, Language, ModuleId, R, UnitId};
+use super::{DieRef, Language, ModuleId, Name, R, UnitId};
 
 /// Whose code generator made a unit, as far as its habits matter here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +113,11 @@ impl Unit {
     pub fn string(&self, value: gimli::AttributeValue<R>) -> Option<String> {
         let bytes = self.dwarf.attr_string(&self.unit, value).ok()?;
         Some(String::from_utf8_lossy(bytes.slice()).into_owned())
+    }
+
+    /// A string attribute's text, borrowed from the section where it is valid UTF-8.
+    pub fn text(&self, value: gimli::AttributeValue<R>) -> Option<Name> {
+        Some(String::from_utf8_lossy(self.dwarf.attr_string(&self.unit, value).ok()?.slice()))
     }
 
     /// DW_AT_name of an entry of this unit.

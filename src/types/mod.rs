@@ -8,18 +8,12 @@ pub mod dwarf;
 pub mod name;
 pub mod table;
 
-pub use crate::module::TypeId;
+pub use crate::module::{Name, TypeId};
 pub use table::TypeTable;
-
-use std::borrow::Cow;
 
 use crate::module::DieRef;
 use crate::module::Expression;
 pub use crate::module::Language;
-
-/// A member's or enumerator's name. Borrowed from the string section wherever that is UTF-8, so that a value's fields
-/// cost no allocation.
-pub type Name = Cow<'static, str>;
 
 /// A type's definition.
 #[derive(Clone, Debug)]
