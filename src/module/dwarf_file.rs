@@ -273,10 +273,12 @@ fn section(file: &ElfFile, name: Option<&str>) -> R {
 /// Compressed sections that are needed are decompressed at once, on all cores; others stay empty.
 fn read_sections(file: &ElfFile, name: impl Fn(SectionId) -> Option<&'static str> + Sync) -> gimli::Dwarf<R> {
     let compressed: Vec<&str> =
-        NEEDED.iter().filter_map(|id| name(*id)).filter(|name| file.is_compressed(name)).collect();
-    compressed.par_iter().for_each(|name| {
-        file.section(name);
-    });
+        NEEDED.iter().filter_map(|id| name(*id)).filter(|name| file.must_inflate(name)).collect();
+    if compressed.len() > 1 {
+        compressed.par_iter().for_each(|name| {
+            file.section(name);
+        });
+    }
     let loaded = gimli::Dwarf::load(|id| {
         let is_wanted = NEEDED.contains(&id) || !name(id).is_some_and(|name| file.is_compressed(name));
         Ok::<R, std::convert::Infallible>(if is_wanted { section(file, name(id)) } else { empty() })

@@ -365,6 +365,17 @@ impl ElfFile {
         }
     }
 
+    /// Whether reading the section means to inflate it: it is compressed, and no earlier run left it inflated.
+    pub fn must_inflate(&self, name: &str) -> bool {
+        if !self.is_compressed(name) {
+            return false;
+        }
+        let bytes = self.sections_named(name).find_map(|section| range(self.bytes, section.offset, section.size));
+        let parts = bytes.and_then(|bytes| compressed_parts(bytes, self.is_64).ok());
+        let cached = parts.and_then(|(_, size, data)| CachedSection::new(self.build_id(), name, data, size));
+        !cached.is_some_and(|cached| cached.exists())
+    }
+
     /// Whether the section is there with content, without reading it.
     pub fn has_section(&self, name: &str) -> bool {
         let has = |name: &str| self.sections_named(name).any(|s| s.kind != elf::SHT_NOBITS.0 && s.size != 0);

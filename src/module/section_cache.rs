@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use super::find::hex;
 
 /// Smaller sections are inflated quicker than a file is opened.
-const SMALLEST: u64 = 64 << 10;
+const SMALLEST: u64 = 16 << 10;
 /// What the cache may hold; the oldest modules go first.
 const LARGEST_CACHE: u64 = 1 << 30;
 /// How much of either end of the compressed bytes goes into the checksum. zlib's stream ends in a checksum of all of
@@ -41,6 +41,11 @@ impl CachedSection {
         checksum.update(&compressed[compressed.len().saturating_sub(CHECKED)..]);
         let file = format!("{}-{:08x}", name.trim_start_matches('.'), checksum.finalize());
         Some(CachedSection { path: root()?.join(hex(build_id)).join(file), size })
+    }
+
+    /// Whether an earlier run left something.
+    pub fn exists(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok()
     }
 
     /// The bytes, if an earlier run left them.
