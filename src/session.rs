@@ -12,6 +12,7 @@ use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
 use crate::memory::Memory;
+use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
@@ -129,6 +130,7 @@ pub struct Session {
     memory: Arc<ProcessMemory>,
     code_map: ExecutableCode,
     unwind_cache: Arc<UnwindCache>,
+    debuginfod: Option<Arc<Client>>,
     notes: Vec<Note>,
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
 }
@@ -139,7 +141,12 @@ impl Session {
         let image = Image::open(target)?;
         let (seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         notes.splice(0..0, image.notes.iter().cloned());
-        let search = search_options(options, target);
+        let debuginfod = Client::from_environment(options.debuginfod).unwrap_or_else(|error| {
+            notes.push(Note { code: "debuginfod", message: error.to_string() });
+            None
+        });
+        let debuginfod = debuginfod.map(Arc::new);
+        let search = search_options(options, target, debuginfod.clone());
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -152,6 +159,7 @@ impl Session {
             memory,
             code_map,
             unwind_cache: Arc::default(),
+            debuginfod,
             notes,
             symbols: RwLock::default(),
         })
@@ -160,6 +168,11 @@ impl Session {
     /// The target's memory: the core's, and behind it what the modules' own files say of bytes not saved.
     pub fn memory(&self) -> &dyn Memory {
         &*self.memory
+    }
+
+    /// The servers that may be asked for files, where they may.
+    pub fn debuginfod(&self) -> Option<&Arc<Client>> {
+        self.debuginfod.as_ref()
     }
 
     /// Gives pages of the core that were read back to the system.
@@ -385,14 +398,14 @@ impl Session {
     }
 }
 
-fn search_options(options: &OpenOptions, target: &Path) -> SearchOptions {
+fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<Client>>) -> SearchOptions {
     SearchOptions {
         executable: options.executable.clone(),
         sysroot: options.sysroot.clone(),
         debug_directories: options.debug_directories.clone(),
         allow_mismatch: options.allow_mismatch,
         core_directory: target.parent().map(Path::to_owned),
-        debuginfod: None,
+        debuginfod,
     }
 }
 

@@ -194,7 +194,7 @@ fn write_text(args: &Args, session: &Session, output: &mut Output<'_>) -> Result
     let limits = if args.locals { limits } else { flat };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
-    let sources = Sources::new(args.target.sysroot.clone());
+    let sources = Sources::new(args.target.sysroot.clone(), session.debuginfod().cloned());
     let text = StackText {
         types: &session.types,
         module: &module,

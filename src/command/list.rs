@@ -35,8 +35,9 @@ struct Spot {
 pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let session = args.target.open()?;
     let spot = find_spot(args, &session)?;
-    let sources = Sources::new(args.target.sysroot.clone());
-    let source = sources.find(&spot.file).ok_or_else(|| {
+    let executable = session.program.modules.iter().find(|module| module.seed.is_executable);
+    let sources = Sources::new(args.target.sysroot.clone(), session.debuginfod().cloned());
+    let source = sources.find(&spot.file, executable.and_then(|module| module.build_id())).ok_or_else(|| {
         let tried: Vec<String> = sources.candidates(&spot.file).iter().map(|path| path.display().to_string()).collect();
         CommandError::NoMatch(format!("{}: the source file was not found (looked for {})", spot.file, tried.join(", ")))
     })?;

@@ -33,7 +33,7 @@ pub struct SearchOptions {
     /// The core's own directory: files are often kept beside it.
     pub core_directory: Option<PathBuf>,
     /// The servers to ask, where they may be asked.
-    pub debuginfod: Option<debuginfod::Client>,
+    pub debuginfod: Option<Arc<debuginfod::Client>>,
 }
 
 impl SearchOptions {

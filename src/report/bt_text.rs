@@ -177,7 +177,7 @@ impl StackText<'_> {
         if detail == Detail::Compact {
             return;
         }
-        self.write_source_line(out, &frame.code);
+        self.write_source_line(out, frame);
         if detail == Detail::Locals {
             self.write_locals(out, &variables);
         }
@@ -254,9 +254,12 @@ impl StackText<'_> {
         }
     }
 
-    fn write_source_line(&self, out: &mut String, code: &Code) {
+    fn write_source_line(&self, out: &mut String, frame: &Frame) {
+        let code = &frame.code;
         let (Some(file), Some(line)) = (&code.file, code.line) else { return };
-        let Some(source) = self.sources.find(file) else { return };
+        let module = frame.module.and_then(|id| (self.module)(id));
+        let build_id = module.and_then(|module| module.build_id);
+        let Some(source) = self.sources.find(file, build_id) else { return };
         let Some(text) = source.line(line) else { return };
         let text = match text.char_indices().nth(MAX_SOURCE_COLUMNS) {
             Some((end, _)) => format!("{}…", &text[..end]),

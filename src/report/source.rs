@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::module::debuginfod::Client;
+
 /// Files larger than this are no source that somebody reads.
 const MAX_SOURCE_BYTES: u64 = 64 << 20;
 
@@ -12,6 +14,7 @@ const MAX_SOURCE_BYTES: u64 = 64 << 20;
 #[derive(Default)]
 pub struct Sources {
     sysroot: Option<PathBuf>,
+    server: Option<Arc<Client>>,
     files: Mutex<HashMap<String, Option<Arc<Source>>>>,
 }
 
@@ -42,18 +45,23 @@ impl Source {
 }
 
 impl Sources {
-    /// Looks under `sysroot` first, where given.
-    pub fn new(sysroot: Option<PathBuf>) -> Sources {
-        Sources { sysroot, files: Mutex::default() }
+    /// Looks under `sysroot` first, where given, and asks `server` last.
+    pub fn new(sysroot: Option<PathBuf>, server: Option<Arc<Client>>) -> Sources {
+        Sources { sysroot, server, files: Mutex::default() }
     }
 
-    /// The file that the line table calls `name`.
-    pub fn find(&self, name: &str) -> Option<Arc<Source>> {
+    /// The file that the line table calls `name`, of the module with that build-id.
+    pub fn find(&self, name: &str, build_id: Option<&[u8]>) -> Option<Arc<Source>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = files.get(name) {
             return known.clone();
         }
-        let found = self.candidates(name).into_iter().find_map(|path| load(&path)).map(Arc::new);
+        let found = self.candidates(name).into_iter().find_map(|path| load(&path));
+        let found = found.or_else(|| {
+            let fetched = self.server.as_ref()?.source(build_id?, name);
+            load(&fetched.ok()??)
+        });
+        let found = found.map(Arc::new);
         files.insert(name.to_owned(), found.clone());
         found
     }
@@ -97,12 +105,12 @@ mod tests {
         let path = std::env::temp_dir().join(format!("obit-source-{}.c", std::process::id()));
         std::fs::write(&path, "int a;\r\n\tint b;\nlast").unwrap();
         let sources = Sources::default();
-        let source = sources.find(path.to_str().unwrap()).unwrap();
+        let source = sources.find(path.to_str().unwrap(), None).unwrap();
         assert_eq!(source.line(1).as_deref(), Some("int a;"));
         assert_eq!(source.line(2).as_deref(), Some("\tint b;"));
         assert_eq!(source.line(3).as_deref(), Some("last"));
         assert_eq!((source.line(0), source.line(4), source.line_count()), (None, None, 3));
         std::fs::remove_file(&path).unwrap();
-        assert!(sources.find("/nonexistent/obit-no-such-file.c").is_none());
+        assert!(sources.find("/nonexistent/obit-no-such-file.c", None).is_none());
     }
 }

@@ -54,7 +54,7 @@ pub fn number(type_id: TypeId, number: i128) -> Value {
 /// A variable.
 pub fn variable(name: &str, role: Role, value: Value) -> Variable {
     Variable {
-        name: name.into(),
+        name: name.to_owned().into(),
         role,
         type_id: Some(value.type_id),
         decl_line: Some(4),
