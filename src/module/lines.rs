@@ -26,6 +26,9 @@ pub struct Position {
 pub struct LineTable {
     /// addr2line fills its caches without locks of its own.
     context: Mutex<addr2line::Context<R>>,
+    /// Where several rows have one address, addr2line takes the last. If that one begins no statement, but one before
+    /// it does, the statement's is what debuggers show: (address, file index, line, column), ascending.
+    statements: Vec<(u64, u64, u32, u32)>,
 }
 
 impl Unit {
@@ -33,20 +36,15 @@ impl Unit {
     pub fn position(&self, address: FileAddr) -> Option<Position> {
         let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
         let context = table.context.lock().expect("not poisoned");
-        let location = context.find_location(address.0).ok()??;
-        let column = location.column.filter(|column| *column != 0);
-        Some(Position { file: location.file.map(Arc::from), line: location.line.filter(|line| *line != 0), column })
-    }
-
-    /// Addresses of code for `line` of the files for which `matches` holds: (address, end, line).
-    pub fn line_ranges(&self, low: u64, high: u64) -> Vec<(u64, u64, Option<String>, Option<u32>)> {
-        let Some(table) = self.lines.get_or_init(|| LineTable::of(self)) else { return Vec::new() };
-        let context = table.context.lock().expect("not poisoned");
-        let Ok(rows) = context.find_location_range(low, high) else { return Vec::new() };
-        rows.map(|(start, length, location)| {
-            (start, start.saturating_add(length), location.file.map(str::to_owned), location.line)
-        })
-        .collect()
+        let (start, _, location) = context.find_location_range(address.0, address.0.checked_add(1)?).ok()?.next()?;
+        let known = |number: u32| Some(number).filter(|number| *number != 0);
+        if let Ok(index) = table.statements.binary_search_by_key(&start, |(address, ..)| *address) {
+            let (_, file, line, column) = table.statements[index];
+            let file = self.file_path(file).map(Arc::from);
+            return Some(Position { file, line: known(line), column: known(column) });
+        }
+        let line = location.line.and_then(known);
+        Some(Position { file: location.file.map(Arc::from), line, column: location.column.and_then(known) })
     }
 
     /// The path of a file of the line table, by DW_AT_decl_file or DW_AT_call_file.
@@ -109,6 +107,35 @@ impl LineTable {
             file_type: dwarf.file_type,
             ..gimli::Dwarf::default()
         };
-        Some(LineTable { context: Mutex::new(addr2line::Context::from_dwarf(sections).ok()?) })
+        let context = Mutex::new(addr2line::Context::from_dwarf(sections).ok()?);
+        Some(LineTable { context, statements: statements_behind_others(lined) })
     }
+}
+
+/// See [`LineTable::statements`].
+fn statements_behind_others(unit: &gimli::Unit<R>) -> Vec<(u64, u64, u32, u32)> {
+    let mut found = Vec::new();
+    let Some(program) = unit.line_program.clone() else { return found };
+    let mut rows = program.rows();
+    let mut statement: Option<(u64, u64, u32, u32)> = None;
+    let mut last_is_statement = true;
+    while let Ok(Some((_, row))) = rows.next_row() {
+        if statement.is_some_and(|(address, ..)| address != row.address()) || row.end_sequence() {
+            found.extend(statement.take().filter(|_| !last_is_statement));
+        }
+        if row.end_sequence() {
+            continue;
+        }
+        last_is_statement = row.is_stmt();
+        if last_is_statement {
+            let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(0));
+            let column = match row.column() {
+                gimli::ColumnType::LeftEdge => 0,
+                gimli::ColumnType::Column(column) => u32::try_from(column.get()).unwrap_or(0),
+            };
+            statement = Some((row.address(), row.file_index(), line, column));
+        }
+    }
+    found.sort_unstable();
+    found
 }
