@@ -358,7 +358,7 @@ impl ElfFile {
     /// Whether a section's content is compressed, so that reading it costs time and memory.
     pub fn is_compressed(&self, name: &str) -> bool {
         match self.sections_named(name).find(|section| section.kind != elf::SHT_NOBITS.0) {
-            Some(section) => section.flags & u64::from(elf::SHF_COMPRESSED.0) != 0,
+            Some(section) => section.flags & elf::SHF_COMPRESSED.0 != 0,
             None => {
                 name.strip_prefix('.').is_some_and(|rest| self.sections_named(&format!(".z{rest}")).next().is_some())
             }
@@ -461,7 +461,7 @@ impl ElfFile {
             self.add_problem(format!("section {name} lies outside of the file"));
             return None;
         };
-        if section.flags & u64::from(elf::SHF_COMPRESSED.0) == 0 {
+        if section.flags & elf::SHF_COMPRESSED.0 == 0 {
             return Some(bytes);
         }
         match compressed_parts(bytes, self.is_64) {

@@ -67,11 +67,14 @@ pub struct Program {
     debug: Vec<OnceLock<Option<DebugInfo>>>,
     functions: RwLock<HashMap<DieRef, Option<Arc<Function>>>>,
     names: RwLock<HashMap<DieRef, FunctionName>>,
-    files: RwLock<HashMap<(DieRef, u64), Option<Arc<str>>>>,
+    files: RwLock<FilePaths>,
     codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
     /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
     pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
+
+/// Paths by unit (its root DIE) and index in its line table.
+type FilePaths = HashMap<(DieRef, u64), Option<Arc<str>>>;
 
 /// A chain, or why there is none.
 type ChainResult = Result<Arc<[Link]>, &'static str>;

@@ -612,7 +612,7 @@ enum Piece {
 
 /// Copies `bits` bits from bit `from` of `source` to bit `to` of `target`, as far as both reach.
 fn copy_bits(target: &mut [u8], to: u64, source: &[u8], from: u64, bits: u64) {
-    if to % 8 == 0 && from % 8 == 0 && bits % 8 == 0 {
+    if [to, from, bits].iter().all(|number| number.is_multiple_of(8)) {
         let source = source.get((from / 8) as usize..).unwrap_or(&[]);
         let target = target.get_mut((to / 8) as usize..).unwrap_or(&mut []);
         let length = ((bits / 8) as usize).min(source.len()).min(target.len());

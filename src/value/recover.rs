@@ -223,27 +223,27 @@ fn calls_indirectly(context: &Context<'_>) -> bool {
 /// The calls that lead from the machine frame outside to this one: one, or more where tail calls replaced frames.
 fn chain_to(context: &Context<'_>) -> Result<Arc<[Link]>, &'static str> {
     let callee = context.code.as_ref().and_then(|code| code.function.clone());
-    let callee = callee.ok_or_else(|| "the function is not described")?;
-    let frame = context.frame().ok_or_else(|| "there is no frame")?;
-    let caller = context.frames.get(context.at + 1).ok_or_else(|| "the caller is not known")?;
+    let callee = callee.ok_or("the function is not described")?;
+    let frame = context.frame().ok_or("there is no frame")?;
+    let caller = context.frames.get(context.at + 1).ok_or("the caller is not known")?;
     if frame.signal || caller.signal {
         return Err("the kernel called it");
     }
     let code = context.program.code(caller.lookup);
-    let function = code.function.clone().ok_or_else(|| "the caller is not described")?;
+    let function = code.function.clone().ok_or("the caller is not described")?;
     let resume = caller.pc.to_file(context.program.bias(code.module.unwrap_or(function.die.module)));
     let site = function
         .call_sites
         .iter()
         .position(|site| !site.tail_call && site.return_address == resume.0)
-        .ok_or_else(|| "the call is not described")?;
+        .ok_or("the call is not described")?;
     if let Some(origin) = function.call_sites[site].origin
         && is_same(context, &Called::Entry(origin), &callee)
     {
         return Ok(Arc::from([(function, site)]));
     }
     let called = called_function(context, &function, &function.call_sites[site], Some(context.at + 1))
-        .ok_or_else(|| "the call's target is not known")?;
+        .ok_or("the call's target is not known")?;
     if is_same(context, &called, &callee) {
         return Ok(Arc::from([(function, site)]));
     }
