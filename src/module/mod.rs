@@ -15,6 +15,7 @@ pub mod language;
 pub mod lines;
 pub mod map;
 pub mod names;
+pub mod plt;
 pub mod program;
 pub mod section_cache;
 pub mod skim;

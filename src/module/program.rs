@@ -204,6 +204,13 @@ impl Program {
 
     /// What the symbol table alone says.
     fn symbol_code(&self, module: &Module, here: FileAddr) -> Code {
+        if let Some(stub) = module.file().and_then(|file| super::plt::stub_name(file, here)) {
+            let function: Arc<str> = match stub.strip_suffix("@plt").and_then(demangle::demangle) {
+                Some(name) => format!("{name}@plt").into(),
+                None => stub.into(),
+            };
+            return Code { symbol: Some(function.clone()), function: Some(function), ..Code::default() };
+        }
         let Some(symbol) = module.symbols().lookup(here) else { return Code::default() };
         let symbol: Arc<str> = String::from_utf8_lossy(symbol.name).into();
         let function = demangle::demangle(&symbol).map_or_else(|| symbol.clone(), Arc::from);

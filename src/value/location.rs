@@ -275,6 +275,24 @@ impl<'a> Context<'a> {
         (None, false)
     }
 
+    /// The content (at most 8 bytes, as they are in a register) that an expression of a call site computes: unlike
+    /// other expressions it ends with the value on the stack, which may be a float.
+    pub(super) fn content(&self, expression: &[u8], unit: &Unit) -> Result<u64, Absent> {
+        const STACK_VALUE: u8 = 0x9f;
+        let value = [expression, &[STACK_VALUE]].concat();
+        match self.run(&value, unit, None, Some(8)) {
+            // A float of four bytes leaves the upper half of the register to itself.
+            Ok(Outcome::Place(mut place)) => {
+                place.holes.retain(|(start, ..)| *start < 4);
+                number_of(&place)
+            }
+            Err(Absent { why: AbsentReason::Corrupt | AbsentReason::Unsupported, .. }) | Ok(Outcome::Address(_)) => {
+                self.number(expression, unit, None)
+            }
+            Err(absent) => Err(absent),
+        }
+    }
+
     /// Evaluates an expression into a place.
     pub fn place(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
         if expression.is_empty() {
@@ -453,7 +471,11 @@ impl<'a> Context<'a> {
                 EvaluationResult::RequiresEntryValue(inner) => {
                     let value = super::recover::entry_value(self, inner.0.slice())?;
                     self.note_provenance(Provenance::EntryValue);
-                    evaluation.resume_with_entry_value(gimli::Value::Generic(value))
+                    let value = match super::recover::entry_type(inner.0.slice()) {
+                        Some(offset) => typed(unit, offset, value)?,
+                        None => gimli::Value::Generic(value),
+                    };
+                    evaluation.resume_with_entry_value(value)
                 }
                 EvaluationResult::RequiresParameterRef(offset) => {
                     let value = super::recover::parameter_value(self, unit.die(offset))?;

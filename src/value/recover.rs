@@ -87,7 +87,15 @@ pub fn tail_calls(context: &Context<'_>) -> Vec<TailCall> {
     replaced.collect()
 }
 
-/// The value of an entry-value expression (`DW_OP_regN`, `DW_OP_bregN 0`).
+/// The type that an entry-value expression gives to the register's content (`DW_OP_regval_type`).
+pub(super) fn entry_type(expression: &[u8]) -> Option<gimli::UnitOffset> {
+    let [0xa5 | 0xf5, 0..=0x7f, rest @ ..] = expression else { return None };
+    let mut reader = gimli::EndianSlice::new(rest, gimli::LittleEndian);
+    let offset = gimli::Reader::read_uleb128(&mut reader).ok()?;
+    usize::try_from(offset).ok().map(gimli::UnitOffset)
+}
+
+/// The content of the register of an entry-value expression (`DW_OP_regN`, `DW_OP_bregN 0`, `DW_OP_regval_type`).
 pub(super) fn entry_value(context: &Context<'_>, expression: &[u8]) -> Result<u64, Absent> {
     let register = register_of(expression)
         .ok_or_else(|| Absent::because(AbsentReason::Unsupported, "an entry value that is not a register's"))?;
@@ -155,7 +163,7 @@ pub(super) fn argument_at_call(context: &Context<'_>, register: DwarfRegister) -
     }
     let unit = context.program.unit(function.die)?;
     let caller = context.nested()?;
-    let value = caller.number(expression, unit, None);
+    let value = caller.content(expression, unit);
     if value.is_ok() {
         context.note_provenance(Provenance::Inferred);
     }
@@ -193,7 +201,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
         caller.tail =
             Some(TailFrame { chain: chain.clone(), position: last, callee, lookup, marker: std::marker::PhantomData });
     }
-    caller.number(expression, unit, None)
+    caller.content(expression, unit)
 }
 
 /// [`chain_to`], worked out once for each pair of addresses, except where it depends on the registers at hand.
@@ -384,6 +392,8 @@ fn register_of(expression: &[u8]) -> Option<DwarfRegister> {
         [operation @ 0x50..=0x6f] => Some(u16::from(operation - 0x50)),
         [0x90, register @ 0..=0x7f] => Some(u16::from(*register)),
         [operation @ 0x70..=0x8f, 0] => Some(u16::from(operation - 0x70)),
+        // DW_OP_regval_type and its GNU predecessor: the type is the caller's matter.
+        [0xa5 | 0xf5, register @ 0..=0x7f, ..] => Some(u16::from(*register)),
         _ => None,
     }
 }
