@@ -142,6 +142,7 @@ fn is_absent(gdb: &Value) -> bool {
         Some(parts) => parts.iter().all(|part| is_absent(part.get(2).unwrap_or(part))),
         None => {
             !gdb["absent"].is_null()
+                || !gdb["elided"].is_null()
                 || gdb["float"] == "<unavailable>"
                 || gdb.get("implicit").is_some_and(|target| target.is_null() || is_absent(target))
         }

@@ -1,5 +1,8 @@
 //! What the tests of the whole program share: fixtures unpacked as they lay when their programs ran, and the program.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,172 @@
+//! Damaged cores and programs: an answer or a clear error, never a panic, a hang or unbounded memory.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Fixtures that are small and differ in kind.
+const FIXTURES: &[&str] = &[
+    "c-O0",
+    "c-O2",
+    "c-clang-O2",
+    "c-dwarf2",
+    "cpp-type-units5",
+    "opt-O2",
+    "i386-O2",
+    "aarch64-O2",
+    "gz-zstd",
+    "split",
+    "threads",
+    "rust-debug",
+];
+/// Address space of the program under test, in KiB.
+const MEMORY: &str = "4000000";
+const TIME: Duration = Duration::from_secs(30);
+
+/// xorshift64: the same damage in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Damages of each kind a fixture suffers; more for a longer search.
+fn rounds() -> usize {
+    std::env::var("OBIT_HOSTILE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(14)
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
+    fs::create_dir_all(&directory).unwrap();
+    directory.join(name)
+}
+
+/// Runs a command under bounds of memory and time, and checks how it ended.
+fn check(what: &str, core: &Path, executable: &Path, command: &[&str]) {
+    let answer = scratch(&format!("{}.out", core.file_name().unwrap().to_str().unwrap()));
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("ulimit -v {MEMORY}; exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_obit"))
+        .arg(command[0])
+        .arg(core)
+        .args(&command[1..])
+        .arg("--sysroot")
+        .arg(common::root())
+        .arg("--exe")
+        .arg(executable)
+        .env("OBIT_CACHE_DIR", "")
+        .env_remove("DEBUGINFOD_URLS")
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(&answer).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > TIME {
+            let _ = child.kill();
+            panic!("{what}: {command:?} hangs on {}", core.display());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert!(matches!(status.code(), Some(0..=2)), "{what}: {command:?} on {}: {status}", core.display());
+    if status.code() == Some(0) && command.contains(&"--json") {
+        let bytes = fs::read(&answer).unwrap();
+        let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+        assert!(parsed.is_ok(), "{what}: {command:?} on {}: {:?}", core.display(), parsed.err());
+    }
+}
+
+const BACKTRACE: &[&str] = &["bt", "--json", "--locals", "--thread", "all"];
+const OTHERS: &[&[&str]] = &[
+    &["modules", "--json"],
+    &["info", "--json"],
+    &["threads", "--json"],
+    &["maps", "--json"],
+    &["registers", "--json"],
+    &["bt", "--locals"],
+];
+
+fn each_fixture(check_one: impl Fn(&str, &Path, &Path, &mut Random) + Sync) {
+    common::root();
+    std::thread::scope(|scope| {
+        for (number, fixture) in FIXTURES.iter().enumerate() {
+            let check_one = &check_one;
+            scope.spawn(move || {
+                let directory = common::root().join("tmp/fixtures").join(fixture);
+                let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ number as u64);
+                check_one(fixture, &directory.join("core"), &directory.join(fixture), &mut random);
+            });
+        }
+    });
+}
+
+#[test]
+fn cut_cores() {
+    each_fixture(|fixture, core, executable, random| {
+        let bytes = fs::read(core).unwrap();
+        let damaged = scratch(&format!("{fixture}.cut"));
+        // Headers and notes are at the start: half of the cuts are there.
+        for round in 0..rounds() {
+            let limit = if round % 2 == 0 { bytes.len().min(8192) } else { bytes.len() };
+            let length = random.below(limit);
+            fs::write(&damaged, &bytes[..length]).unwrap();
+            check(&format!("{fixture} cut at {length}"), &damaged, executable, BACKTRACE);
+            check(&format!("{fixture} cut at {length}"), &damaged, executable, OTHERS[round % OTHERS.len()]);
+        }
+    });
+}
+
+#[test]
+fn cores_with_flipped_bits() {
+    each_fixture(|fixture, core, executable, random| {
+        let bytes = fs::read(core).unwrap();
+        let damaged = scratch(&format!("{fixture}.flip"));
+        for round in 0..rounds() {
+            let mut changed = bytes.clone();
+            let limit = if round % 2 == 0 { bytes.len().min(8192) } else { bytes.len() };
+            for _ in 0..1 + random.below(20) {
+                let at = random.below(limit);
+                changed[at] ^= 1 << random.below(8);
+            }
+            fs::write(&damaged, &changed).unwrap();
+            check(&format!("{fixture} flipped, round {round}"), &damaged, executable, BACKTRACE);
+            check(&format!("{fixture} flipped, round {round}"), &damaged, executable, OTHERS[round % OTHERS.len()]);
+        }
+    });
+}
+
+#[test]
+fn programs_with_flipped_bits() {
+    each_fixture(|fixture, core, executable, random| {
+        let bytes = fs::read(executable).unwrap();
+        let damaged = scratch(&format!("{fixture}.program"));
+        let core_copy = scratch(&format!("{fixture}.core"));
+        fs::copy(core, &core_copy).unwrap();
+        for round in 0..rounds() {
+            let mut changed = bytes.clone();
+            // The first page has the identity: damage there only makes it another file. Debug sections follow.
+            for _ in 0..1 + random.below(200) {
+                let at = 4096 + random.below(bytes.len().saturating_sub(4096));
+                changed[at.min(bytes.len() - 1)] ^= 1 << random.below(8);
+            }
+            fs::write(&damaged, &changed).unwrap();
+            check(&format!("{fixture} program, round {round}"), &core_copy, &damaged, BACKTRACE);
+        }
+    });
+}
