@@ -315,7 +315,8 @@ impl Evaluator<'_> {
 
     fn lookup(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
         let local = file.is_none().then(|| self.scope.variable(name)).flatten();
-        local.or_else(|| self.scope.globals(name, file).into_iter().next()).or_else(|| self.own_member(file, name))
+        // As in C++: a member of `this` hides a global.
+        local.or_else(|| self.own_member(file, name)).or_else(|| self.scope.globals(name, file).into_iter().next())
     }
 
     /// A member of the object that the frame's method works on.
