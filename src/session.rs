@@ -204,8 +204,22 @@ impl Session {
     /// A thread's frames, at most `limit` machine frames of them (the outermost are kept).
     pub fn trace(&self, thread: &ThreadState, limit: usize) -> Trace {
         let unwinder = Unwinder::with_cache(self.image.arch, &*self.memory, &self.code_map, self.unwind_cache.clone());
-        let stack = unwinder.unwind(&thread.registers, limit);
+        let mut stack = unwinder.unwind(&thread.registers, limit);
+        self.correct_go_panics(&mut stack);
         self.resolve(stack)
+    }
+
+    /// Go's signal handler makes the faulting instruction look as if it had called `runtime.sigpanic`: the address in
+    /// the frame below is that instruction's own (runtime/signal_amd64.go, preparePanic, Go 1.19).
+    fn correct_go_panics(&self, stack: &mut Stack) {
+        for index in 1..stack.frames.len() {
+            let callee = stack.frames[index - 1].lookup;
+            let Some(module) = self.program.modules.at(callee).filter(|module| module.is_go()) else { continue };
+            let symbol = module.symbols().lookup(module.to_file(callee));
+            if symbol.is_some_and(|symbol| symbol.name == b"runtime.sigpanic") {
+                stack.frames[index].lookup = stack.frames[index].pc;
+            }
+        }
     }
 
     /// Names the functions of a stack, inlined ones too.
@@ -302,7 +316,7 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
-            raw: false,
+            raw: limits.raw,
         }
     }
 

@@ -111,7 +111,7 @@ pub struct LimitArgs {
 impl LimitArgs {
     /// As values are bounded; pointers are followed in JSON alone, as text has no place for what they lead to.
     pub fn limits(&self, json: bool) -> Limits {
-        Limits { depth: self.depth, items: self.max_items, string: self.max_string, follow: json }
+        Limits { depth: self.depth, items: self.max_items, string: self.max_string, follow: json, raw: self.raw }
     }
 }
 

@@ -68,6 +68,7 @@ pub struct Module {
     dwarf: OnceLock<Option<Arc<DwarfFile>>>,
     symbols: OnceLock<SymbolTable>,
     cfi: OnceLock<CfiSections>,
+    is_go: OnceLock<bool>,
 }
 
 impl Module {
@@ -92,6 +93,7 @@ impl Module {
             dwarf: OnceLock::new(),
             symbols: OnceLock::new(),
             cfi: OnceLock::new(),
+            is_go: OnceLock::new(),
         }
     }
 
@@ -224,6 +226,11 @@ impl Module {
         }
         let loads = file.loads().iter().filter(|load| !load.is_writable() && load.file_size > 0);
         loads.filter_map(|load| Some((self.to_run(load.address), file.bytes_at(load.address)?))).collect()
+    }
+
+    /// Whether Go's linker made it.
+    pub fn is_go(&self) -> bool {
+        *self.is_go.get_or_init(|| self.file().is_some_and(|file| file.has_section(".gopclntab")))
     }
 
     /// Warnings so far.

@@ -139,8 +139,7 @@ impl CodeMap for ExecutableCode {
     fn is_outermost(&self, address: RunAddr) -> bool {
         let Some(module) = self.program.modules.at(address) else { return false };
         // Go's assembly has no call frame information that says so; only Go's modules pay for the look-up.
-        let is_go = module.file().is_some_and(|file| file.has_section(".gopclntab"));
-        is_go
+        module.is_go()
             && module.symbols().lookup(module.to_file(address)).is_some_and(|symbol| {
                 matches!(
                     symbol.name,

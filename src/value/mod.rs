@@ -227,10 +227,12 @@ pub struct Limits {
     pub string: usize,
     /// Show what pointers lead to. Text does not: gdb's users dereference what they want to see.
     pub follow: bool,
+    /// Plain fields as DWARF has them: no text, no active variants.
+    pub raw: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 4, items: 64, string: 1024, follow: true }
+        Limits { depth: 4, items: 64, string: 1024, follow: true, raw: false }
     }
 }

@@ -41,6 +41,14 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             self.path.push((place, stripped));
         }
         let kind = match &content.variants {
+            Some(part) if self.decoder.raw => {
+                let variants = part.variants.iter().flat_map(|variant| &variant.members);
+                let mut fields = Vec::new();
+                for member in part.discriminant.iter().chain(variants) {
+                    fields.extend(self.fields(source, std::slice::from_ref(member), nest));
+                }
+                Ok(ValueKind::Struct { union: false, fields })
+            }
             Some(part) => self.variant(source, part, nest),
             None => {
                 let fields = self.fields(source, &content.members, nest);
