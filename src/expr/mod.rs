@@ -27,6 +27,11 @@ pub const MAX_LENGTH: usize = 4096;
 /// Levels of an expression's tree.
 pub const MAX_NESTING: usize = 256;
 
+/// Checks an expression's form alone. `is_type` says whether a name is a type's and no variable's.
+pub fn check_form(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<(), ExprError> {
+    parse::parse(text, is_type).map(|_| ())
+}
+
 /// Something that a name stands for.
 pub type Named = (Result<Place, Absent>, TypeId);
 
