@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 HERE=$PWD
 RUNS=3
+LLDB=$(command -v lldb || command -v lldb-19 || echo lldb)
 
 cargo build --release --quiet
 OBIT=$HERE/target/release/obit
@@ -44,7 +45,7 @@ compare() {
     echo " crashed thread"
     measure obit "$OBIT" bt "$core" --exe "$exe" --thread crashed
     measure gdb gdb -nx -batch -ex bt "$exe" "$core"
-    measure lldb lldb -b -o bt "$exe" -c "$core"
+    measure lldb "$LLDB" -b -o bt "$exe" -c "$core"
     measure eu-stack eu-stack -e "$exe" --core="$core"
     echo " all threads, all locals"
     measure obit "$OBIT" bt "$core" --exe "$exe" --thread all --locals
