@@ -87,6 +87,8 @@ pub struct VariableDeclaration {
     pub artificial: bool,
     /// Where it is.
     pub location: LocationSource,
+    /// Ranges of the scope that it is declared in; empty where the scope has none of its own.
+    pub scope: Vec<(u64, u64)>,
     /// Its type in the session's table and that type's size, once somebody asked.
     pub resolved: OnceLock<Option<(TypeId, Option<u64>)>>,
 }
@@ -355,9 +357,13 @@ impl Function {
 }
 
 impl Scope {
+    fn read_variable(&self, units: &dyn Units, die: DieRef) -> Option<VariableDeclaration> {
+        Some(VariableDeclaration { scope: self.ranges.clone(), ..VariableDeclaration::read(units, die)? })
+    }
+
     fn read_variables(&self, units: &dyn Units) -> Vec<Arc<VariableDeclaration>> {
         let mut variables: Vec<Arc<VariableDeclaration>> =
-            self.entries.iter().filter_map(|die| VariableDeclaration::read(units, *die)).map(Arc::new).collect();
+            self.entries.iter().filter_map(|die| self.read_variable(units, *die)).map(Arc::new).collect();
         // What the compiler dropped altogether stands only in the abstract instance.
         let Some(origin) = self.origin.or_else(|| (self.kind == ScopeKind::Function).then_some(self.die)) else {
             return variables;
@@ -378,7 +384,7 @@ impl Scope {
                     .map_or(position, |index| index + 1);
                 continue;
             }
-            if let Some(mut variable) = VariableDeclaration::read(units, die) {
+            if let Some(mut variable) = self.read_variable(units, die) {
                 variable.origin = Some(die);
                 variables.insert(position.min(variables.len()), Arc::new(variable));
                 position += 1;
@@ -434,6 +440,7 @@ impl VariableDeclaration {
             decl_line: None,
             artificial: false,
             location,
+            scope: Vec::new(),
             resolved: OnceLock::new(),
         };
         let mut name = None;

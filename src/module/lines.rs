@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use gimli::{Reader, Section};
 
 use super::R;
-use super::unit::Unit;
+use super::unit::{Producer, Unit};
 use crate::addr::FileAddr;
 
 /// A source position.
@@ -108,7 +108,9 @@ impl LineTable {
             ..gimli::Dwarf::default()
         };
         let context = Mutex::new(addr2line::Context::from_dwarf(sections).ok()?);
-        Some(LineTable { context, statements: statements_behind_others(lined) })
+        // Only GCC gives one address several rows (for its view numbers).
+        let statements = if unit.producer == Producer::Gcc { statements_behind_others(lined) } else { Vec::new() };
+        Some(LineTable { context, statements })
     }
 }
 

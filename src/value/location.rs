@@ -56,6 +56,9 @@ pub struct Context<'a> {
     /// The register under evaluation may be used even if an inner call may have changed it: its location says that
     /// it survives.
     survives_call: Cell<bool>,
+    /// The call that the frame is in returns into the scope of the variable under evaluation. Where it does not (the
+    /// call ends the scope), a location says nothing of what is left after it.
+    resumes_in_scope: Cell<bool>,
     provenance: Cell<Provenance>,
 }
 
@@ -100,6 +103,7 @@ impl<'a> Context<'a> {
             frame_base: OnceCell::new(),
             nesting: Cell::new(0),
             survives_call: Cell::new(false),
+            resumes_in_scope: Cell::new(true),
             provenance: Cell::new(Provenance::Location),
         }
     }
@@ -136,7 +140,9 @@ impl<'a> Context<'a> {
         let Some(unit) = self.program.unit(variable.die) else {
             return (Err(Absent::new(AbsentReason::NoDebugInfo)), Provenance::Location);
         };
+        self.resumes_in_scope.set(self.resumes_within(&variable.scope));
         let found = self.source(&variable.location, unit, size);
+        self.resumes_in_scope.set(true);
         let found = match found {
             Err(absent) => super::recover::immutable_parameter(self, variable, size).unwrap_or(Err(absent)),
             found => found,
@@ -183,10 +189,15 @@ impl<'a> Context<'a> {
     /// Whether the call that the frame is in can return into the function: it cannot where the compiler put nothing
     /// after it (a call of a noreturn function at the end), and then locations say nothing of "after the call".
     fn resumes_in_function(&self) -> bool {
-        let (Some(code), Some((_, resume))) = (&self.code, self.addresses()) else { return true };
+        let Some(code) = &self.code else { return true };
         let Some(function) = &code.function else { return false };
-        let ranges = &function.scopes[0].ranges;
-        ranges.iter().any(|(low, high)| (*low..*high).contains(&resume.0))
+        self.resumes_in_scope.get() && self.resumes_within(&function.scopes[0].ranges)
+    }
+
+    /// Whether the address at which the frame goes on is in one of the ranges (or there are none).
+    fn resumes_within(&self, ranges: &[(u64, u64)]) -> bool {
+        let Some((_, resume)) = self.addresses() else { return true };
+        ranges.is_empty() || ranges.iter().any(|(low, high)| (*low..*high).contains(&resume.0))
     }
 
     /// An expression's value as a number (an array's bound, a member's address with `object` pushed first).
@@ -233,6 +244,7 @@ impl<'a> Context<'a> {
             false
         });
         let size = size.filter(|size| (1..=8).contains(size)).unwrap_or(8);
+        self.resumes_in_scope.set(concrete.as_ref().is_none_or(|concrete| self.resumes_within(&concrete.scope)));
         let unit = concrete.as_ref().and_then(|concrete| self.program.unit(concrete.die)).unwrap_or(unit);
         let bits = match self.source(&source, unit, Some(size))? {
             Place::Memory(address) => self.memory.read_uint(address, size as usize)?,
