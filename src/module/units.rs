@@ -126,14 +126,12 @@ impl DebugInfo {
         offsets.dedup();
         let units: Vec<&Unit> = offsets.iter().filter_map(|offset| self.unit_with_header_at(OWN, *offset)).collect();
         let size: usize = units.iter().map(|unit| unit.unit.header.unit_length()).sum();
-        if units.len() > 1 && size > 1 << 18 {
+        if size > 1 << 18 {
             // What will be asked of each unit next: its functions and its line table.
             units.par_iter().for_each(|unit| {
-                unit.skim();
                 let own = |offsets: &&Vec<usize>| offsets.iter().any(|offset| unit.starts_at(*offset));
-                if let Some(index) = candidates.iter().position(|offsets| own(&offsets)) {
-                    unit.position(FileAddr(wanted[index]));
-                }
+                let address = candidates.iter().position(|offsets| own(&offsets)).map(|index| FileAddr(wanted[index]));
+                rayon::join(|| unit.skim(), || address.map(|address| unit.position(address)));
             });
         }
         let mut known = self.by_address.write().expect("not poisoned");
