@@ -220,7 +220,12 @@ impl Client {
                 .build();
             config.new_agent()
         });
-        let mut response = agent.get(url).call().map_err(|error| Failure::silent(error.to_string()))?;
+        // A server on this machine is asked directly, whatever proxy leads to the network.
+        let mut request = agent.get(url);
+        if is_loopback(url) {
+            request = request.config().proxy(None).build();
+        }
+        let mut response = request.call().map_err(|error| Failure::silent(error.to_string()))?;
         match response.status().as_u16() {
             200 => {}
             404 | 410 => return Ok(false),
@@ -352,6 +357,15 @@ fn cache_directory(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf>
     }
     let caches = set("XDG_CACHE_HOME").or_else(|| Some(home?.join(".cache")))?;
     Some(caches.join("debuginfod_client"))
+}
+
+/// Whether the URL's host is this machine by address or name.
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', '?']).next().unwrap_or(host);
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|own| host.strip_prefix(own).is_some_and(|port| port.is_empty() || port.starts_with(':')))
 }
 
 fn escaped(path: &str) -> String {

@@ -176,3 +176,15 @@ fn shares_the_cache_of_elfutils() {
     assert_eq!(environment(&[("HOME", NONE)]), path("/nonexistent/.cache/debuginfod_client"));
     assert_eq!(environment(&[]), None);
 }
+
+#[test]
+fn knows_its_own_machine() {
+    for own in ["http://127.0.0.1:80/x", "http://localhost", "https://[::1]:8002", "http://localhost/127"] {
+        assert!(is_loopback(own), "{own}");
+    }
+    for other in
+        ["https://debuginfod.debian.net", "http://127.0.0.10", "http://localhost.example/", "http://a/localhost"]
+    {
+        assert!(!is_loopback(other), "{other}");
+    }
+}
