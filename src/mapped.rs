@@ -12,8 +12,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-/// The file's bytes. An empty file gives an empty slice. Directories and such give the system's error.
+/// The file's bytes. An empty file gives an empty slice. Anything but a regular file is an error, and is not opened:
+/// paths come out of cores and debug information, and opening a pipe waits for somebody to write to it.
 pub fn map(path: &Path) -> io::Result<&'static [u8]> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
     map_file(&File::open(path)?)
 }
 

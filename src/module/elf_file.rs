@@ -546,3 +546,7 @@ fn range_lenient(bytes: &'static [u8], offset: u64, size: u64) -> Option<&'stati
 fn leak(bytes: Vec<u8>) -> &'static [u8] {
     Box::leak(bytes.into_boxed_slice())
 }
+
+#[cfg(test)]
+#[path = "elf_file_tests.rs"]
+mod tests;

@@ -497,3 +497,7 @@ pub fn bias_of(seed: &ModuleSeed, file: &ElfFile) -> Option<Bias> {
     }
     best.filter(|(count, _)| *count > 0 && count * 2 >= biases.len()).map(|(_, bias)| Bias(bias))
 }
+
+#[cfg(test)]
+#[path = "find_tests.rs"]
+mod tests;

@@ -34,3 +34,6 @@ pub use unit::{Unit, Units};
 
 /// How every section is read.
 pub type R = gimli::EndianSlice<'static, gimli::LittleEndian>;
+
+#[cfg(test)]
+mod test_elf;

@@ -385,3 +385,7 @@ impl Source {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "symbols_tests.rs"]
+mod tests;
