@@ -14,7 +14,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::compressed::{Compression, decompress};
-use super::section_cache::CachedSection;
+use super::section_cache::{CachedSection, FileStamp};
 use crate::addr::FileAddr;
 use crate::arch::Arch;
 
@@ -136,6 +136,8 @@ pub struct ElfFile {
     sections: Vec<Section>,
     section_names: &'static [u8],
     build_id: OnceLock<Option<&'static [u8]>>,
+    /// `None` for a file in memory.
+    stamp: Option<FileStamp>,
     problems: Mutex<Vec<String>>,
 }
 
@@ -144,7 +146,7 @@ impl ElfFile {
     pub fn open(path: &Path) -> Result<ElfFile, ModuleError> {
         let bytes = crate::mapped::map(path);
         let bytes = bytes.map_err(|source| ModuleError::Io { path: path.to_owned(), source })?;
-        ElfFile::parse(path, bytes)
+        Ok(ElfFile { stamp: FileStamp::of(path), ..ElfFile::parse(path, bytes)? })
     }
 
     /// Opens a file that is in memory: the vDSO out of a core, a MiniDebugInfo file. `label` stands for its path.
@@ -243,6 +245,7 @@ impl ElfFile {
             sections,
             section_names: section_names.unwrap_or(&[]),
             build_id: OnceLock::new(),
+            stamp: None,
             problems: Mutex::new(problems),
         })
     }
@@ -372,7 +375,8 @@ impl ElfFile {
         }
         let bytes = self.sections_named(name).find_map(|section| range(self.bytes, section.offset, section.size));
         let parts = bytes.and_then(|bytes| compressed_parts(bytes, self.is_64).ok());
-        let cached = parts.and_then(|(_, size, data)| CachedSection::new(self.build_id(), name, data, size));
+        let cached =
+            parts.and_then(|(_, size, _)| CachedSection::new(self.build_id(), self.stamp.as_ref(), name, size));
         !cached.is_some_and(|cached| cached.exists())
     }
 
@@ -466,7 +470,7 @@ impl ElfFile {
         }
         match compressed_parts(bytes, self.is_64) {
             Ok((compression, claimed, data)) => {
-                let cached = CachedSection::new(self.build_id(), name, data, claimed);
+                let cached = CachedSection::new(self.build_id(), self.stamp.as_ref(), name, claimed);
                 if let Some(bytes) = cached.as_ref().and_then(CachedSection::load) {
                     return Some(bytes);
                 }

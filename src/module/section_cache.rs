@@ -2,8 +2,9 @@
 //!
 //! Distributions compress their debug files, and inflating libc's for two frames costs more than everything else that
 //! `obit bt` does. So what was inflated once is kept under `$XDG_CACHE_HOME/obit/sections` (`~/.cache/obit/sections`),
-//! by build-id and by the compressed bytes' own checksum, and mapped the next time. `OBIT_CACHE_DIR` names another
-//! directory; set and empty, it turns the cache off. Nothing depends on it: where it cannot be read or written, the
+//! by build-id and by the very file on the disk ([`FileStamp`]), and mapped the next time. Content decides nothing:
+//! a damaged copy, or one that somebody made up, has the build-id of the good file too, and what was inflated from it
+//! must never be shown for the good one. `OBIT_CACHE_DIR` names another directory; set and empty, it turns the cache off. Nothing depends on it: where it cannot be read or written, the
 //! section is inflated as ever.
 
 use std::fs;
@@ -18,9 +19,19 @@ use super::find::hex;
 const SMALLEST: u64 = 16 << 10;
 /// What the cache may hold; the oldest modules go first.
 const LARGEST_CACHE: u64 = 1 << 30;
-/// How much of either end of the compressed bytes goes into the checksum. zlib's stream ends in a checksum of all of
-/// its content (RFC 1950, section 2.2).
-const CHECKED: usize = 16 << 10;
+/// One state of one file on the disk: device, inode, time of change and size. The time of change is the system's: who
+/// writes to a file cannot set it, unlike the time of modification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStamp(String);
+
+impl FileStamp {
+    /// The file's state now; `None` where there is no such file.
+    pub fn of(path: &Path) -> Option<FileStamp> {
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let (device, inode, size) = (file.dev(), file.ino(), file.size());
+        Some(FileStamp(format!("{device:x}-{inode:x}-{:x}-{:x}-{size:x}", file.ctime(), file.ctime_nsec())))
+    }
+}
 
 /// A place for one section's bytes.
 pub struct CachedSection {
@@ -30,16 +41,12 @@ pub struct CachedSection {
 
 impl CachedSection {
     /// The place of a section of `size` inflated bytes; `None` where it is not worth it or there is no cache.
-    pub fn new(build_id: Option<&[u8]>, name: &str, compressed: &[u8], size: u64) -> Option<CachedSection> {
+    pub fn new(build_id: Option<&[u8]>, stamp: Option<&FileStamp>, name: &str, size: u64) -> Option<CachedSection> {
         let build_id = build_id.filter(|id| (8..=64).contains(&id.len()))?;
         if size < SMALLEST {
             return None;
         }
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(&compressed.len().to_le_bytes());
-        checksum.update(&compressed[..compressed.len().min(CHECKED)]);
-        checksum.update(&compressed[compressed.len().saturating_sub(CHECKED)..]);
-        let file = format!("{}-{:08x}", name.trim_start_matches('.'), checksum.finalize());
+        let file = format!("{}-{}", name.trim_start_matches('.'), stamp?.0);
         Some(CachedSection { path: root()?.join(hex(build_id)).join(file), size })
     }
 
@@ -110,5 +117,27 @@ fn prune(root: &Path) {
         }
         let _ = fs::remove_dir_all(path);
         total = total.saturating_sub(size);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::test_elf::TestDirectory;
+
+    #[test]
+    fn a_copy_or_a_changed_file_is_another() {
+        let directory = TestDirectory::new("stamp");
+        let path = directory.write("a", b"content");
+        let stamp = FileStamp::of(&path);
+        assert!(stamp.is_some());
+        assert_eq!(stamp, FileStamp::of(&path));
+        assert_ne!(stamp, FileStamp::of(&directory.write("b", b"content")));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, b"CONTENT").unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        assert_ne!(stamp, FileStamp::of(&path), "though size and time of modification are the same");
+        assert_eq!(FileStamp::of(&directory.0.join("none")), None);
     }
 }
