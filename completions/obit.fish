@@ -45,9 +45,9 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand bt" -l thread -d 'Which threads: all, crashed, or one by its LWP [default: the crashed one in full, the others grouped]' -r
 complete -c obit -n "__fish_obit_using_subcommand bt" -l frames -d 'Show at most N frames a thread; the outermost are kept' -r
-complete -c obit -n "__fish_obit_using_subcommand bt" -l depth -d 'Show at most N levels of nested aggregates and followed pointers' -r
-complete -c obit -n "__fish_obit_using_subcommand bt" -l max-items -d 'Show at most N elements of an array' -r
-complete -c obit -n "__fish_obit_using_subcommand bt" -l max-string -d 'Show at most N bytes of a string' -r
+complete -c obit -n "__fish_obit_using_subcommand bt" -l depth -d 'Show at most N levels of nested aggregates and followed pointers [default: 4]' -r
+complete -c obit -n "__fish_obit_using_subcommand bt" -l max-items -d 'Show at most N elements of an array [default: 64]' -r
+complete -c obit -n "__fish_obit_using_subcommand bt" -l max-string -d 'Show at most N bytes of a string [default: 1024]' -r
 complete -c obit -n "__fish_obit_using_subcommand bt" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
@@ -108,7 +108,7 @@ complete -c obit -n "__fish_obit_using_subcommand registers" -l color -d 'When t
 always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand registers" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
-complete -c obit -n "__fish_obit_using_subcommand registers" -l frame -d 'The frame, counted as bt does' -r
+complete -c obit -n "__fish_obit_using_subcommand registers" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand registers" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand registers" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand registers" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
@@ -122,11 +122,11 @@ complete -c obit -n "__fish_obit_using_subcommand print" -l color -d 'When to us
 always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand print" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
-complete -c obit -n "__fish_obit_using_subcommand print" -l frame -d 'The frame, counted as bt does' -r
+complete -c obit -n "__fish_obit_using_subcommand print" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand print" -s f -l format -d 'Show numbers as x hex, d decimal, u unsigned, o octal, t binary, c character, a address, f float, z padded hex, s default' -r
-complete -c obit -n "__fish_obit_using_subcommand print" -l depth -d 'Show at most N levels of nested aggregates and followed pointers' -r
-complete -c obit -n "__fish_obit_using_subcommand print" -l max-items -d 'Show at most N elements of an array' -r
-complete -c obit -n "__fish_obit_using_subcommand print" -l max-string -d 'Show at most N bytes of a string' -r
+complete -c obit -n "__fish_obit_using_subcommand print" -l depth -d 'Show at most N levels of nested aggregates and followed pointers [default: 4]' -r
+complete -c obit -n "__fish_obit_using_subcommand print" -l max-items -d 'Show at most N elements of an array [default: 64]' -r
+complete -c obit -n "__fish_obit_using_subcommand print" -l max-string -d 'Show at most N bytes of a string [default: 1024]' -r
 complete -c obit -n "__fish_obit_using_subcommand print" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand print" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand print" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
@@ -140,7 +140,7 @@ complete -c obit -n "__fish_obit_using_subcommand ptype" -l color -d 'When to us
 always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
-complete -c obit -n "__fish_obit_using_subcommand ptype" -l frame -d 'The frame, counted as bt does' -r
+complete -c obit -n "__fish_obit_using_subcommand ptype" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
@@ -154,7 +154,7 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand x" -s f -l format -d 'Count, form (x d u o t c a f s z) and unit (b h w g), as after gdb\'s x/' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
-complete -c obit -n "__fish_obit_using_subcommand x" -l frame -d 'The frame, counted as bt does' -r
+complete -c obit -n "__fish_obit_using_subcommand x" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l max-string -d 'Show at most N bytes of a string' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand x" -l no-debuginfod -d 'Do not ask any server'
@@ -168,7 +168,7 @@ complete -c obit -n "__fish_obit_using_subcommand list" -l color -d 'When to use
 always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand list" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
-complete -c obit -n "__fish_obit_using_subcommand list" -l frame -d 'The frame, counted as bt does' -r
+complete -c obit -n "__fish_obit_using_subcommand list" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l lines -d 'How many lines' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand list" -l no-debuginfod -d 'Do not ask any server'

@@ -15,7 +15,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 
 use crate::command::common::ColorChoice;
-use crate::command::{Command, CommandError, Output};
+use crate::command::{CommandError, Output, Targeted};
 use crate::report::style::Paint;
 
 /// Bytes of the answer that are written at once.
@@ -27,7 +27,7 @@ const BUFFER: usize = 1 << 16;
 #[command(override_usage = "obit COMMAND TARGET [ARGS]\n       obit bt core", after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Targeted,
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 answered (holes in the answer are marked inside it), \
@@ -55,8 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     answer(&cli.command)
 }
 
-fn answer(command: &Command) -> u8 {
-    let color = command.target_args().map_or(ColorChoice::Never, |args| args.color);
+fn answer(command: &Targeted) -> u8 {
+    let color = command.target.as_ref().map_or(ColorChoice::Never, |args| args.color);
     let paint = Paint { enabled: wants_color(color) };
     let mut out = BufWriter::with_capacity(BUFFER, standard_output());
     let mut err = io::stderr();

@@ -6,14 +6,13 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::{CommandError, LimitArgs, Output, TargetArgs, common};
+use super::{CommandError, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
 use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
-use crate::report::source::Sources;
 use crate::session::{Session, Trace};
 use crate::unwind::StackEnd;
 use crate::value::Limits;
@@ -30,8 +29,6 @@ const DEEP: usize = 300_000;
 /// Arguments of `bt`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
     /// Which threads: all, crashed, or one by its LWP [default: the crashed one in full, the others grouped]
     #[arg(long, value_name = "all|crashed|LWP", value_parser = parse_thread_choice, help_heading = "Selection")]
     thread: Option<ThreadChoice>,
@@ -67,9 +64,8 @@ fn parse_thread_choice(text: &str) -> Result<ThreadChoice, String> {
 }
 
 /// Answers `bt`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
-    if args.target.json { write_json(args, &session, output) } else { write_text(args, &session, output) }
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    if state.json { write_json(args, state, output) } else { write_text(args, state, output) }
 }
 
 /// The threads asked for, the crashed one first.
@@ -118,9 +114,10 @@ fn for_each_in_parallel<T: Send>(
     made.into_iter().try_for_each(take)
 }
 
-fn write_json(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
     let threads = chosen(args, session)?;
-    let limits = args.limits.limits(true);
+    let limits = args.limits.limits(&state.settings, true);
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
     let source = FrameSource {
@@ -185,21 +182,21 @@ struct Group<'a> {
     trace: Trace,
 }
 
-fn write_text(args: &Args, session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
     let threads = chosen(args, session)?;
     write_header(session, output)?;
-    let limits = args.limits.limits(false);
+    let limits = args.limits.limits(&state.settings, false);
     // In a frame's line only scalars are shown.
     let flat = Limits { depth: limits.depth.min(1), ..limits };
     let limits = if args.locals { limits } else { flat };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
-    let sources = Sources::new(args.target.sysroot.clone(), session.debuginfod().cloned());
     let text = StackText {
         types: &session.types,
         module: &module,
         variables: &variables,
-        sources: &sources,
+        sources: &state.sources,
         paint: output.paint,
         address_digits: session.image.arch.address_size() * 2,
         frame_limit: args.frames,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CommandError, Output};
+use super::{CommandError, Output, Settings, State};
 use crate::image::Note;
 use crate::report::json::Json;
 use crate::session::{OpenOptions, Session};
@@ -56,11 +56,11 @@ pub struct TargetArgs {
 
 impl TargetArgs {
     /// Opens the target.
-    pub fn open(&self) -> Result<Session, CommandError> {
+    pub fn open(&self) -> Result<State, CommandError> {
         if let Some(problem) = not_yet(&self.target) {
             return Err(CommandError::Usage(problem));
         }
-        Ok(Session::open(&self.target, &self.open_options())?)
+        Ok(State::new(Session::open(&self.target, &self.open_options())?, self.clone()))
     }
 
     fn open_options(&self) -> OpenOptions {
@@ -92,17 +92,17 @@ fn not_yet(target: &std::path::Path) -> Option<String> {
 }
 
 /// Bounds on what is printed of values.
-#[derive(clap::Args, Debug, Clone)]
+#[derive(clap::Args, Debug, Clone, Default)]
 pub struct LimitArgs {
-    /// Show at most N levels of nested aggregates and followed pointers
-    #[arg(long, value_name = "N", default_value_t = Limits::default().depth, help_heading = "Limits")]
-    pub depth: usize,
-    /// Show at most N elements of an array
-    #[arg(long, value_name = "N", default_value_t = Limits::default().items, help_heading = "Limits")]
-    pub max_items: usize,
-    /// Show at most N bytes of a string
-    #[arg(long, value_name = "N", default_value_t = Limits::default().string, help_heading = "Limits")]
-    pub max_string: usize,
+    /// Show at most N levels of nested aggregates and followed pointers [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub depth: Option<usize>,
+    /// Show at most N elements of an array [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_items: Option<usize>,
+    /// Show at most N bytes of a string [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_string: Option<usize>,
     /// Show plain fields as the debug information has them, without any language formatter
     #[arg(long, help_heading = "Output")]
     pub raw: bool,
@@ -110,20 +110,27 @@ pub struct LimitArgs {
 
 impl LimitArgs {
     /// As values are bounded; pointers are followed in JSON alone, as text has no place for what they lead to.
-    pub fn limits(&self, json: bool) -> Limits {
-        Limits { depth: self.depth, items: self.max_items, string: self.max_string, follow: json, raw: self.raw }
+    pub fn limits(&self, settings: &Settings, json: bool) -> Limits {
+        let usual = settings.limits;
+        Limits {
+            depth: self.depth.unwrap_or(usual.depth),
+            items: self.max_items.unwrap_or(usual.items),
+            string: self.max_string.unwrap_or(usual.string),
+            follow: json,
+            raw: self.raw || usual.raw,
+        }
     }
 }
 
 /// Which frame.
-#[derive(clap::Args, Debug, Clone)]
+#[derive(clap::Args, Debug, Clone, Default)]
 pub struct FrameArgs {
     /// The thread, by its LWP [default: the crashed one]
     #[arg(long, value_name = "LWP", help_heading = "Selection")]
     pub thread: Option<u32>,
-    /// The frame, counted as bt does
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Selection")]
-    pub frame: usize,
+    /// The frame, counted as bt does [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    pub frame: Option<usize>,
 }
 
 /// Writes a whole JSON document and its line end.

@@ -1,6 +1,6 @@
 //! `obit info`: the process at a glance.
 
-use super::{CommandError, Output, TargetArgs, common};
+use super::{CommandError, Output, State, common};
 use crate::image::ProcessInfo;
 use crate::report::bt_text::{grouped, plural};
 use crate::report::documents::{self, Counts};
@@ -22,19 +22,16 @@ const AUXV: &[(u64, &str)] = &[
 
 /// Arguments of `info`.
 #[derive(clap::Args, Debug, Clone)]
-pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
-}
+pub struct Args {}
 
 /// Answers `info`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
-    let counts = count(&session);
+pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
+    let counts = count(session);
     let image = &session.image;
     let auxv = highlights(&image.process);
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::info(image, &auxv, counts, &notes));
     }
     let process = &image.process;

@@ -1,18 +1,14 @@
 //! `obit list`: source lines around a frame's line, a line or a function.
 
 use super::selected::select;
-use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use super::{CommandError, FrameArgs, Output, State, common};
 use crate::report::bt_text::shortened;
 use crate::report::documents;
-use crate::report::source::Sources;
-use crate::session::Session;
 use crate::value::Place;
 
 /// Arguments of `list`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
     /// FILE:LINE, FUNCTION, or LINE in the frame's file [default: the frame's line]
     #[arg(value_name = "LOCATION")]
     location: Option<String>,
@@ -32,13 +28,13 @@ struct Spot {
 }
 
 /// Answers `list`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
-    let spot = find_spot(args, &session)?;
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
+    let spot = find_spot(args, state)?;
     let executable = session.program.modules.iter().find(|module| module.seed.is_executable);
-    let sources = Sources::new(args.target.sysroot.clone(), session.debuginfod().cloned());
-    let source = sources.find(&spot.file, executable.and_then(|module| module.build_id())).ok_or_else(|| {
-        let tried: Vec<String> = sources.candidates(&spot.file).iter().map(|path| path.display().to_string()).collect();
+    let source = state.sources.find(&spot.file, executable.and_then(|module| module.build_id())).ok_or_else(|| {
+        let tried: Vec<String> =
+            state.sources.candidates(&spot.file).iter().map(|path| path.display().to_string()).collect();
         CommandError::NoMatch(format!("{}: the source file was not found (looked for {})", spot.file, tried.join(", ")))
     })?;
     if spot.line > source.line_count() {
@@ -52,7 +48,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let lines: Vec<(u32, String)> = (first..=last).filter_map(|line| Some((line, source.line(line)?))).collect();
     let current = spot.current.then_some(spot.line);
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         let found = source.path.to_string_lossy();
         return common::write_document(output, documents::list(&spot.file, &found, current, &lines, &notes));
     }
@@ -67,24 +63,24 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     common::write_notes(output, &notes)
 }
 
-fn find_spot(args: &Args, session: &Session) -> Result<Spot, CommandError> {
+fn find_spot(args: &Args, state: &State) -> Result<Spot, CommandError> {
     let Some(location) = args.location.as_deref() else {
-        return frame_spot(args, session);
+        return frame_spot(args, state);
     };
     if let Ok(line) = location.parse() {
-        return Ok(Spot { line, current: false, ..frame_spot(args, session)? });
+        return Ok(Spot { line, current: false, ..frame_spot(args, state)? });
     }
     if let Some((file, line)) = location.rsplit_once(':')
         && let Ok(line) = line.parse()
         && !file.ends_with(':')
     {
-        return Ok(Spot { file: recorded_path(args, session, file), line, current: false });
+        return Ok(Spot { file: recorded_path(args, state, file), line, current: false });
     }
-    let functions = session.find_globals(location, None);
+    let functions = state.session.find_globals(location, None);
     let lines = functions.iter().filter_map(|function| {
         let Ok(Place::Memory(address)) = function.place else { return None };
         // The innermost function of the address comes first; its own line is the outermost one's.
-        let code = session.code(address).into_iter().last()?;
+        let code = state.session.code(address).into_iter().last()?;
         Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false })
     });
     lines
@@ -93,23 +89,24 @@ fn find_spot(args: &Args, session: &Session) -> Result<Spot, CommandError> {
         .ok_or_else(|| CommandError::NoMatch(format!("{location}: no function of that name has source lines")))
 }
 
-fn frame_spot(args: &Args, session: &Session) -> Result<Spot, CommandError> {
-    let selected = select(session, &args.frame)?;
+fn frame_spot(args: &Args, state: &State) -> Result<Spot, CommandError> {
+    let selected = select(state, &args.frame)?;
     let code = selected.frame().map(|frame| &frame.code);
     let spot =
         code.and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: true }));
     spot.ok_or_else(|| {
         CommandError::NoMatch(format!(
             "frame {} of thread {} has no source line; name another with --frame, or give FILE:LINE",
-            args.frame.frame, selected.thread.lwp
+            state.selection(&args.frame).frame,
+            selected.thread.lwp
         ))
     })
 }
 
 /// `w1.c` as the frames of the selected thread know it, where one of them is in that file; else as given.
-fn recorded_path(args: &Args, session: &Session, file: &str) -> String {
-    let any_frame = FrameArgs { thread: args.frame.thread, frame: 0 };
-    let Ok(selected) = select(session, &any_frame) else { return file.to_owned() };
+fn recorded_path(args: &Args, state: &State, file: &str) -> String {
+    let any_frame = FrameArgs { thread: args.frame.thread, frame: Some(0) };
+    let Ok(selected) = select(state, &any_frame) else { return file.to_owned() };
     let files = selected.trace.frames.iter().filter_map(|frame| frame.code.file.as_deref());
     let matches =
         |recorded: &&str| recorded.strip_suffix(file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));

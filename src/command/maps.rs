@@ -1,22 +1,19 @@
 //! `obit maps`: what was mapped, and how much of it the core holds.
 
-use super::{CommandError, Output, TargetArgs, common};
+use super::{CommandError, Output, State, common};
 use crate::report::documents;
 use crate::report::table::{number, text, write_table};
 
 /// Arguments of `maps`.
 #[derive(clap::Args, Debug, Clone)]
-pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
-}
+pub struct Args {}
 
 /// Answers `maps`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
+pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
     let mappings = &session.image.mappings;
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::maps(mappings, &notes));
     }
     let cells = mappings.iter().map(|mapping| {

@@ -1,4 +1,7 @@
 //! The commands: each takes its arguments, asks the session and hands rows to [`report`](crate::report).
+//!
+//! A command is defined once, by its `Args` and its `run`. On the command line it is [`Targeted`]: the target and its
+//! options come before its own arguments. In a session the same arguments are read without them.
 
 pub mod bt;
 pub mod common;
@@ -11,6 +14,8 @@ pub mod ptype;
 pub mod registers;
 pub mod schema;
 pub mod selected;
+pub mod state;
+pub mod targeted;
 pub mod threads;
 pub mod x;
 
@@ -19,6 +24,8 @@ use std::io::{self, Write};
 use crate::report::style::Paint;
 
 pub use common::{FrameArgs, LimitArgs, TargetArgs};
+pub use state::{Selection, Settings, State};
+pub use targeted::Targeted;
 
 /// One question about a target.
 #[derive(clap::Subcommand, Debug)]
@@ -48,36 +55,19 @@ pub enum Command {
 }
 
 impl Command {
-    /// The options that every command on a target has.
-    pub fn target_args(&self) -> Option<&TargetArgs> {
-        Some(match self {
-            Command::Bt(args) => &args.target,
-            Command::Threads(args) => &args.target,
-            Command::Info(args) => &args.target,
-            Command::Modules(args) => &args.target,
-            Command::Maps(args) => &args.target,
-            Command::Registers(args) => &args.target,
-            Command::Print(args) => &args.target,
-            Command::Ptype(args) => &args.target,
-            Command::X(args) => &args.target,
-            Command::List(args) => &args.target,
-            Command::Schema(_) => return None,
-        })
-    }
-
-    /// Answers.
-    pub fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
+    /// Answers in an opened session.
+    pub fn run(&self, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
         match self {
-            Command::Bt(args) => bt::run(args, output),
-            Command::Threads(args) => threads::run(args, output),
-            Command::Info(args) => info::run(args, output),
-            Command::Modules(args) => modules::run(args, output),
-            Command::Maps(args) => maps::run(args, output),
-            Command::Registers(args) => registers::run(args, output),
-            Command::Print(args) => print::run(args, output),
-            Command::Ptype(args) => ptype::run(args, output),
-            Command::X(args) => x::run(args, output),
-            Command::List(args) => list::run(args, output),
+            Command::Bt(args) => bt::run(args, state, output),
+            Command::Threads(args) => threads::run(args, state, output),
+            Command::Info(args) => info::run(args, state, output),
+            Command::Modules(args) => modules::run(args, state, output),
+            Command::Maps(args) => maps::run(args, state, output),
+            Command::Registers(args) => registers::run(args, state, output),
+            Command::Print(args) => print::run(args, state, output),
+            Command::Ptype(args) => ptype::run(args, state, output),
+            Command::X(args) => x::run(args, state, output),
+            Command::List(args) => list::run(args, state, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

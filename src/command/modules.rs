@@ -1,23 +1,20 @@
 //! `obit modules`: which files ran, and which of them were found.
 
-use super::{CommandError, Output, TargetArgs, common};
+use super::{CommandError, Output, State, common};
 use crate::report::documents;
 use crate::report::table::{text, write_table};
 use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
 
 /// Arguments of `modules`.
 #[derive(clap::Args, Debug, Clone)]
-pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
-}
+pub struct Args {}
 
 /// Answers `modules`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
+pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
     let rows = session.modules();
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::modules(&rows, &notes));
     }
     let cells = rows.iter().map(|row| {

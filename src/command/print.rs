@@ -2,7 +2,7 @@
 
 use super::registers::symbol_text;
 use super::selected::{Selected, select};
-use super::{CommandError, FrameArgs, LimitArgs, Output, TargetArgs, common};
+use super::{CommandError, FrameArgs, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::expr::{Evaluated, evaluate};
 use crate::report::formatted::{LETTERS, value_formatted};
@@ -13,8 +13,6 @@ use crate::value::{Limits, Place, Value, ValueKind};
 /// Arguments of `print`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
     /// What to show: a.b[2]->c, *p, &x, ns::x, 'file.c'::x, $rip, (type *) p, p[0]@8, a + 1
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     expression: String,
@@ -37,18 +35,18 @@ fn parse_letter(text: &str) -> Result<char, String> {
 }
 
 /// Answers `print`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     // gdb's habit: print /x EXPR.
     let (letter, expression) = match args.expression.strip_prefix('/').and_then(|rest| rest.split_once(' ')) {
         Some((letter, rest)) => (Some(parse_letter(letter).map_err(CommandError::Usage)?), rest.trim()),
         None => (args.format, args.expression.as_str()),
     };
-    let session = args.target.open()?;
-    let selected = select(&session, &args.frame)?;
+    let session = &state.session;
+    let selected = select(state, &args.frame)?;
     let evaluated = evaluate(&selected, expression)?;
-    let value = read(&selected, &evaluated, &args.limits.limits(args.target.json));
+    let value = read(&selected, &evaluated, &args.limits.limits(&state.settings, state.json));
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::print(expression, &session.types, &value, &notes));
     }
     let symbol = |address| session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
@@ -56,7 +54,8 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
         None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
     };
-    writeln!(output.out, "$1 = {text}")?;
+    let number = state.next_number();
+    writeln!(output.out, "${number} = {text}")?;
     common::write_notes(output, &notes)
 }
 

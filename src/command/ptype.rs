@@ -1,15 +1,13 @@
 //! `obit ptype`: a type's definition.
 
 use super::selected::select;
-use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use super::{CommandError, FrameArgs, Output, State, common};
 use crate::expr::{evaluate, resolve_type};
 use crate::report::{documents, type_text};
 
 /// Arguments of `ptype`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
     /// A type (struct node, ns::T, unsigned long) or an expression, whose type is shown
     #[arg(value_name = "TYPE")]
     type_or_expression: String,
@@ -18,9 +16,9 @@ pub struct Args {
 }
 
 /// Answers `ptype`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
-    let selected = select(&session, &args.frame)?;
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
+    let selected = select(state, &args.frame)?;
     let text = args.type_or_expression.trim();
     let type_id = match resolve_type(&selected, text)? {
         Some(id) => id,
@@ -34,7 +32,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     };
     let definition = type_text::type_text(&session.types, type_id);
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::ptype(&session.types, type_id, &definition, &notes));
     }
     writeln!(output.out, "type = {}", definition.trim_end())?;

@@ -1,7 +1,7 @@
 //! `obit registers`: a frame's registers, laid out as gdb's `info registers`.
 
 use super::selected::{Selected, select};
-use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::report::documents::{self, RegisterRow, hex_value};
@@ -30,8 +30,6 @@ const EFLAGS: &[(u32, &str)] = &[
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     #[command(flatten)]
-    pub(super) target: TargetArgs,
-    #[command(flatten)]
     frame: FrameArgs,
     /// Show vector and floating-point registers too
     #[arg(long)]
@@ -42,16 +40,17 @@ pub struct Args {
 }
 
 /// Answers `registers`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
-    let selected = select(&session, &args.frame)?;
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
+    let selected = select(state, &args.frame)?;
     let registers = selected
         .registers()
         .ok_or_else(|| CommandError::NoMatch(format!("thread {} has no registers", selected.thread.lwp)))?;
     let rows = chosen_rows(args, registers)?;
     let notes = session.notes();
-    if args.target.json {
-        let json = documents::registers(selected.thread.lwp, args.frame.frame, &rows, &notes);
+    let frame = state.selection(&args.frame).frame;
+    if state.json {
+        let json = documents::registers(selected.thread.lwp, frame, &rows, &notes);
         return common::write_document(output, json);
     }
     for row in &rows {

@@ -1,6 +1,6 @@
 //! The thread and frame that a question is about.
 
-use super::{CommandError, FrameArgs};
+use super::{CommandError, FrameArgs, State};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::expr::{Named, Scope};
@@ -36,14 +36,16 @@ pub fn find_thread(session: &Session, lwp: u32) -> Result<&ThreadState, CommandE
 }
 
 /// Finds the frame, in the crashed (first) thread where none is named.
-pub fn select<'a>(session: &'a Session, args: &FrameArgs) -> Result<Selected<'a>, CommandError> {
-    let thread = match args.thread {
+pub fn select<'a>(state: &'a State, args: &FrameArgs) -> Result<Selected<'a>, CommandError> {
+    let session = &state.session;
+    let selection = state.selection(args);
+    let thread = match selection.thread {
         Some(lwp) => find_thread(session, lwp)?,
         None => session.image.threads.first().ok_or_else(|| {
             CommandError::NoMatch(format!("{}: the core holds no thread", session.image.path.display()))
         })?,
     };
-    let wanted = args.frame;
+    let wanted = selection.frame;
     let trace = session.trace(thread, wanted.saturating_add(CALLERS));
     let position = trace.frames.iter().position(|frame| frame.index == wanted);
     // Globals, types and memory can be looked at without any frame.

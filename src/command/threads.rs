@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{CommandError, Output, TargetArgs, common};
+use super::{CommandError, Output, State, common};
 use crate::image::ThreadState;
 use crate::module::ModuleId;
 use crate::report::bt_text::{base_name, display_name, shortened};
@@ -15,21 +15,18 @@ const FRAMES_SEARCHED: usize = 64;
 
 /// Arguments of `threads`.
 #[derive(clap::Args, Debug, Clone)]
-pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
-}
+pub struct Args {}
 
 /// Answers `threads`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let session = args.target.open()?;
+pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
     let threads = &session.image.threads;
     let rows: Vec<(&ThreadState, Option<Frame>)> = if threads.len() < 2 {
         threads.iter().map(|thread| (thread, own_frame(&session, thread))).collect()
     } else {
         threads.par_iter().map(|thread| (thread, own_frame(&session, thread))).collect()
     };
-    if args.target.json {
+    if state.json {
         let module = |id| session.module_label(id);
         return common::write_document(output, documents::threads(&rows, &session.types, &module, &session.notes()));
     }

@@ -2,7 +2,7 @@
 
 use super::registers::symbol_text;
 use super::selected::{Selected, select};
-use super::{CommandError, FrameArgs, Output, TargetArgs, common};
+use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::expr::evaluate;
 use crate::memory::{Memory, MissingReason, ReadError};
@@ -17,8 +17,6 @@ const MAX_COUNT: usize = 1 << 20;
 /// Arguments of `x`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    #[command(flatten)]
-    pub(super) target: TargetArgs,
     /// Where: an address or any expression that gives one; gdb's /NFU may come before it (/8xg $sp)
     #[arg(value_name = "ADDR", required = true, num_args = 1..=2)]
     address: Vec<String>,
@@ -82,7 +80,7 @@ fn parse_format(text: &str, address_size: usize) -> Result<Format, String> {
 }
 
 /// Answers `x`.
-pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let (format, expression) = match args.address.as_slice() {
         [only] => match only.strip_prefix('/').and_then(|rest| rest.split_once(' ')) {
             Some((format, rest)) => (Some(format), rest),
@@ -96,10 +94,10 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     };
     // A form that makes no sense is said before the target is opened.
     parse_format(format.unwrap_or(""), 8).map_err(CommandError::Usage)?;
-    let session = args.target.open()?;
+    let session = &state.session;
     let address_size = session.image.arch.address_size();
     let format = parse_format(format.unwrap_or(""), address_size).map_err(CommandError::Usage)?;
-    let selected = select(&session, &args.frame)?;
+    let selected = select(state, &args.frame)?;
     let start = address_of(&selected, expression)?;
     let rows = if format.letter == 's' {
         strings(session.memory(), start, &format, args.max_string)
@@ -107,7 +105,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
         units(&selected, start, &format)
     };
     let notes = session.notes();
-    if args.target.json {
+    if state.json {
         return common::write_document(output, documents::memory(&rows, format.letter, format.unit, &notes));
     }
     write_rows(&rows, &format, output)?;

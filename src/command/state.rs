@@ -1,0 +1,88 @@
+//! What the commands of one session share: the opened target, what is selected in it, and how answers are to look.
+
+use std::path::PathBuf;
+
+use super::common::{FrameArgs, TargetArgs};
+use crate::report::source::Sources;
+use crate::session::Session;
+use crate::value::Limits;
+
+/// An opened target with everything that outlives a command.
+pub struct State {
+    /// The target.
+    pub session: Session,
+    /// The options that it was opened with.
+    pub target: TargetArgs,
+    /// The thread and frame that questions are about where they name none.
+    pub selection: Selection,
+    /// How answers look.
+    pub settings: Settings,
+    /// Source files read so far.
+    pub sources: Sources,
+    /// Print one JSON document as the answer.
+    pub json: bool,
+    /// The commands come one after another, in a session, and answers build on each other.
+    pub interactive: bool,
+    /// The number of the last value that was printed (`$1`).
+    pub values_printed: usize,
+}
+
+/// What a question is about where it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The thread's LWP; `None`: the crashed (or first) one.
+    pub thread: Option<u32>,
+    /// The frame, counted as bt does.
+    pub frame: usize,
+}
+
+/// How answers look, where a command's own options do not say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds on what is shown of values.
+    pub limits: Limits,
+    /// Aggregates over several lines.
+    pub pretty: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { limits: Limits::default(), pretty: false }
+    }
+}
+
+impl State {
+    /// A session that one question is asked in, or the first one.
+    pub fn new(session: Session, target: TargetArgs) -> State {
+        let sources = Sources::new(target.sysroot.clone(), session.debuginfod().cloned());
+        State {
+            session,
+            json: target.json,
+            target,
+            selection: Selection::default(),
+            settings: Settings::default(),
+            sources,
+            interactive: false,
+            values_printed: 0,
+        }
+    }
+
+    /// The thread and frame that a command's options name; the selected ones where they name none. Another thread's
+    /// frame is its innermost.
+    pub fn selection(&self, args: &FrameArgs) -> Selection {
+        let thread = args.thread.or(self.selection.thread);
+        let inner = if thread == self.selection.thread { self.selection.frame } else { 0 };
+        Selection { thread, frame: args.frame.unwrap_or(inner) }
+    }
+
+    /// The number that the next printed value has in the history.
+    pub fn next_number(&mut self) -> usize {
+        self.values_printed += 1;
+        self.values_printed
+    }
+
+    /// The directory that stands for `/`, where one was named.
+    pub fn sysroot(&self) -> Option<&PathBuf> {
+        self.target.sysroot.as_ref()
+    }
+}

@@ -1,0 +1,77 @@
+//! A command as the command line has it: with the target that it is about.
+
+use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
+
+use super::{Command, CommandError, Output, TargetArgs};
+
+/// Commands that are about no target.
+const WITHOUT_TARGET: &[&str] = &["schema"];
+
+/// One question, and the target that it is asked about.
+#[derive(Debug)]
+pub struct Targeted {
+    /// The target; `None` for what can be asked without one.
+    pub target: Option<TargetArgs>,
+    /// The question.
+    pub command: Command,
+}
+
+impl Targeted {
+    /// Opens the target and answers.
+    pub fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        match (&self.target, &self.command) {
+            (Some(target), command) => command.run(&mut target.open()?, output),
+            (None, Command::Schema(args)) => super::schema::run(args, output),
+            (None, _) => Err(CommandError::Usage("this command needs a target".to_owned())),
+        }
+    }
+}
+
+/// Every command with the target's arguments before its own.
+impl Subcommand for Targeted {
+    fn augment_subcommands(definition: clap::Command) -> clap::Command {
+        let mut definition = definition.subcommand_required(true).arg_required_else_help(true);
+        for command in Command::augment_subcommands(clap::Command::new("")).get_subcommands() {
+            definition = definition.subcommand(with_target(command));
+        }
+        definition
+    }
+
+    fn augment_subcommands_for_update(definition: clap::Command) -> clap::Command {
+        Targeted::augment_subcommands(definition)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Command::has_subcommand(name)
+    }
+}
+
+fn with_target(command: &clap::Command) -> clap::Command {
+    if WITHOUT_TARGET.contains(&command.get_name()) {
+        return command.clone();
+    }
+    let mut targeted = TargetArgs::augment_args(clap::Command::new(command.get_name().to_owned()));
+    if let Some(about) = command.get_about() {
+        targeted = targeted.about(about.clone());
+    }
+    if let Some(about) = command.get_long_about() {
+        targeted = targeted.long_about(about.clone());
+    }
+    targeted.args(command.get_arguments().cloned()).groups(command.get_groups().cloned())
+}
+
+impl FromArgMatches for Targeted {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Targeted, clap::Error> {
+        let command = Command::from_arg_matches(matches)?;
+        let target = match matches.subcommand() {
+            Some((name, inner)) if !WITHOUT_TARGET.contains(&name) => Some(TargetArgs::from_arg_matches(inner)?),
+            _ => None,
+        };
+        Ok(Targeted { target, command })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Targeted::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
