@@ -4,7 +4,7 @@ use super::registers::symbol_text;
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, LimitArgs, Output, TargetArgs, common};
 use crate::addr::RunAddr;
-use crate::expr::{Evaluated, evaluate};
+use crate::expr::{Evaluated, Items, Variables, evaluate};
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::{documents, value_text};
 use crate::types::TypeKind;
@@ -45,7 +45,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     };
     let session = args.target.open()?;
     let selected = select(&session, &args.frame)?;
-    let evaluated = evaluate(&selected, expression)?;
+    let evaluated = evaluate(&selected, expression, &mut Variables::default())?;
     let value = read(&selected, &evaluated, &args.limits.limits(args.target.json));
     let notes = session.notes();
     if args.target.json {
@@ -53,6 +53,7 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     }
     let symbol = |address| session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
     let text = match letter {
+        _ if evaluated.is_void(&selected) => "void".to_owned(),
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
         None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
     };
@@ -62,10 +63,25 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
 
 /// What is at the place.
 pub(super) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limits) -> Value {
+    if let Some(items) = &evaluated.items {
+        return read_items(selected, evaluated, items, limits);
+    }
     match &evaluated.place {
         Ok(place) => selected.session.value(place, evaluated.type_id, selected.in_frame(), limits),
         Err(absent) => Value { type_id: evaluated.type_id, kind: ValueKind::Absent(absent.clone()) },
     }
+}
+
+/// Things in several places, as an array. Why there may be more of them stands behind the last one.
+fn read_items(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, limits: &Limits) -> Value {
+    let shown = items.elements.iter().take(limits.items);
+    let mut values: Vec<Value> = shown.map(|item| read(selected, item, limits)).collect();
+    let omitted = (items.elements.len() - values.len()) as u64;
+    if let (Some(end), 0) = (&items.end, omitted) {
+        values.push(Value { type_id: evaluated.type_id, kind: ValueKind::Absent(end.clone()) });
+    }
+    let length = values.len() as u64 + omitted;
+    Value { type_id: evaluated.type_id, kind: ValueKind::Array { length, items: values, omitted } }
 }
 
 /// A function itself, as gdb shows it: `{int (int, char **)} 0x401136 <main>`.

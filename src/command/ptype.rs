@@ -2,7 +2,7 @@
 
 use super::selected::select;
 use super::{CommandError, FrameArgs, Output, TargetArgs, common};
-use crate::expr::{evaluate, resolve_type};
+use crate::expr::{Variables, resolve_type, type_of};
 use crate::report::{documents, type_text};
 
 /// Arguments of `ptype`.
@@ -24,8 +24,8 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let text = args.type_or_expression.trim();
     let type_id = match resolve_type(&selected, text)? {
         Some(id) => id,
-        None => match evaluate(&selected, text) {
-            Ok(evaluated) => evaluated.type_id,
+        None => match type_of(&selected, text, &Variables::default()) {
+            Ok(type_id) => type_id,
             Err(error) if error.is_unknown_name() && error.span == (0..text.len()) => {
                 return Err(CommandError::NoMatch(format!("{text}: no type and no variable of that name")));
             }

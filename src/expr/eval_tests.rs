@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ExprError, Named, Scope, evaluate, resolve_type};
+use super::{ExprError, Named, Scope, Variables, evaluate, resolve_type};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::{Memory, MissingReason, ReadError};
@@ -170,7 +170,7 @@ impl Scope for Fake {
 /// What the expression's bytes are as a number, or where it is, or why it is absent.
 fn answer(text: &str) -> String {
     let fake = fake();
-    let value = match evaluate(&fake, text) {
+    let value = match evaluate(&fake, text, &mut Variables::default()) {
         Ok(value) => value,
         Err(error) => return format!("error: {}", error.message),
     };
@@ -259,7 +259,7 @@ fn registers_have_gdb_s_aliases() {
     check("$pc", "-> 0x1234");
     check("$sp + 8", "-> 0x1108");
     check("$rax", "not-saved");
-    check("$rxp", "error: no register $rxp in this frame; is it $rbp?");
+    check("$rxp", "error: no register or variable $rxp here; is it $rbp?");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn errors_say_what_and_where() {
 
 #[test]
 fn an_error_shows_its_place() {
-    let error: ExprError = evaluate(&fake(), "1 + cuont").unwrap_err();
+    let error: ExprError = evaluate(&fake(), "1 + cuont", &mut Variables::default()).unwrap_err();
     assert!(error.is_unknown_name());
     assert!(error.to_string().ends_with("\n    1 + cuont\n        ^^^^^"), "{error}");
 }

@@ -113,23 +113,42 @@ pub(super) fn immutable_parameter(
     variable: &VariableDeclaration,
     size: Option<u64>,
 ) -> Option<Result<Place, Absent>> {
-    if variable.role != Role::Argument {
+    if variable.role != Role::Argument || !is_immutable(context, variable) {
         return None;
     }
-    let size = size.filter(|size| *size <= 8 && *size > 0)?;
-    let function = context.code.as_ref()?.function.clone()?;
-    let own = function.variables(context.program, 0);
-    if !own.iter().any(|own| own.die == variable.die) || !is_immutable(context, variable) {
-        return None;
-    }
-    let LocationSource::List(list) = &variable.location else { return None };
-    let entry = function.scopes[0].ranges.first()?.0;
-    let (.., first) = list.iter().find(|(low, high, _)| (*low..*high).contains(&entry))?;
-    let register = register_of(first).filter(|_| first.len() == 1)?;
-    let value = at_call(context, |parameter| register_of(parameter.location) == Some(register)).ok()?;
+    let place = parameter_at_entry(context, variable, size).ok()?;
     context.note_provenance(Provenance::EntryValue);
+    Some(Ok(place))
+}
+
+/// What a parameter of the context's function (not of one that was inlined) held when the function was entered, as
+/// its caller says.
+pub fn parameter_at_entry(
+    context: &Context<'_>,
+    variable: &VariableDeclaration,
+    size: Option<u64>,
+) -> Result<Place, Absent> {
+    let unknown = |detail: &str| Absent::because(AbsentReason::OptimizedOut, detail);
+    let size = size.filter(|size| *size <= 8 && *size > 0).ok_or_else(|| unknown("it is larger than a register"))?;
+    let function = context.code.as_ref().and_then(|code| code.function.clone());
+    let function = function.ok_or_else(|| unknown("the function is not described"))?;
+    let own = function.variables(context.program, 0);
+    if !own.iter().any(|own| own.die == variable.die) {
+        return Err(unknown("the function was inlined: nothing was passed to it"));
+    }
+    let described = at_call(context, |parameter| parameter.parameter == Some(variable.die));
+    let value = match (&variable.location, function.scopes[0].ranges.first()) {
+        _ if described.is_ok() => described?,
+        (LocationSource::List(list), Some((entry, _))) => {
+            let first = list.iter().find(|(low, high, _)| (*low..*high).contains(entry));
+            let register = first.and_then(|(.., first)| register_of(first).filter(|_| first.len() == 1));
+            let register = register.ok_or_else(|| unknown("it was not passed in a register"))?;
+            at_call(context, |parameter| register_of(parameter.location) == Some(register))?
+        }
+        _ => return Err(unknown("the debug information does not say where it was passed")),
+    };
     let data = value.to_le_bytes()[..size as usize].to_vec();
-    Some(Ok(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() })))
+    Ok(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() }))
 }
 
 fn is_immutable(context: &Context<'_>, variable: &VariableDeclaration) -> bool {
