@@ -43,12 +43,15 @@ impl Evaluator<'_> {
         if matches!(name, "len" | "length") && !matches!(self.kind_of(object_value.type_id), TypeKind::Struct(_)) {
             return self.length_of(&object_value, span);
         }
-        self.member_of(&object_value, name, span)
+        // The member's own place in the text.
+        let own = span.end.checked_sub(name.len()).filter(|start| *start > span.start).unwrap_or(span.start)..span.end;
+        self.member_of(&object_value, name, &own)
     }
 
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
-            return self.type_error(span, format!("a {} has no members", self.name_of(object.type_id)));
+            let hint = if object.items.is_some() { "; .map(.member) takes them of its items" } else { "" };
+            return self.type_error(span, format!("{} has no members{hint}", self.name_of(object.type_id)));
         };
         let Some(found) = self.find_member(object.type_id, name) else {
             if let Some((class, member)) = name.rsplit_once("::")

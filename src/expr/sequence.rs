@@ -110,7 +110,7 @@ impl Evaluator<'_> {
             TypeKind::Pointer { .. } => "; [0..n] makes a sequence of what a pointer leads to",
             _ => "",
         };
-        self.type_error(span, format!("a {} has no items{hint}", self.name_of(value.type_id)))
+        self.type_error(span, format!("{} has no items{hint}", self.name_of(value.type_id)))
     }
 
     /// `a[i]`.

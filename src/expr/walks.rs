@@ -15,8 +15,10 @@ use crate::value::{Absent, AbsentReason, Place};
 struct Link {
     /// Where in the item the pointer is.
     pointer: u64,
-    /// Where in the other item it leads to: not 0 where the items contain the thing that is linked.
+    /// Where in the other item it leads to: perhaps not 0 where the items contain the thing that is linked.
     target: u64,
+    /// The thing that is linked, where items contain it.
+    contained: Option<TypeId>,
 }
 
 /// Where a walk begins.
@@ -48,15 +50,20 @@ impl Evaluator<'_> {
                 break;
             }
             if !seen.insert(at) {
-                let detail =
-                    format!("the list leads in a circle: after item {} comes one from before", elements.len() - 1);
+                let before = elements.len().saturating_sub(1);
+                let mut detail = format!("the list leads in a circle: after item {before} comes one from before");
+                if next.contained.is_some() && start.anchor.is_none() {
+                    detail += "; one of them may be the list's own head, which is no item (start there)";
+                }
                 end = Some(Absent { address: Some(RunAddr(at)), ..Absent::because(AbsentReason::Corrupt, detail) });
                 break;
             }
             let object = at.wrapping_sub(next.target);
-            elements.push(self.at_address(object, start.item));
             match self.pointer_at(object.wrapping_add(next.pointer)) {
-                Ok(address) => at = address,
+                Ok(address) => {
+                    elements.push(self.at_address(object, start.item));
+                    at = address;
+                }
                 Err(absent) => {
                     end = Some(absent);
                     break;
@@ -139,6 +146,9 @@ impl Evaluator<'_> {
         let head_value = self.value_of(head, depth)?;
         let (object_type, object) = match *self.kind_of(head_value.type_id) {
             TypeKind::Pointer { target } => (target, head_value),
+            TypeKind::Array { element, .. } if head_value.items.is_none() => {
+                (element, self.index(head_value, 0, &head.span)?)
+            }
             _ => (head_value.type_id, head_value),
         };
         if let Some(type_name) = type_name {
@@ -188,19 +198,19 @@ impl Evaluator<'_> {
             return self.type_error(&path.span, format!("{} leads to no other item", self.name_of(member)));
         };
         if self.same_type(target, item) || matches!(self.kind_of(target), TypeKind::Void) {
-            return Ok(Link { pointer: offset, target: 0 });
+            return Ok(Link { pointer: offset, target: 0, contained: None });
         }
         if let Some((structure, at)) = inside
             && self.same_type(target, structure)
         {
-            return Ok(Link { pointer: offset, target: at });
+            return Ok(Link { pointer: offset, target: at, contained: Some(target) });
         }
         // `link.next`: what contains the pointer.
         if let super::tree::NodeKind::Member(outer, _) = &path.kind
             && let Ok((at, structure)) = self.static_path(item, outer, depth)
             && self.same_type(target, structure)
         {
-            return Ok(Link { pointer: offset, target: at });
+            return Ok(Link { pointer: offset, target: at, contained: Some(target) });
         }
         let (target, item) = (self.name_of(target), self.name_of(item));
         self.type_error(&path.span, format!("it points to a {target}, which is no {item} and in none"))
@@ -231,20 +241,22 @@ impl Evaluator<'_> {
             if is_pointer && matches!(self.kind_of(object), TypeKind::Void) {
                 return Ok(Start { item, first: address, anchor: None });
             }
-            return self.type_error(&node.span, format!("a {} is no head of a list", self.name_of(object)));
+            return self.type_error(&node.span, format!("{} is no head of a list", self.name_of(object)));
         };
-        let is_link = |target: TypeId| {
-            self.same_type(target, item)
-                || self.same_type(target, object)
-                || link.target != 0
-                || content.members.len() == 1
+        let contained = link.contained.filter(|contained| self.same_type(*contained, object));
+        let leads_on = |target: TypeId| {
+            self.same_type(target, item) || link.contained.is_some_and(|contained| self.same_type(target, contained))
         };
-        let first = content.members.iter().find_map(|member| match (self.kind_of(member.type_id), &member.offset) {
-            (TypeKind::Pointer { target }, MemberOffset::Bytes(offset)) if is_link(*target) => Some(*offset),
+        let found = content.members.iter().find_map(|member| match (self.kind_of(member.type_id), &member.offset) {
+            (TypeKind::Pointer { target }, MemberOffset::Bytes(offset)) if leads_on(*target) => Some(*offset),
             _ => None,
         });
-        let Some(offset) = first else {
-            return self.type_error(&node.span, format!("a {} has no pointer to an item", self.name_of(object)));
+        let offset = match contained {
+            Some(_) => Some(link.pointer.wrapping_sub(link.target)),
+            None => found,
+        };
+        let Some(offset) = offset else {
+            return self.type_error(&node.span, format!("{} has no pointer to an item", self.name_of(object)));
         };
         let first = self.pointer_at(address.wrapping_add(offset))?;
         Ok(Start { item, first, anchor: Some(address) })

@@ -155,7 +155,10 @@ impl Session {
         }
         for module in self.program.modules.iter().filter(|module| module.seed.is_executable) {
             let left = MOST.saturating_sub(names.len());
-            names.extend(module.symbols().iter().take(left).map(|symbol| {
+            // `hits.0`, `f.cold`: made by the compiler of names that are there already.
+            let written = |name: &str| module.is_go() || !name.contains('.');
+            let symbols = module.symbols().iter().take(left).filter(|symbol| written(&symbol.text()));
+            names.extend(symbols.map(|symbol| {
                 let name = symbol.text();
                 crate::demangle::demangle_without_parameters(&name).unwrap_or_else(|| name.into_owned())
             }));
