@@ -169,7 +169,7 @@ pub fn from_bytes(types: &TypeTable, id: TypeId, bytes: &[u8], arch: Arch) -> Op
     let definition = types.get(types.strip(id));
     let signed = match &definition.kind {
         TypeKind::Int { signed } | TypeKind::Char { signed, .. } | TypeKind::Enum { signed, .. } => *signed,
-        TypeKind::Bool | TypeKind::Pointer { .. } | TypeKind::Reference { .. } => false,
+        TypeKind::Bool | TypeKind::Pointer { .. } | TypeKind::Reference { .. } | TypeKind::Unspecified => false,
         TypeKind::Float => false,
         _ => return None,
     };

@@ -12,6 +12,8 @@ use crate::value::Place;
 impl Evaluator<'_> {
     pub(super) fn size_of(&self, id: TypeId, span: &Range<usize>) -> Step<Evaluated> {
         match self.scope.types().size(id) {
+            // Of type int where it fits, as gdb has it.
+            Some(size) if size <= i32::MAX as u64 => self.number(Number::int(size.into(), arithmetic::INT), span),
             Some(size) => self.number(Number::int(size.into(), (self.address_size(), false)), span),
             None => self.type_error(span, format!("the size of {} is not known", self.name_of(id))),
         }

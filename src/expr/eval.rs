@@ -488,8 +488,9 @@ impl<'a> Evaluator<'a> {
         {
             return Ok(Number::int(address.0.into(), (self.address_size(), false)));
         }
-        let size = types.size(value.type_id).filter(|size| (1..=16).contains(size));
-        let Some(size) = size else {
+        let is_null_type = matches!(self.kind_of(value.type_id), TypeKind::Unspecified);
+        let size = types.size(value.type_id).or(is_null_type.then(|| self.address_size()));
+        let Some(size) = size.filter(|size| (1..=16).contains(size)) else {
             return self.type_error(span, format!("a {} is no number", self.name_of(value.type_id)));
         };
         let is_scalar = matches!(
@@ -500,6 +501,7 @@ impl<'a> Evaluator<'a> {
                 | TypeKind::Float
                 | TypeKind::Enum { .. }
                 | TypeKind::Pointer { .. }
+                | TypeKind::Unspecified
         );
         if !is_scalar {
             return self.type_error(span, format!("a {} is no number", self.name_of(value.type_id)));

@@ -245,7 +245,7 @@ impl Evaluator<'_> {
             return Err(Absent::because(AbsentReason::Corrupt, "no variant has this discriminant").into());
         };
         if wanted.is_some() && wanted != active {
-            return self.type_error(span, format!("it is {}, not {name}", shown(active)));
+            return self.error(ErrorKind::Inactive, span, format!("it is {}, not {name}", shown(active)));
         }
         for member in &variant.members {
             if wanted.is_some() && named(member) {
@@ -256,7 +256,7 @@ impl Evaluator<'_> {
                 return self.member_of(&inner, name, span).map(Some);
             }
         }
-        self.type_error(span, format!("it is {}, which has no {name}", shown(active)))
+        self.error(ErrorKind::Inactive, span, format!("it is {}, which has no {name}", shown(active)))
     }
 
     /// Which variant the discriminant picks.

@@ -111,6 +111,8 @@ pub enum ErrorKind {
     UnknownName,
     /// Its operands do not go together.
     Type,
+    /// Another variant of an enum is active.
+    Inactive,
 }
 
 /// Why an expression has no value, and where in it.
@@ -152,7 +154,8 @@ impl ExprError {
 fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     /// Longer names are not compared.
     const MAX_NAME: usize = 64;
-    let allowed = wanted.chars().count().div_ceil(3).min(3);
+    let length = wanted.chars().count();
+    let allowed = length.div_ceil(3).min(3).min(length.saturating_sub(1));
     names
         .iter()
         .filter(|name| {

@@ -53,8 +53,16 @@ impl Evaluator<'_> {
             message = format!("no symbol \"{name}\" in {file}");
         } else if is_type(self.scope, name) {
             message = format!("{name} is a type; ptype shows it, and (type) casts to it");
-        } else if let Some(near) = nearest(name, &self.scope.names()) {
-            message += &format!("; is it {near}?");
+        } else {
+            let mut known = self.scope.names();
+            if let Some((_, this)) = self.scope.variable("this")
+                && let TypeKind::Pointer { target } = *self.kind_of(this)
+            {
+                known.extend(self.member_names(target));
+            }
+            if let Some(near) = nearest(name, &known) {
+                message += &format!("; is it {near}?");
+            }
         }
         message
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::ErrorKind;
 use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
 use super::tree::Node;
@@ -272,6 +273,7 @@ impl Evaluator<'_> {
             match self.with_item(item.clone(), |this| this.number_at(test, depth)) {
                 Ok(number) if number.is_true() => elements.push(item),
                 Ok(_) => {}
+                Err(Stop::Error(error)) if error.kind == ErrorKind::Inactive => {}
                 // Whether this one belongs to them cannot be told; the others can.
                 Err(Stop::Hole(absent)) => {
                     if self.is_spent() {
@@ -309,6 +311,10 @@ impl Evaluator<'_> {
             match self.with_item(item, |this| this.value_of(to, depth)) {
                 Ok(mapped) => elements.push(mapped),
                 Err(Stop::Hole(absent)) => elements.push(Evaluated::new(Err(absent), found.type_id, false)),
+                Err(Stop::Error(error)) if error.kind == ErrorKind::Inactive => {
+                    let absent = Absent::because(AbsentReason::Unsupported, error.message);
+                    elements.push(Evaluated::new(Err(absent), found.type_id, false));
+                }
                 Err(stop) => return Err(stop),
             }
             Ok(elements.len() < MAX_ITEMS && !self.is_spent())
