@@ -15,8 +15,20 @@ use crate::value::{Limits, Place, Value, ValueKind};
 pub struct Args {
     #[command(flatten)]
     pub(super) target: TargetArgs,
-    /// What to show: a.b[2]->c, *p, &x, ns::x, 'file.c'::x, $rip, (type *) p, p[0]@8, a + 1
-    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    /// What to show, in the program's language and gdb's (--help lists its forms)
+    ///
+    /// Paths:      a.b[2]->c, *p, &x, x.0, obj.Base::x
+    /// Names:      ns::x, ::x, 'file.c'::x, function::static_x, Colour::Red, x@entry
+    /// Elsewhere:  frame(2).x, thread(1234).x, thread(1234).frame(2).$sp
+    /// Arrays:     p[0]@8, *p@n, p[2..5], a[..=3], a[4..]
+    /// Sequences:  a[.id == 7], a[. > 3], a.map(.name), len(a), a.len()
+    /// Lists:      $list(head, next), $list(queue, struct job, link), $tree(root, left, right)
+    /// Casts:      (type *) p, x as u32, static_cast<T>(x), {type} 0x1234
+    /// Types:      sizeof(type), alignof(type), offsetof(type, member)
+    /// Operators:  C's, with ?: and text comparison: name == "main"
+    /// Registers:  $rip, $pc, $sp, $fp, $eax; $_siginfo, $_thread, $_exitsignal
+    /// Variables:  $x = a + 1, $x++
+    #[arg(value_name = "EXPR", allow_hyphen_values = true, verbatim_doc_comment)]
     expression: String,
     #[command(flatten)]
     frame: FrameArgs,

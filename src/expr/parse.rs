@@ -10,7 +10,7 @@
 //! unary      = ("*" | "&" | "-" | "+" | "!" | "~" | "++" | "--") unary | "(" type ")" unary | "{" type "}" unary
 //!            | ("sizeof" | "alignof") (unary | "(" type ")") | postfix
 //! postfix    = primary { "." name | "->" name | "[" index "]" | "." name "(" arguments ")" | "++" | "--" }
-//! index      = expression | [ binary ] (".." | "..=") [ binary ]
+//! index      = expression | [ expression ] (".." | "..=" | ":") [ expression ]
 //! primary    = number | 'c' | "text" | $register | "(" expression ")" | name [ "@entry" ] | "." name
 //!            | name "(" arguments ")" | ("frame" | "thread") "(" expression ")" "." primary
 //!            | "static_cast" "<" type ">" "(" expression ")" | "offsetof" "(" type "," path ")"
@@ -358,7 +358,8 @@ impl<'a> Parser<'a> {
         let start = operand.span.start;
         let operand = Box::new(operand);
         let named_before = std::mem::take(&mut self.names_item);
-        let is_range = |parser: &Self| parser.is_punct(0, "..") || parser.is_punct(0, "..=");
+        // `:` is Go's.
+        let is_range = |parser: &Self| ["..", "..=", ":"].iter().any(|range| parser.is_punct(0, range));
         let first = if is_range(self) { None } else { Some(Box::new(self.whole()?)) };
         let kind = if is_range(self) {
             let inclusive = self.is_punct(0, "..=");

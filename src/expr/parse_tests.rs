@@ -139,6 +139,8 @@ fn ranges_filters_and_calls() {
     check("p[1..3]", "p[1..3]");
     check("a[..=n + 1]", "a[..=(n + 1)]");
     check("a[2..]", "a[2..]");
+    check("a[1:n]", "a[1..n]");
+    check("a[c ? 1 : 2]", "a[(c ? 1 : 2)]");
     check("v[.id == 7].name", "filter(v, (it.id == 7)).name");
     check("v[. > 3]", "filter(v, (it > 3))");
     check("v[w[.id == 1].len()]", "v[len(filter(w, (it.id == 1)))]");

@@ -113,7 +113,8 @@ pub(super) fn immutable_parameter(
     variable: &VariableDeclaration,
     size: Option<u64>,
 ) -> Option<Result<Place, Absent>> {
-    if variable.role != Role::Argument || !is_immutable(context, variable) {
+    let is_list = matches!(variable.location, LocationSource::List(_));
+    if variable.role != Role::Argument || !is_list || !is_immutable(context, variable) {
         return None;
     }
     let place = parameter_at_entry(context, variable, size).ok()?;
@@ -137,15 +138,16 @@ pub fn parameter_at_entry(
         return Err(unknown("the function was inlined: nothing was passed to it"));
     }
     let described = at_call(context, |parameter| parameter.parameter == Some(variable.die));
-    let value = match (&variable.location, function.scopes[0].ranges.first()) {
-        _ if described.is_ok() => described?,
-        (LocationSource::List(list), Some((entry, _))) => {
-            let first = list.iter().find(|(low, high, _)| (*low..*high).contains(entry));
-            let register = first.and_then(|(.., first)| register_of(first).filter(|_| first.len() == 1));
+    let value = match described {
+        Ok(value) => value,
+        Err(_) => {
+            let entry = function.scopes[0].ranges.first().map(|(entry, _)| *entry);
+            let first = entry.and_then(|entry| variable.location.at(entry));
+            let first = first.ok_or_else(|| unknown("the debug information does not say where it was passed"))?;
+            let register = register_of(first).filter(|_| first.len() == 1);
             let register = register.ok_or_else(|| unknown("it was not passed in a register"))?;
             at_call(context, |parameter| register_of(parameter.location) == Some(register))?
         }
-        _ => return Err(unknown("the debug information does not say where it was passed")),
     };
     let data = value.to_le_bytes()[..size as usize].to_vec();
     Ok(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() }))
