@@ -21,6 +21,8 @@ use crate::value::{Absent, AbsentReason, Place, PlaceBytes};
 
 /// Objects larger than this are not copied out of memory.
 const MAX_OBJECT: u64 = 1 << 20;
+/// Nodes within nodes; each costs some KiB of stack.
+const MAX_DEPTH: usize = MAX_NESTING + 44;
 /// Nodes that one expression may evaluate, those of its filters and lists for every item anew.
 const MAX_STEPS: u64 = 4_000_000;
 
@@ -219,7 +221,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn node(&self, node: &Node, depth: usize) -> Step<Evaluated> {
-        if depth > 2 * MAX_NESTING {
+        if depth > MAX_DEPTH {
             return self.error(ErrorKind::Syntax, &node.span, "nested too deep");
         }
         let depth = depth + 1;
@@ -230,6 +232,15 @@ impl<'a> Evaluator<'a> {
                 return Err(Absent::because(AbsentReason::Unsupported, detail).into());
             }
         }
+        // Chains of operators are what nests most: they go without the large frame of the rest, which counts twice.
+        match &node.kind {
+            NodeKind::Binary(operator, left, right) => self.binary(operator, left, right, depth, &node.span),
+            _ => self.other_node(node, depth + 1),
+        }
+    }
+
+    #[inline(never)]
+    fn other_node(&self, node: &Node, depth: usize) -> Step<Evaluated> {
         match &node.kind {
             NodeKind::Int { value, unsigned, long } => self.literal(*value, *unsigned, *long),
             NodeKind::Float(value, false) => self.number(Number::Float(*value), &node.span),

@@ -456,3 +456,23 @@ fn other_spellings_of_casts() {
     check("(uint16_t) 65537", "1");
     check("head as *const node == head", "1");
 }
+
+#[test]
+fn deep_trees_are_refused_before_the_stack_ends() {
+    let grow = |levels: usize, each: usize| {
+        (0..levels).fold("1".to_owned(), |inner, _| format!("({inner}{})", "+1".repeat(each)))
+    };
+    check(&grow(2, 130), "261");
+    check(&grow(2, 250), "error: nested too deep");
+    check(&grow(1, 400), "error: too many operators in a row");
+    for chain in [".x", "[0]", "[0..1]", "[.id]", ".map(.id)", ".len()", "->next"] {
+        assert!(answer(&("count".to_owned() + &chain.repeat(250))).starts_with("error"), "{chain}");
+    }
+    for before in ["*", "- ", "sizeof ", "$a = ", "(long)"] {
+        assert!(!answer(&(before.repeat(130) + "count")).is_empty(), "{before}");
+    }
+    let choices = (0..60).fold("1".to_owned(), |inner, _| format!("(1 ? {inner} : 2)"));
+    assert!(!answer(&choices).is_empty());
+    let filters = (0..30).fold("nodes".to_owned(), |inner, _| format!("{inner}[.id]"));
+    assert_eq!(items(&filters), ["0x1000", "0x1020"]);
+}

@@ -41,7 +41,7 @@ impl Sequence for Elements {
     }
 }
 
-impl Sequence for Items {
+impl Sequence for Arc<Items> {
     fn length(&self) -> Result<u64, Absent> {
         match &self.end {
             Some(end) => Err(end.clone()),
@@ -65,7 +65,7 @@ impl Evaluator<'_> {
     /// The value as a sequence, where it is one.
     fn sequence(&self, value: &Evaluated) -> Option<Box<dyn Sequence>> {
         if let Some(items) = &value.items {
-            return Some(Box::new((**items).clone()));
+            return Some(Box::new(items.clone()));
         }
         if let Some((slice, count)) = self.slice_parts(value) {
             return Some(Box::new(Elements { array: slice, count }));
