@@ -378,11 +378,14 @@ impl Session {
         let (info, level) = self.scopes(trace, frame)?;
         let function = info.function.as_ref()?;
         let context = self.context(trace, frame);
-        let declared = info.levels[level]
-            .scopes
-            .iter()
+        let scopes = info.levels[level].scopes.iter();
+        let mut named = scopes
             .flat_map(|scope| function.variables(&*self.program, *scope).iter().rev())
-            .find(|declaration| declaration.name == name)?;
+            .filter(|declaration| declaration.name == name)
+            .peekable();
+        // What stood in a block that was dropped hides nothing.
+        let first = named.peek().copied();
+        let declared = named.find(|declaration| !declaration.of_dropped_block).or(first)?;
         let (type_id, size) = self.variable_type(declared)?;
         Some((context.variable(declared, size).0, type_id))
     }

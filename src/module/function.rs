@@ -89,6 +89,8 @@ pub struct VariableDeclaration {
     pub location: LocationSource,
     /// Ranges of the scope that it is declared in; empty where the scope has none of its own.
     pub scope: Vec<(u64, u64)>,
+    /// Of a block of the abstract instance that no code is left of: it is in no scope.
+    pub of_dropped_block: bool,
     /// Its type in the session's table and that type's size, once somebody asked.
     pub resolved: OnceLock<Option<(TypeId, Option<u64>)>>,
 }
@@ -253,10 +255,7 @@ impl Function {
                         };
                         children = function.add_scope(units, unit, &entry, Some(parent), kind);
                     }
-                    gimli::DW_TAG_lexical_block
-                    | gimli::DW_TAG_try_block
-                    | gimli::DW_TAG_catch_block
-                    | gimli::DW_TAG_with_stmt => {
+                    tag if is_block(tag) => {
                         children = function.add_scope(units, unit, &entry, Some(parent), ScopeKind::Block);
                     }
                     gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
@@ -346,8 +345,11 @@ impl Function {
         units: &dyn Units,
         scope: u32,
     ) -> &'function [Arc<VariableDeclaration>] {
-        let Some(scope) = self.scopes.get(scope as usize) else { return &[] };
-        scope.variables.get_or_init(|| scope.read_variables(units))
+        let Some(found) = self.scopes.get(scope as usize) else { return &[] };
+        found.variables.get_or_init(|| {
+            let inner = self.scopes.iter().filter(|inner| inner.parent == Some(scope));
+            found.read_variables(units, inner.filter_map(|inner| inner.origin).collect())
+        })
     }
 
     /// The call that returns to the address.
@@ -361,7 +363,8 @@ impl Scope {
         Some(VariableDeclaration { scope: self.ranges.clone(), ..VariableDeclaration::read(units, die)? })
     }
 
-    fn read_variables(&self, units: &dyn Units) -> Vec<Arc<VariableDeclaration>> {
+    /// `described`: what the scopes directly in this one elaborate.
+    fn read_variables(&self, units: &dyn Units, described: Vec<DieRef>) -> Vec<Arc<VariableDeclaration>> {
         let mut variables: Vec<Arc<VariableDeclaration>> =
             self.entries.iter().filter_map(|die| self.read_variable(units, *die)).map(Arc::new).collect();
         // What the compiler dropped altogether stands only in the abstract instance.
@@ -374,9 +377,7 @@ impl Scope {
         let known: Vec<DieRef> = variables.iter().filter_map(|variable| variable.origin).collect();
         let Some(unit) = units.unit(origin) else { return variables };
         let mut position = 0;
-        for die in children_of(unit, origin.offset, |tag| {
-            matches!(tag, gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable)
-        }) {
+        for (die, depth) in abstract_variables(unit, origin.offset, &described) {
             if let Some(at) = known.iter().position(|known| *known == die) {
                 position = variables
                     .iter()
@@ -384,8 +385,12 @@ impl Scope {
                     .map_or(position, |index| index + 1);
                 continue;
             }
-            if let Some(mut variable) = self.read_variable(units, die) {
-                variable.origin = Some(die);
+            let Some(mut variable) = self.read_variable(units, die) else { continue };
+            variable.origin = Some(die);
+            variable.of_dropped_block = depth > 1;
+            if variable.of_dropped_block {
+                variables.push(Arc::new(variable));
+            } else {
                 variables.insert(position.min(variables.len()), Arc::new(variable));
                 position += 1;
             }
@@ -394,31 +399,47 @@ impl Scope {
     }
 }
 
-/// The DIEs directly under the one at `offset` that `wanted` picks.
-pub fn children_of(unit: &Unit, offset: u32, wanted: impl Fn(gimli::DwTag) -> bool) -> Vec<DieRef> {
+/// Whether an entry of that tag is a block of statements.
+fn is_block(tag: gimli::DwTag) -> bool {
+    matches!(
+        tag,
+        gimli::DW_TAG_lexical_block | gimli::DW_TAG_try_block | gimli::DW_TAG_catch_block | gimli::DW_TAG_with_stmt
+    )
+}
+
+/// Variables and parameters under the entry at `offset` and in the blocks in it, except the blocks that are
+/// `described` elsewhere, each with its depth (1 where it is directly under the entry).
+fn abstract_variables(unit: &Unit, offset: u32, described: &[DieRef]) -> Vec<(DieRef, isize)> {
     let mut found = Vec::new();
     let Ok(mut raw) = unit.unit.entries_raw(Some(gimli::UnitOffset(offset as usize))) else { return found };
+    // Entries deeper than this are of no interest until one of this depth or less follows.
+    let mut within = isize::MAX;
     let mut read = 0;
     while !raw.is_empty() && read < MAX_ENTRIES {
         read += 1;
         let at = raw.next_offset();
         let depth = raw.next_depth();
         let Ok(abbreviation) = raw.read_abbreviation() else { break };
-        match abbreviation {
-            Some(abbreviation) => {
-                if raw.skip_attributes(abbreviation.attributes()).is_err() {
-                    break;
-                }
-                if depth == 0 && !abbreviation.has_children() {
-                    break;
-                }
-                if depth == 1 && wanted(abbreviation.tag()) {
-                    found.push(unit.die(at));
-                }
+        let Some(abbreviation) = abbreviation else {
+            if depth <= 1 {
+                break;
             }
-            None if depth <= 1 => break,
-            None => {}
+            continue;
+        };
+        if raw.skip_attributes(abbreviation.attributes()).is_err() || depth == 0 && !abbreviation.has_children() {
+            break;
         }
+        if depth > within || depth == 0 {
+            continue;
+        }
+        within = isize::MAX;
+        let die = unit.die(at);
+        match abbreviation.tag() {
+            gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => found.push((die, depth)),
+            tag if is_block(tag) && !described.contains(&die) => continue,
+            _ => {}
+        }
+        within = depth;
     }
     found
 }
@@ -441,6 +462,7 @@ impl VariableDeclaration {
             artificial: false,
             location,
             scope: Vec::new(),
+            of_dropped_block: false,
             resolved: OnceLock::new(),
         };
         let mut name = None;
