@@ -315,7 +315,11 @@ fn function_of(context: &Context<'_>, die: DieRef) -> Option<Arc<Function>> {
     let name = program.function_name(die);
     let symbol = name.symbol.or(name.display)?;
     let own = program.modules.get(die.module)?;
-    let is_external = entry.has_attr(gimli::DW_AT_external);
+    let mut is_external = false;
+    each_origin(program, die, |_, entry| {
+        is_external |= entry.has_attr(gimli::DW_AT_external) || entry.has_attr(gimli::DW_AT_declaration);
+        is_external
+    });
     let found = match function_named(context, own, &symbol, false) {
         // Another module's: the one that the frame's code is in.
         Named::Nothing if is_external => {
