@@ -130,7 +130,6 @@ fn compare_variables(function: &str, frame: &Value, found: &Value, report: &mut 
         let path = format!("{} {}", function.split('(').next().unwrap(), name.as_str().unwrap());
         match unused.iter().position(|found| found["name"] == *name) {
             Some(index) => compare(&variable["value"], &unused.remove(index)["value"], &path, report),
-            None if is_absent(&variable["value"]) => {}
             None => report.differences.push(format!("{path}: is missing, gdb has {}", variable["value"])),
         }
     }

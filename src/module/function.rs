@@ -4,12 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwAt};
 
+use super::abstract_instance::{abstract_variables, is_block};
 use super::skim::die_ranges;
 use super::unit::{Unit, Units};
 use super::{DieRef, Name, R, TypeId};
 
 /// Scopes, variables and call sites that one function may have. The largest seen in real programs is under 100,000.
-const MAX_ENTRIES: usize = 1 << 20;
+pub(super) const MAX_ENTRIES: usize = 1 << 20;
+/// Blocks without ranges that are looked into, one in the other.
+const MAX_DROPPED_DEPTH: usize = 64;
 /// Links followed from an entry to the one that it elaborates.
 pub const MAX_ORIGINS: usize = 16;
 
@@ -346,10 +349,25 @@ impl Function {
         scope: u32,
     ) -> &'function [Arc<VariableDeclaration>] {
         let Some(found) = self.scopes.get(scope as usize) else { return &[] };
-        found.variables.get_or_init(|| {
-            let inner = self.scopes.iter().filter(|inner| inner.parent == Some(scope));
-            found.read_variables(units, inner.filter_map(|inner| inner.origin).collect())
-        })
+        found.variables.get_or_init(|| self.read_variables(units, scope, found, 0))
+    }
+
+    fn read_variables(&self, units: &dyn Units, at: u32, scope: &Scope, depth: usize) -> Vec<Arc<VariableDeclaration>> {
+        let inner: Vec<(usize, &Scope)> =
+            self.scopes.iter().enumerate().filter(|(_, inner)| inner.parent == Some(at)).collect();
+        let described = inner.iter().filter_map(|(_, inner)| inner.origin).collect();
+        let mut variables = scope.read_variables(units, described);
+        // No address is in a block without ranges: its variables are shown with those around it.
+        let dropped = inner.iter().filter(|(_, inner)| inner.kind == ScopeKind::Block && inner.ranges.is_empty());
+        for (index, dropped) in dropped.filter(|_| depth < MAX_DROPPED_DEPTH) {
+            for mut variable in self.read_variables(units, *index as u32, dropped, depth + 1) {
+                if let Some(variable) = Arc::get_mut(&mut variable) {
+                    variable.of_dropped_block = true;
+                }
+                variables.push(variable);
+            }
+        }
+        variables
     }
 
     /// The call that returns to the address.
@@ -397,51 +415,6 @@ impl Scope {
         }
         variables
     }
-}
-
-/// Whether an entry of that tag is a block of statements.
-fn is_block(tag: gimli::DwTag) -> bool {
-    matches!(
-        tag,
-        gimli::DW_TAG_lexical_block | gimli::DW_TAG_try_block | gimli::DW_TAG_catch_block | gimli::DW_TAG_with_stmt
-    )
-}
-
-/// Variables and parameters under the entry at `offset` and in the blocks in it, except the blocks that are
-/// `described` elsewhere, each with its depth (1 where it is directly under the entry).
-fn abstract_variables(unit: &Unit, offset: u32, described: &[DieRef]) -> Vec<(DieRef, isize)> {
-    let mut found = Vec::new();
-    let Ok(mut raw) = unit.unit.entries_raw(Some(gimli::UnitOffset(offset as usize))) else { return found };
-    // Entries deeper than this are of no interest until one of this depth or less follows.
-    let mut within = isize::MAX;
-    let mut read = 0;
-    while !raw.is_empty() && read < MAX_ENTRIES {
-        read += 1;
-        let at = raw.next_offset();
-        let depth = raw.next_depth();
-        let Ok(abbreviation) = raw.read_abbreviation() else { break };
-        let Some(abbreviation) = abbreviation else {
-            if depth <= 1 {
-                break;
-            }
-            continue;
-        };
-        if raw.skip_attributes(abbreviation.attributes()).is_err() || depth == 0 && !abbreviation.has_children() {
-            break;
-        }
-        if depth > within || depth == 0 {
-            continue;
-        }
-        within = isize::MAX;
-        let die = unit.die(at);
-        match abbreviation.tag() {
-            gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => found.push((die, depth)),
-            tag if is_block(tag) && !described.contains(&die) => continue,
-            _ => {}
-        }
-        within = depth;
-    }
-    found
 }
 
 impl VariableDeclaration {
