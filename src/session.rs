@@ -335,9 +335,17 @@ impl Session {
         let decoder = self.decoder(&context, limits);
         let scopes = &info.levels[level].scopes;
         let mut variables = Vec::new();
+        let mut listed = Vec::new();
         for (inner, scope) in scopes.iter().enumerate() {
             let scope_depth = scopes.len() - 1 - inner;
             for declaration in function.variables(&*self.program, *scope) {
+                if let Some(origin) = declaration.origin {
+                    // Where a function was split, an inner scope may have what is the outer one's in the source.
+                    if origin == declaration.die && listed.contains(&origin) {
+                        continue;
+                    }
+                    listed.push(origin);
+                }
                 let resolved = self.variable_type(declaration);
                 let (place, provenance) = context.variable(declaration, resolved.and_then(|(_, size)| size));
                 let value = match (place, resolved) {
@@ -396,8 +404,13 @@ impl Session {
         let (info, level) = self.scopes(trace, frame)?;
         let function = info.function.as_ref()?;
         let scopes = info.levels[level].scopes.iter();
-        let mut variables = scopes.flat_map(|scope| function.variables(&*self.program, *scope).iter().rev());
-        variables.find(|declaration| declaration.name == name).cloned()
+        let mut named = scopes
+            .flat_map(|scope| function.variables(&*self.program, *scope).iter().rev())
+            .filter(|declaration| declaration.name == name)
+            .peekable();
+        // What stood in a block that was dropped hides nothing.
+        let first = named.peek().copied();
+        named.find(|declaration| !declaration.of_dropped_block).or(first).cloned()
     }
 
     /// Names of the namespaces and classes around a frame's function, outermost first.

@@ -16,11 +16,12 @@ use super::location::Context;
 use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::DwarfRegister;
-use crate::module::DieRef;
 use crate::module::function::{
     CallParameter, CallSite, Function, Link, LocationSource, Role, VariableDeclaration, each_origin,
 };
+use crate::module::symbols::SymbolKind;
 use crate::module::unit::Units;
+use crate::module::{DieRef, Module};
 
 /// Tail calls in a row that are followed.
 const MAX_TAIL_CALLS: usize = 8;
@@ -334,19 +335,45 @@ fn function_of(context: &Context<'_>, die: DieRef) -> Option<Arc<Function>> {
     }
     let name = program.function_name(die);
     let symbol = name.symbol.or(name.display)?;
-    let module = program.modules.get(die.module)?;
-    let mut addresses: Vec<u64> = module
-        .symbols()
-        .by_name(&symbol)
-        .iter()
-        .map(|symbol| symbol.address.0)
-        .filter(|address| *address != 0)
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let [address] = addresses[..] else { return None };
-    let function = program.function_at(FileAddr(address).to_run(module.bias()))?;
-    (function.scopes[0].ranges.first()?.0 == address).then_some(function)
+    let own = program.modules.get(die.module)?;
+    let mut is_external = false;
+    each_origin(program, die, |_, entry| {
+        is_external |= entry.has_attr(gimli::DW_AT_external) || entry.has_attr(gimli::DW_AT_declaration);
+        is_external
+    });
+    let found = match function_named(context, own, &symbol, false) {
+        // Another module's: the one that the frame's code is in.
+        Named::Nothing if is_external => {
+            let here = context.code.as_ref().and_then(|code| code.module).filter(|here| *here != own.id)?;
+            function_named(context, program.modules.get(here)?, &symbol, true)
+        }
+        found => found,
+    };
+    match found {
+        Named::One(function) => Some(function),
+        _ => None,
+    }
+}
+
+/// What a module has of a name.
+enum Named {
+    Nothing,
+    One(Arc<Function>),
+    /// Several, or one that is not described, or that is chosen at run time.
+    Unclear,
+}
+
+fn function_named(context: &Context<'_>, module: &Module, symbol: &str, only_global: bool) -> Named {
+    let mut symbols = module.symbols().by_name(symbol);
+    symbols.retain(|symbol| symbol.address.0 != 0 && (symbol.is_global || !only_global));
+    let Some(first) = symbols.first() else { return Named::Nothing };
+    if symbols.iter().any(|other| other.address != first.address || other.kind == SymbolKind::IndirectFunction) {
+        return Named::Unclear;
+    }
+    let function = context.program.function_at(first.address.to_run(module.bias()));
+    let starts_there =
+        |function: &Arc<Function>| function.scopes[0].ranges.first().is_some_and(|range| range.0 == first.address.0);
+    function.filter(starts_there).map_or(Named::Unclear, Named::One)
 }
 
 fn is_same(context: &Context<'_>, called: &Called, function: &Function) -> bool {
