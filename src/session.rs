@@ -472,6 +472,10 @@ impl crate::value::decode::Symbols for Session {
     fn symbol(&self, address: RunAddr) -> Option<String> {
         self.symbol_text(address).map(|text| text.to_string())
     }
+
+    fn find_type(&self, name: &str) -> Option<TypeId> {
+        Session::find_type(self, name)
+    }
 }
 
 impl crate::value::decode::DynamicEvaluator for Context<'_> {
