@@ -335,9 +335,17 @@ impl Session {
         let decoder = self.decoder(&context, limits);
         let scopes = &info.levels[level].scopes;
         let mut variables = Vec::new();
+        let mut listed = Vec::new();
         for (inner, scope) in scopes.iter().enumerate() {
             let scope_depth = scopes.len() - 1 - inner;
             for declaration in function.variables(&*self.program, *scope) {
+                if let Some(origin) = declaration.origin {
+                    // Where a function was split, an inner scope may have what is the outer one's in the source.
+                    if origin == declaration.die && listed.contains(&origin) {
+                        continue;
+                    }
+                    listed.push(origin);
+                }
                 let resolved = self.variable_type(declaration);
                 let (place, provenance) = context.variable(declaration, resolved.and_then(|(_, size)| size));
                 let value = match (place, resolved) {
@@ -375,16 +383,53 @@ impl Session {
 
     /// A frame's variable by name, innermost scope first: its place and type.
     pub fn find_variable(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
+        let declared = self.declaration(trace, frame, name)?;
+        let (type_id, size) = self.variable_type(&declared)?;
+        Some((self.context(trace, frame).variable(&declared, size).0, type_id))
+    }
+
+    /// What a parameter of a frame's function held at the function's entry; `None`: there is no such parameter.
+    pub fn value_at_entry(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
+        let declared = self.declaration(trace, frame, name).filter(|declared| declared.role == Role::Argument)?;
+        let (type_id, size) = self.variable_type(&declared)?;
+        Some((recover::parameter_at_entry(&self.context(trace, frame), &declared, size), type_id))
+    }
+
+    fn declaration(
+        &self,
+        trace: &Trace,
+        frame: usize,
+        name: &str,
+    ) -> Option<Arc<crate::module::function::VariableDeclaration>> {
         let (info, level) = self.scopes(trace, frame)?;
         let function = info.function.as_ref()?;
-        let context = self.context(trace, frame);
-        let declared = info.levels[level]
-            .scopes
-            .iter()
+        let scopes = info.levels[level].scopes.iter();
+        let mut named = scopes
             .flat_map(|scope| function.variables(&*self.program, *scope).iter().rev())
-            .find(|declaration| declaration.name == name)?;
-        let (type_id, size) = self.variable_type(declared)?;
-        Some((context.variable(declared, size).0, type_id))
+            .filter(|declaration| declaration.name == name)
+            .peekable();
+        // What stood in a block that was dropped hides nothing.
+        let first = named.peek().copied();
+        named.find(|declaration| !declaration.of_dropped_block).or(first).cloned()
+    }
+
+    /// Names of the namespaces and classes around a frame's function, outermost first.
+    pub fn namespaces(&self, trace: &Trace, frame: usize) -> Vec<String> {
+        let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
+        let scope = info.levels[level].scopes.last();
+        let scope =
+            info.function.as_ref().zip(scope).and_then(|(function, index)| function.scopes.get(*index as usize));
+        let Some(scope) = scope else { return Vec::new() };
+        // A method stands in its class only where it is declared.
+        let mut declared = scope.die;
+        crate::module::function::each_origin(&*self.program, scope.die, |unit, entry| {
+            declared = unit.die(entry.offset());
+            false
+        });
+        let name = self.program.qualified_name(declared).unwrap_or_default();
+        let mut parts: Vec<String> = crate::module::names::components(&name).into_iter().map(str::to_owned).collect();
+        parts.pop();
+        parts
     }
 
     /// Names of a frame's variables, innermost scope first.
@@ -426,6 +471,10 @@ fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<C
 impl crate::value::decode::Symbols for Session {
     fn symbol(&self, address: RunAddr) -> Option<String> {
         self.symbol_text(address).map(|text| text.to_string())
+    }
+
+    fn find_type(&self, name: &str) -> Option<TypeId> {
+        Session::find_type(self, name)
     }
 }
 

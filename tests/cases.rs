@@ -195,3 +195,47 @@ fn lldb_registers() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// delve's listing of the goroutine that the crashed thread ran: function, address and line of every frame. Where Go's
+/// runtime changes stacks delve leaves frames out, so obit may have more between them.
+#[test]
+fn go_frames() {
+    let Some(cases) = cases("go-delve") else { return };
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for case in cases {
+        let listing = fs::read_to_string(case.join("oracle.dlv.txt")).unwrap_or_default();
+        let Some((_, of_selected)) = listing.split_once("\n* Goroutine ") else { continue };
+        let Some((_, thread)) = of_selected.lines().next().unwrap().rsplit_once("(thread ") else { continue };
+        let thread = thread.trim_end_matches(')');
+        let answer = obit("bt", &case.join("core"), &case.join("exe"), &["--json", "--thread", thread]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let frames = answer["threads"][0]["frames"].as_array().unwrap();
+        let mut lines = of_selected.lines().skip(1);
+        let text = |frame: &Value, field: &str| frame[field].as_str().unwrap_or_default().to_owned();
+        let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+        let mut found = frames.iter().map(|frame| {
+            let file = name(&text(frame, "file"));
+            (text(frame, "pc"), text(frame, "function"), file, frame["line"].as_u64().unwrap_or(0))
+        });
+        while let (Some(head), Some(place)) = (lines.next(), lines.next()) {
+            // `3  0x000000000045da61 in runtime.raise`, then `at /usr/lib/go/src/runtime/sys_linux_amd64.s:159`
+            let words: Vec<&str> = head.split_whitespace().collect();
+            let ([_, pc, "in", function], Some((_, place))) = (&words[..], place.split_once("at ")) else { break };
+            let (file, line) = place.rsplit_once(':').unwrap();
+            let expected = (
+                format!("{:#x}", u64::from_str_radix(&pc[2..], 16).unwrap()),
+                (*function).to_owned(),
+                name(file),
+                line.parse::<u64>().unwrap(),
+            );
+            if !found.any(|found| found == expected) {
+                wrong.push(format!("{}: no {expected:?} where it should be", case.display()));
+                break;
+            }
+            checked += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 20, "{checked} frames");
+}

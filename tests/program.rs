@@ -147,3 +147,25 @@ fn recursion_is_shown_once_and_its_outermost_frames_are_kept() {
     assert!(text.lines().count() < 60, "{text}");
     assert!(text.contains("repeat"), "{text}");
 }
+
+/// Files without section headers: symbols by the dynamic section, unwinding by PT_GNU_EH_FRAME.
+#[test]
+fn files_without_section_headers_name_their_frames() {
+    let answer = json(&common::obit("no-sections", "bt", &["--json"]));
+    let frames = answer["threads"][0]["frames"].as_array().unwrap();
+    let named: Vec<&str> = frames.iter().filter_map(|frame| frame["function"].as_str()).collect();
+    assert_eq!(named, ["raise", "abort", "enter", "main", "__libc_start_main", "_start"]);
+    assert!(frames.iter().all(|frame| frame["trust"] == "context" || frame["trust"] == "cfi"), "{frames:?}");
+}
+
+/// What stood in a block that was dropped hides nothing, and is listed.
+#[test]
+fn variables_of_dropped_blocks_are_listed() {
+    let answer = json(&common::obit("cross-module", "bt", &["--json", "--locals"]));
+    let frames = answer["threads"][0]["frames"].as_array().unwrap();
+    let frame = frames.iter().find(|frame| frame["function"] == "with_unused_blocks").unwrap();
+    let names: Vec<&str> =
+        frame["variables"].as_array().unwrap().iter().map(|variable| variable["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["name", "x", "never", "i", "inner"]);
+    assert!(frames.iter().any(|frame| frame["function"] == "enter" && frame["tail_call"] == true));
+}

@@ -4,7 +4,7 @@ use super::registers::symbol_text;
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
-use crate::expr::{Evaluated, evaluate};
+use crate::expr::{Evaluated, Items, Variables, evaluate};
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::{documents, value_text};
 use crate::types::TypeKind;
@@ -13,8 +13,20 @@ use crate::value::{Limits, Place, Value, ValueKind};
 /// Arguments of `print`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
-    /// What to show: a.b[2]->c, *p, &x, ns::x, 'file.c'::x, $rip, (type *) p, p[0]@8, a + 1
-    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    /// What to show, in the program's language and gdb's (--help lists its forms)
+    ///
+    /// Paths:      a.b[2]->c, *p, &x, x.0, obj.Base::x
+    /// Names:      ns::x, ::x, 'file.c'::x, function::static_x, Colour::Red, x@entry
+    /// Elsewhere:  frame(2).x, thread(1234).x, thread(1234).frame(2).$sp
+    /// Arrays:     p[0]@8, *p@n, p[2..5], a[..=3], a[4..]
+    /// Sequences:  a[.id == 7], a[. > 3], a.map(.name), len(a), a.len()
+    /// Lists:      $list(head, next), $list(queue, struct job, link), $tree(root, left, right)
+    /// Casts:      (type *) p, x as u32, static_cast<T>(x), {type} 0x1234
+    /// Types:      sizeof(type), alignof(type), offsetof(type, member)
+    /// Operators:  C's, with ?: and text comparison: name == "main"
+    /// Registers:  $rip, $pc, $sp, $fp, $eax; $_siginfo, $_thread, $_exitsignal
+    /// Variables:  $x = a + 1, $x++
+    #[arg(value_name = "EXPR", allow_hyphen_values = true, verbatim_doc_comment)]
     expression: String,
     #[command(flatten)]
     frame: FrameArgs,
@@ -41,30 +53,61 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         Some((letter, rest)) => (Some(parse_letter(letter).map_err(CommandError::Usage)?), rest.trim()),
         None => (args.format, args.expression.as_str()),
     };
+    let mut variables = std::mem::take(&mut state.variables);
+    let answer = answer(letter, expression, args, state, &mut variables, output);
+    state.variables = variables;
+    answer
+}
+
+fn answer(
+    letter: Option<char>,
+    expression: &str,
+    args: &Args,
+    state: &State,
+    variables: &mut Variables,
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
     let session = &state.session;
     let selected = select(state, &args.frame)?;
-    let evaluated = evaluate(&selected, expression)?;
+    let evaluated = evaluate(&selected, expression, variables)?;
     let value = read(&selected, &evaluated, &args.limits.limits(&state.settings, state.json));
     let notes = session.notes();
     if state.json {
+        variables.record(evaluated);
         return common::write_document(output, documents::print(expression, &session.types, &value, &notes));
     }
     let symbol = |address| session.symbol(RunAddr(address)).map(|found| symbol_text(&found));
     let text = match letter {
+        _ if evaluated.is_void(&selected) => "void".to_owned(),
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
         None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
     };
-    let number = state.next_number();
+    let number = variables.record(evaluated);
     writeln!(output.out, "${number} = {text}")?;
     common::write_notes(output, &notes)
 }
 
 /// What is at the place.
 pub(super) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limits) -> Value {
+    if let Some(items) = &evaluated.items {
+        return read_items(selected, evaluated, items, limits);
+    }
     match &evaluated.place {
         Ok(place) => selected.session.value(place, evaluated.type_id, selected.in_frame(), limits),
         Err(absent) => Value { type_id: evaluated.type_id, kind: ValueKind::Absent(absent.clone()) },
     }
+}
+
+/// Things in several places, as an array. Why there may be more of them stands behind the last one.
+fn read_items(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, limits: &Limits) -> Value {
+    let shown = items.elements.iter().take(limits.items);
+    let mut values: Vec<Value> = shown.map(|item| read(selected, item, limits)).collect();
+    let omitted = (items.elements.len() - values.len()) as u64;
+    if let (Some(end), 0) = (&items.end, omitted) {
+        values.push(Value { type_id: evaluated.type_id, kind: ValueKind::Absent(end.clone()) });
+    }
+    let length = values.len() as u64 + omitted;
+    Value { type_id: evaluated.type_id, kind: ValueKind::Array { length, items: values, omitted } }
 }
 
 /// A function itself, as gdb shows it: `{int (int, char **)} 0x401136 <main>`.

@@ -2,7 +2,7 @@
 
 use super::selected::select;
 use super::{CommandError, FrameArgs, Output, State, common};
-use crate::expr::{evaluate, resolve_type};
+use crate::expr::{resolve_type, type_of};
 use crate::report::{documents, type_text};
 
 /// Arguments of `ptype`.
@@ -22,8 +22,8 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let text = args.type_or_expression.trim();
     let type_id = match resolve_type(&selected, text)? {
         Some(id) => id,
-        None => match evaluate(&selected, text) {
-            Ok(evaluated) => evaluated.type_id,
+        None => match type_of(&selected, text, &state.variables) {
+            Ok(type_id) => type_id,
             Err(error) if error.is_unknown_name() && error.span == (0..text.len()) => {
                 return Err(CommandError::NoMatch(format!("{text}: no type and no variable of that name")));
             }

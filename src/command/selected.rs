@@ -1,6 +1,6 @@
 //! The thread and frame that a question is about.
 
-use super::{CommandError, FrameArgs, State};
+use super::{CommandError, FrameArgs, Selection, State};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::expr::{Named, Scope};
@@ -35,10 +35,13 @@ pub fn find_thread(session: &Session, lwp: u32) -> Result<&ThreadState, CommandE
     })
 }
 
-/// Finds the frame, in the crashed (first) thread where none is named.
+/// Finds the frame that the options name, else the selected one, else the crashed (first) thread's innermost.
 pub fn select<'a>(state: &'a State, args: &FrameArgs) -> Result<Selected<'a>, CommandError> {
-    let session = &state.session;
-    let selection = state.selection(args);
+    find(&state.session, state.selection(args))
+}
+
+/// Finds the frame.
+pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, CommandError> {
     let thread = match selection.thread {
         Some(lwp) => find_thread(session, lwp)?,
         None => session.image.threads.first().ok_or_else(|| {
@@ -97,7 +100,13 @@ impl Scope for Selected<'_> {
     }
 
     fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
-        let found = self.session.find_globals(name, file);
+        let mut found = self.session.find_globals(name, file);
+        // The one of just that name comes before those of that name in some namespace; `::x` is that one alone.
+        let plain = name.trim_start_matches("::");
+        if plain.len() < name.len() {
+            found.retain(|global| global.name == plain);
+        }
+        found.sort_by_key(|global| global.name != plain);
         found.into_iter().map(|global| (global.place, global.type_id)).collect()
     }
 
@@ -126,7 +135,58 @@ impl Scope for Selected<'_> {
     }
 
     fn names(&self) -> Vec<String> {
-        let Some(position) = self.position else { return Vec::new() };
-        self.session.variable_names(&self.trace, position).iter().map(|name| name.to_string()).collect()
+        let mut names = Vec::new();
+        if let Some(position) = self.position {
+            let variables = self.session.variable_names(&self.trace, position);
+            names.extend(variables.iter().map(|name| name.to_string()));
+        }
+        names.extend(self.session.known_names(self.frame().map(|frame| frame.lookup)));
+        names
+    }
+
+    fn enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
+        self.session.find_enumerator(name)
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        self.position.map(|position| self.session.namespaces(&self.trace, position)).unwrap_or_default()
+    }
+
+    fn at_entry(&self, name: &str) -> Option<Named> {
+        self.session.value_at_entry(&self.trace, self.position?, name)
+    }
+
+    fn frame(&self, thread: Option<u64>, frame: Option<u64>) -> Result<Box<dyn Scope + '_>, String> {
+        let known = frame.filter(|_| thread.is_none_or(|lwp| lwp == u64::from(self.thread.lwp)));
+        let known = known.and_then(|index| self.trace.frames.iter().position(|frame| frame.index as u64 == index));
+        if known.is_some() {
+            let (session, thread, trace) = (self.session, self.thread, self.trace.clone());
+            return Ok(Box::new(Selected { session, thread, trace, position: known }));
+        }
+        let selection = Selection {
+            thread: Some(match thread {
+                Some(lwp) => u32::try_from(lwp).map_err(|_| format!("no thread {lwp}"))?,
+                None => self.thread.lwp,
+            }),
+            frame: usize::try_from(frame.unwrap_or(0)).unwrap_or(usize::MAX),
+        };
+        match find(self.session, selection) {
+            Ok(selected) => Ok(Box::new(selected)),
+            Err(error) => Err(error.to_string().replace("--", "")),
+        }
+    }
+
+    fn siginfo(&self) -> Option<Vec<u8>> {
+        self.thread.siginfo.as_ref().map(|bytes| bytes.to_vec())
+    }
+
+    fn thread_number(&self) -> Option<u32> {
+        let threads = &self.session.image.threads;
+        let position = threads.iter().position(|thread| thread.lwp == self.thread.lwp)?;
+        u32::try_from(position + 1).ok()
+    }
+
+    fn exit_signal(&self) -> Option<i32> {
+        Some(self.session.image.signal.as_ref()?.number)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::common::{FrameArgs, TargetArgs};
+use crate::expr::Variables;
 use crate::report::source::Sources;
 use crate::session::Session;
 use crate::value::Limits;
@@ -23,8 +24,8 @@ pub struct State {
     pub json: bool,
     /// The commands come one after another, in a session, and answers build on each other.
     pub interactive: bool,
-    /// The number of the last value that was printed (`$1`).
-    pub values_printed: usize,
+    /// Printed values and convenience variables: `$1`, `$name`.
+    pub variables: Variables,
 }
 
 /// What a question is about where it does not say.
@@ -63,7 +64,7 @@ impl State {
             settings: Settings::default(),
             sources,
             interactive: false,
-            values_printed: 0,
+            variables: Variables::default(),
         }
     }
 
@@ -73,12 +74,6 @@ impl State {
         let thread = args.thread.or(self.selection.thread);
         let inner = if thread == self.selection.thread { self.selection.frame } else { 0 };
         Selection { thread, frame: args.frame.unwrap_or(inner) }
-    }
-
-    /// The number that the next printed value has in the history.
-    pub fn next_number(&mut self) -> usize {
-        self.values_printed += 1;
-        self.values_printed
     }
 
     /// The directory that stands for `/`, where one was named.

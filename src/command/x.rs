@@ -4,7 +4,7 @@ use super::registers::symbol_text;
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
-use crate::expr::evaluate;
+use crate::expr::{Variables, evaluate};
 use crate::memory::{Memory, MissingReason, ReadError};
 use crate::report::documents::{self, MemoryRow};
 use crate::report::formatted::{Bits, LETTERS, number_text};
@@ -115,7 +115,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 /// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
 fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
-    let evaluated = evaluate(selected, expression)?;
+    let evaluated = evaluate(selected, expression, &mut Variables::default())?;
     let types = &selected.session.types;
     let place = evaluated.place.map_err(|absent| {
         CommandError::NoMatch(format!("{expression}: {}", crate::report::value_text::absent_text(&absent)))

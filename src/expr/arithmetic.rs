@@ -169,7 +169,7 @@ pub fn from_bytes(types: &TypeTable, id: TypeId, bytes: &[u8], arch: Arch) -> Op
     let definition = types.get(types.strip(id));
     let signed = match &definition.kind {
         TypeKind::Int { signed } | TypeKind::Char { signed, .. } | TypeKind::Enum { signed, .. } => *signed,
-        TypeKind::Bool | TypeKind::Pointer { .. } | TypeKind::Reference { .. } => false,
+        TypeKind::Bool | TypeKind::Pointer { .. } | TypeKind::Reference { .. } | TypeKind::Unspecified => false,
         TypeKind::Float => false,
         _ => return None,
     };
@@ -204,9 +204,38 @@ pub fn to_bytes(types: &TypeTable, id: TypeId, number: Number) -> Option<Vec<u8>
     }
 }
 
+/// Rust's, Go's and `stdint.h`'s names of built-in types: their definitions, where the program has none of the name.
+pub fn alias(name: &str, address_size: u64) -> Option<Type> {
+    let bits = |text: &str| text.parse::<u64>().ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64 | 128));
+    let int = |signed, size| Some((TypeKind::Int { signed }, size));
+    let (kind, size) = match name {
+        "usize" | "uintptr" | "uintptr_t" | "size_t" | "uint" => int(false, address_size),
+        "isize" | "intptr_t" | "ssize_t" | "ptrdiff_t" => int(true, address_size),
+        "byte" => int(false, 1),
+        "rune" => int(true, 4),
+        "f32" | "float32" => Some((TypeKind::Float, 4)),
+        "f64" | "float64" => Some((TypeKind::Float, 8)),
+        _ => {
+            let (signed, rest) = match name.strip_prefix('u') {
+                Some(rest) => (false, rest),
+                None => (true, name),
+            };
+            let number = match rest.strip_prefix("int") {
+                Some(rest) => rest.strip_suffix("_t").unwrap_or(rest),
+                None => rest.strip_prefix('i').or((!signed).then_some(rest))?,
+            };
+            int(signed, bits(number)? / 8)
+        }
+    }?;
+    Some(Type { name: Some(name.to_owned()), size: Some(size), language: Language::C, kind })
+}
+
 /// The definition of a built-in type by C's words in any order (`long unsigned int`); `None` where they make none.
 /// `long_size` is the size of `long` and of pointers.
 pub fn builtin(words: &str, long_size: u64) -> Option<Type> {
+    if let Some(definition) = alias(words, long_size) {
+        return Some(definition);
+    }
     let has = |word: &str| words.split(' ').any(|found| found == word);
     let count = |word: &str| words.split(' ').filter(|found| *found == word).count();
     let make = |name: &str, size: Option<u64>, kind: TypeKind| {

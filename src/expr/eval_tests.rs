@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ExprError, Named, Scope, evaluate, resolve_type};
+use super::{ExprError, Named, Scope, Variables, evaluate, resolve_type};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::{Memory, MissingReason, ReadError};
@@ -113,6 +113,9 @@ fn fake() -> Fake {
         memory[at + 16..at + 20].copy_from_slice(&(-5i32).to_le_bytes());
         memory[at + 24] = 0b1111_0101;
     }
+    // A node that leads to itself, and the number that it has.
+    memory[0x140..0x144].copy_from_slice(&9u32.to_le_bytes());
+    memory[0x148..0x150].copy_from_slice(&0x1140u64.to_le_bytes());
     memory[0x100..0x108].copy_from_slice(&0x1000u64.to_le_bytes());
     memory[0x108..0x110].copy_from_slice(&0x9000u64.to_le_bytes());
     let at = |address| Ok(Place::Memory(RunAddr(address)));
@@ -121,6 +124,7 @@ fn fake() -> Fake {
         ("nodes", (at(0x1000), nodes)),
         ("head", (at(0x1100), node_pointer)),
         ("wild", (at(0x1108), node_pointer)),
+        ("ring", (at(0x1140), node)),
         ("raw", (at(0x1100), void_pointer)),
         ("count", (in_register, int)),
         ("gone", (Err(Absent::new(AbsentReason::OptimizedOut)), int)),
@@ -170,7 +174,7 @@ impl Scope for Fake {
 /// What the expression's bytes are as a number, or where it is, or why it is absent.
 fn answer(text: &str) -> String {
     let fake = fake();
-    let value = match evaluate(&fake, text) {
+    let value = match evaluate(&fake, text, &mut Variables::default()) {
         Ok(value) => value,
         Err(error) => return format!("error: {}", error.message),
     };
@@ -259,7 +263,7 @@ fn registers_have_gdb_s_aliases() {
     check("$pc", "-> 0x1234");
     check("$sp + 8", "-> 0x1108");
     check("$rax", "not-saved");
-    check("$rxp", "error: no register $rxp in this frame; is it $rbp?");
+    check("$rxp", "error: no register or variable $rxp here; is it $rbp?");
 }
 
 #[test]
@@ -293,7 +297,7 @@ fn errors_say_what_and_where() {
 
 #[test]
 fn an_error_shows_its_place() {
-    let error: ExprError = evaluate(&fake(), "1 + cuont").unwrap_err();
+    let error: ExprError = evaluate(&fake(), "1 + cuont", &mut Variables::default()).unwrap_err();
     assert!(error.is_unknown_name());
     assert!(error.to_string().ends_with("\n    1 + cuont\n        ^^^^^"), "{error}");
 }
@@ -307,4 +311,168 @@ fn types_are_found_and_derived() {
     assert_eq!(size("node[3]"), Some(96));
     assert_eq!(size("unsigned char"), Some(1));
     assert_eq!(size("head"), None);
+}
+
+/// Several expressions, one after the other, with one set of variables; the answer of the last.
+fn after(texts: &[&str]) -> String {
+    let fake = fake();
+    let mut variables = Variables::default();
+    let mut last = String::new();
+    for text in texts {
+        last = match evaluate(&fake, text, &mut variables) {
+            Ok(value) => {
+                let shown = if value.is_void(&fake) { "void".to_owned() } else { format!("{:?}", value.place) };
+                variables.record(value);
+                shown
+            }
+            Err(error) => format!("error: {}", error.message),
+        };
+    }
+    last
+}
+
+fn int(value: i32) -> String {
+    let data = value.to_le_bytes().to_vec();
+    format!("{:?}", Ok::<Place, Absent>(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() })))
+}
+
+#[test]
+fn the_history_counts_as_gdb_s_does() {
+    assert_eq!(after(&["$"]), "void");
+    assert_eq!(after(&["1", "2", "$"]), int(2));
+    assert_eq!(after(&["1", "2", "$$"]), int(1));
+    assert_eq!(after(&["1", "2", "3", "$$2"]), int(1));
+    assert_eq!(after(&["1", "2", "$1 + $2"]), int(3));
+    assert_eq!(after(&["1", "$2"]), "error: the history has not yet reached $2: it has 1 values");
+    assert_eq!(after(&["1", "$$3"]), "error: the history does not go back to $$3: it has 1 values");
+    assert_eq!(after(&["nodes[1]", "$.id + $1.id"]), int(86));
+}
+
+#[test]
+fn only_convenience_variables_can_be_changed() {
+    assert_eq!(after(&["$i = 4", "$i + 1"]), int(5));
+    assert_eq!(after(&["$i = 4", "$i++", "$i"]), int(5));
+    assert_eq!(after(&["$i = 4", "$i++"]), int(4));
+    assert_eq!(after(&["$i = 4", "$i *= 3, ++$i"]), int(13));
+    assert_eq!(after(&["$n = nodes[1]", "$n.id + 0"]), int(43));
+    assert_eq!(after(&["$n = 0", "nodes[$n++].id + 0", "nodes[$n++].id + 0"]), int(43));
+    assert_eq!(after(&["$i++"]), "error: $i has no value yet");
+    assert_eq!(after(&["$rip = 1"]), "error: $rip cannot be changed in a dead process");
+    assert!(after(&["count = 1"]).contains("nothing can be assigned in a dead process"));
+    assert!(after(&["$1 = 1"]).contains("cannot be changed"));
+}
+
+/// The numbers that an expression's items are.
+fn items(text: &str) -> Vec<String> {
+    let fake = fake();
+    let value = match evaluate(&fake, text, &mut Variables::default()) {
+        Ok(value) => value,
+        Err(error) => return vec![format!("error: {}", error.message)],
+    };
+    let Some(items) = value.items else { return vec!["no items".to_owned()] };
+    let mut shown: Vec<String> = items
+        .elements
+        .iter()
+        .map(|item| match &item.place {
+            Ok(Place::Memory(address)) => address.to_string(),
+            Ok(Place::Bytes(bytes)) => format!("{:?}", bytes.data),
+            Err(absent) => absent.why.code().to_owned(),
+        })
+        .collect();
+    shown.extend(items.end.iter().map(|end| end.detail.clone().unwrap_or_default()));
+    shown
+}
+
+#[test]
+fn filters_and_maps_go_over_sequences() {
+    assert_eq!(items("nodes[.id == 43]"), ["0x1020"]);
+    assert_eq!(items("nodes[.id > 40 && .next]"), ["0x1000"]);
+    assert_eq!(items("nodes.map(.id)"), ["0x1000", "0x1020"]);
+    assert_eq!(items("nodes.map(.id % 40)"), ["[2, 0, 0, 0]", "[3, 0, 0, 0]"]);
+    assert_eq!(items("nodes[nodes[.id == 43].len() - 1 == 0 && .id == 42]"), ["0x1000"]);
+    check("len(nodes)", "2");
+    check("nodes[.id == 43].len", "1");
+    check("nodes[.id == 43][0].id", "at 0x1020, 4 bytes");
+    check("nodes[.id == 44].len() == 0", "1");
+    check("nodes[1..2]", "at 0x1020, 32 bytes");
+    check("nodes[1..][0].id + 0", "43");
+    check("head[0..=1]", "at 0x1000, 64 bytes");
+    check("nodes[..3]", "error: 0..3 is no part of 2 items");
+    check("head[1..]", "error: nothing tells where it ends");
+    check("head[.id == 1]", "error: struct node * has no items; [0..n] makes a sequence of what a pointer leads to");
+    check("nodes[.idd == 1]", "error: struct node has no member idd; is it id?");
+    check(".id", "error: there is no item here: .x belongs into [ ] or map( )");
+}
+
+#[test]
+fn lists_end_at_null_and_at_a_circle() {
+    assert_eq!(items("$list(head, next)"), ["0x1000", "0x1020"]);
+    assert_eq!(items("$list(nodes, .next).map(.id)"), ["0x1000", "0x1020"]);
+    assert_eq!(items("$list(ring, next)")[..1], ["0x1140"]);
+    assert!(items("$list(ring, next)")[1].starts_with("the list leads in a circle"));
+    assert!(items("$tree(ring, next, next)").last().unwrap().starts_with("the tree leads in a circle"));
+    assert_eq!(items("$list(wild, next)"), ["not mapped"]);
+    assert_eq!(items("$list(head, id)"), ["error: int leads to no other item"]);
+    check("len($list(head, next))", "2");
+    check("len($list(ring, next))", "corrupt");
+}
+
+#[test]
+fn text_compares_with_literals() {
+    check("nodes[0].tag == \"ab\"", "1");
+    check("nodes[0].tag != \"ab\"", "0");
+    check("nodes[0].tag < \"b\"", "1");
+    check("(char *) &nodes[0].tag == \"ab\"", "1");
+    check("(char *) 0x9000 == \"ab\"", "unreadable");
+    check("$_streq(nodes[1].tag, \"ab\")", "1");
+    check("$_strlen(nodes[1].tag)", "2");
+    check("len(\"abc\")", "4");
+}
+
+#[test]
+fn types_are_measured_without_reading() {
+    check("sizeof wild->next->id", "4");
+    check("sizeof(wild[0]@4)", "128");
+    check("alignof(struct node)", "8");
+    check("alignof wild->id", "4");
+    check("offsetof(struct node, next)", "8");
+    check("offsetof(struct node, tag[2])", "6");
+    check("offsetof(struct node, next->id)", "error: it has no fixed place in the object");
+    check("offsetof(struct node, low)", "error: it has no fixed place in the object");
+    // What is wrong with the types is said although memory is missing.
+    check("wild->nxt", "error: struct node has no member nxt; is it next?");
+    check("gone->x", "error: int has no members");
+}
+
+#[test]
+fn other_spellings_of_casts() {
+    check("-1 as u8", "255");
+    check("count as u64 * 2", "14");
+    check("static_cast<long>(count)", "7");
+    check("reinterpret_cast<long>(head)", "4096");
+    check("int(7.9)", "7");
+    check("nullptr", "-> 0x0");
+    check("head == nullptr ? 1 : 2", "2");
+    check("(uint16_t) 65537", "1");
+    check("head as *const node == head", "1");
+}
+
+#[test]
+fn deep_trees_are_refused_before_the_stack_ends() {
+    let grow = |levels: usize, each: usize| {
+        (0..levels).fold("1".to_owned(), |inner, _| format!("({inner}{})", "+1".repeat(each)))
+    };
+    check(&grow(2, 130), "261");
+    check(&grow(2, 250), "error: nested too deep");
+    check(&grow(1, 400), "error: too many operators in a row");
+    for chain in [".x", "[0]", "[0..1]", "[.id]", ".map(.id)", ".len()", "->next"] {
+        assert!(answer(&("count".to_owned() + &chain.repeat(250))).starts_with("error"), "{chain}");
+    }
+    for before in ["*", "- ", "sizeof ", "$a = ", "(long)"] {
+        assert!(!answer(&(before.repeat(130) + "count")).is_empty(), "{before}");
+    }
+    let choices = (0..60).fold("1".to_owned(), |inner, _| format!("(1 ? {inner} : 2)"));
+    assert!(!answer(&choices).is_empty());
+    let filters = (0..30).fold("nodes".to_owned(), |inner, _| format!("{inner}[.id]"));
+    assert_eq!(items(&filters), ["0x1000", "0x1020"]);
 }

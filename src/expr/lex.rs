@@ -16,8 +16,8 @@ pub enum TokenKind {
         /// `l` or `ll`.
         long: bool,
     },
-    /// A floating-point number.
-    Float(f64),
+    /// A floating-point number, and whether `f` follows it.
+    Float(f64, bool),
     /// `'a'`.
     Char(u32),
     /// `"text"`.
@@ -45,8 +45,9 @@ pub struct Token {
 
 /// Longer ones first.
 const PUNCTUATION: &[&str] = &[
-    "->*", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "::", "+", "-", "*", "/", "%", "&", "|", "^", "~",
-    "!", "<", ">", "(", ")", "[", "]", "{", "}", ".", ",", "@", "?", ":", "=",
+    "->*", "..=", "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "::", "..", "++", "--", "+=",
+    "-=", "*=", "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">", "(", ")",
+    "[", "]", "{", "}", ".", ",", "@", "?", ":", "=",
 ];
 
 /// Splits the text into tokens; the last is [`TokenKind::End`].
@@ -98,6 +99,7 @@ impl<'a> Lexer<'a> {
             Some('"') => self.string()?,
             Some('$') => {
                 self.at += 1;
+                // `$$2` counts back in the history.
                 TokenKind::Register(self.take_while(is_name_part).to_owned())
             }
             Some(first) if is_name_start(first) => TokenKind::Ident(self.take_while(is_name_part).to_owned()),
@@ -152,8 +154,11 @@ impl<'a> Lexer<'a> {
             self.take_while(|c| c.is_ascii_alphanumeric());
         }
         let text = &self.text[start..self.at];
+        let single = text.ends_with(['f', 'F']);
         let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();
-        value.map(TokenKind::Float).map_err(|_| self.error(start, format!("{text} is no number")))
+        value
+            .map(|value| TokenKind::Float(value, single))
+            .map_err(|_| self.error(start, format!("{text} is no number")))
     }
 
     /// A character, or the quoted name of a file or symbol.
@@ -249,7 +254,7 @@ mod tests {
         assert_eq!(kinds("7ul"), [TokenKind::Int { value: 7, unsigned: true, long: true }]);
         assert_eq!(
             kinds("1.5 2e3 1.5e-2f"),
-            [TokenKind::Float(1.5), TokenKind::Float(2000.0), TokenKind::Float(0.015)]
+            [TokenKind::Float(1.5, false), TokenKind::Float(2000.0, false), TokenKind::Float(0.015, true)]
         );
         assert!(lex("0x").is_err() && lex("12ab").is_err() && lex("08").is_err());
     }

@@ -1,19 +1,33 @@
 //! The user's expression language: parse, check, evaluate.
 //!
-//! [`evaluate`] gives a place (or bytes) and a type; the value room reads what is there. What the expression names is
-//! found through [`Scope`], so the language knows nothing of sessions and frames.
+//! [`evaluate`] gives a place (or bytes, or items in several places) and a type; the value room reads what is there.
+//! What the expression names is found through [`Scope`], so the language knows nothing of sessions and frames; what
+//! it keeps from one expression to the next is in [`Variables`].
 
 mod arithmetic;
+mod casts;
+mod dollar;
 mod eval;
 mod lex;
+mod members;
+mod names;
+mod operators;
 mod parse;
+mod parse_names;
+mod sequence;
+mod siginfo;
+mod text;
+mod tree;
+mod variables;
+mod walks;
 
 #[cfg(test)]
 mod eval_tests;
 
 use std::ops::Range;
 
-pub use eval::{Evaluated, evaluate, resolve_type};
+pub use eval::{Evaluated, Items, evaluate, resolve_type, type_of};
+pub use variables::Variables;
 
 use crate::addr::RunAddr;
 use crate::arch::Arch;
@@ -57,6 +71,35 @@ pub trait Scope {
     fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent>;
     /// Names that a misspelt one may have meant.
     fn names(&self) -> Vec<String>;
+    /// An enumerator, qualified or not: its enumeration and value.
+    fn enumerator(&self, _name: &str) -> Option<(TypeId, i128)> {
+        None
+    }
+    /// Names of the namespaces and classes around the frame's function, outermost first.
+    fn namespaces(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The value that a parameter had at the function's entry; `None`: there is no such parameter.
+    fn at_entry(&self, _name: &str) -> Option<Named> {
+        None
+    }
+    /// What is seen in another frame (an index; this thread's innermost where none is given with a thread) of this or
+    /// another thread (an LWP). Errors are for the reader.
+    fn frame(&self, _thread: Option<u64>, _frame: Option<u64>) -> Result<Box<dyn Scope + '_>, String> {
+        Err("other frames are not at hand".to_owned())
+    }
+    /// The bytes of the thread's `siginfo_t`.
+    fn siginfo(&self) -> Option<Vec<u8>> {
+        None
+    }
+    /// The thread's number, from 1 on, as the list of threads has them.
+    fn thread_number(&self) -> Option<u32> {
+        None
+    }
+    /// The signal that ended the process.
+    fn exit_signal(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// What is wrong with an expression.
@@ -68,6 +111,8 @@ pub enum ErrorKind {
     UnknownName,
     /// Its operands do not go together.
     Type,
+    /// Another variant of an enum is active.
+    Inactive,
 }
 
 /// Why an expression has no value, and where in it.
@@ -109,13 +154,17 @@ impl ExprError {
 fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     /// Longer names are not compared.
     const MAX_NAME: usize = 64;
-    let allowed = wanted.chars().count().div_ceil(3).min(3);
+    let length = wanted.chars().count();
+    let allowed = length.div_ceil(3).min(3).min(length.saturating_sub(1));
     names
         .iter()
-        .filter(|name| name.len() <= MAX_NAME && wanted.len() <= MAX_NAME)
+        .filter(|name| {
+            name.len() <= MAX_NAME && wanted.len() <= MAX_NAME && name.len().abs_diff(wanted.len()) <= allowed
+        })
         .map(|name| (edit_distance(wanted, name), name))
         .filter(|(distance, _)| *distance <= allowed)
-        .min()
+        // Of those that are equally near, the first: what is local comes first.
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name.as_str())
 }
 

@@ -1,5 +1,6 @@
 //! What the parser makes of expressions, written back with every operator in brackets.
 
+use super::super::tree::Derivation;
 use super::*;
 
 fn types(name: &str) -> bool {
@@ -9,21 +10,47 @@ fn types(name: &str) -> bool {
 fn show(node: &Node) -> String {
     match &node.kind {
         NodeKind::Int { value, .. } => value.to_string(),
-        NodeKind::Float(value) => format!("{value:?}"),
+        NodeKind::Float(value, _) => format!("{value:?}"),
         NodeKind::Char(code) => format!("char {code}"),
         NodeKind::Str(text) => format!("{:?}", String::from_utf8_lossy(text)),
         NodeKind::Bool(value) => value.to_string(),
-        NodeKind::Name { file: None, name } => name.clone(),
-        NodeKind::Name { file: Some(file), name } => format!("<{file}>{name}"),
+        NodeKind::Name { file: None, name, entry } => format!("{name}{}", if *entry { "@entry" } else { "" }),
+        NodeKind::Name { file: Some(file), name, .. } => format!("<{file}>{name}"),
+        NodeKind::Null => "null".to_owned(),
+        NodeKind::Item => "it".to_owned(),
+        NodeKind::Assign(name, operator, value) => format!("(${name} {}= {})", operator.unwrap_or(""), show(value)),
+        NodeKind::Step(name, operator) => format!("(${name}{operator}{operator})"),
+        NodeKind::Slice(array, first, last, inclusive) => {
+            let show = |end: &Option<Box<Node>>| end.as_ref().map_or(String::new(), |end| self::show(end));
+            format!("{}[{}..{}{}]", self::show(array), show(first), if *inclusive { "=" } else { "" }, show(last))
+        }
+        NodeKind::Filter(items, test) => format!("filter({}, {})", show(items), show(test)),
+        NodeKind::Map(items, to) => format!("map({}, {})", show(items), show(to)),
+        NodeKind::Length(items) => format!("len({})", show(items)),
+        NodeKind::List(head, type_name, link) => {
+            format!("list({}, {}, {})", show(head), type_name.as_ref().map_or("?".to_owned(), show_type), show(link))
+        }
+        NodeKind::Tree(root, _, left, right) => format!("tree({}, {}, {})", show(root), show(left), show(right)),
+        NodeKind::Call(name, arguments) => {
+            format!("{name}({})", arguments.iter().map(show).collect::<Vec<_>>().join(", "))
+        }
+        NodeKind::InFrame { thread, frame, inner } => {
+            let show = |place: &Option<Box<Node>>| place.as_ref().map_or("-".to_owned(), |place| self::show(place));
+            format!("in({}, {}, {})", show(thread), show(frame), self::show(inner))
+        }
+        NodeKind::Choose(condition, a, b) => format!("({} ? {} : {})", show(condition), show(a), show(b)),
         NodeKind::Register(name) => format!("${name}"),
         NodeKind::Unary(operator, operand) => format!("({operator}{})", show(operand)),
         NodeKind::Binary(operator, left, right) => format!("({} {operator} {})", show(left), show(right)),
         NodeKind::Member(object, name) => format!("{}.{name}", show(object)),
         NodeKind::Index(array, index) => format!("{}[{}]", show(array), show(index)),
-        NodeKind::Cast(type_name, operand) => format!("cast<{}>({})", show_type(type_name), show(operand)),
+        NodeKind::Cast(type_name, operand, _) => format!("cast<{}>({})", show_type(type_name), show(operand)),
         NodeKind::At(type_name, operand) => format!("at<{}>({})", show_type(type_name), show(operand)),
         NodeKind::SizeofType(type_name) => format!("sizeof<{}>", show_type(type_name)),
         NodeKind::SizeofValue(operand) => format!("sizeof({})", show(operand)),
+        NodeKind::AlignofType(type_name) => format!("alignof<{}>", show_type(type_name)),
+        NodeKind::AlignofValue(operand) => format!("alignof({})", show(operand)),
+        NodeKind::Offsetof(type_name, path) => format!("offsetof<{}>({})", show_type(type_name), show(path)),
     }
 }
 
@@ -98,11 +125,48 @@ fn names_may_have_files_and_namespaces() {
     check("w1.c::count", "<w1.c>count");
     check("'src/a b.c'::ns::x", "<src/a b.c>ns::x");
     check("ns::inner::x", "ns::inner::x");
-    check("::x", "x");
+    check("::x", "::x");
+    check("x@entry + 1", "(x@entry + 1)");
+    check("*p@ entry", "((*p) @ entry)");
     check("list<int>::count", "list<int>::count");
     check("a.b", "a.b");
     check("true == false", "(true == false)");
     check("$sp + 8", "($sp + 8)");
+}
+
+#[test]
+fn ranges_filters_and_calls() {
+    check("p[1..3]", "p[1..3]");
+    check("a[..=n + 1]", "a[..=(n + 1)]");
+    check("a[2..]", "a[2..]");
+    check("a[1:n]", "a[1..n]");
+    check("a[c ? 1 : 2]", "a[(c ? 1 : 2)]");
+    check("v[.id == 7].name", "filter(v, (it.id == 7)).name");
+    check("v[. > 3]", "filter(v, (it > 3))");
+    check("v[w[.id == 1].len()]", "v[len(filter(w, (it.id == 1)))]");
+    check("v.map(.f).len", "map(v, it.f).len");
+    check("len(v) + v.len()", "(len(v) + len(v))");
+    check("$list(head, next)", "list(head, ?, it.next)");
+    check("$list(&queue, node, .link.next)", "list((&queue), node, it.link.next)");
+    check("$tree(root, child[0], child[1])", "tree(root, it.child[0], it.child[1])");
+    check("frame(1).x.y", "in(-, 1, x).y");
+    check("thread(7).frame(2).$pc", "in(7, 2, $pc)");
+    check("t.0.1", "t.0.1");
+    check("c.base::x", "c.base::x");
+}
+
+#[test]
+fn casts_of_other_languages_and_choices() {
+    check("-x as unsigned long * 2", "(cast<unsigned long>((-x)) * 2)");
+    check("p as *const node", "cast<node*>(p)");
+    check("static_cast<node *>(p)->id", "cast<node*>(p).id");
+    check("int(x) + 1", "(cast<int>(x) + 1)");
+    check("a ? b : c ? d : e", "(a ? b : (c ? d : e))");
+    check("$i = $j = 2", "($i = ($j = 2))");
+    check("a[$i++]", "a[($i++)]");
+    check("++$i, $i", "(($i += 1) , $i)");
+    check("offsetof(struct node, a.b)", "offsetof<struct node>(it.a.b)");
+    check("alignof(node)", "alignof<node>");
 }
 
 #[test]
@@ -131,6 +195,10 @@ fn depth_and_length_are_bounded() {
         "(".repeat(2_000) + "p",
         "a[".repeat(1_500),
         "- ".repeat(1_500) + "1",
+        "a[.b == ".repeat(300),
+        "x ? ".repeat(900),
+        "$a = ".repeat(700) + "1",
+        "x as &".to_owned() + &"&".repeat(3_000),
         "a".to_owned() + &"->b".repeat(1_200),
         "1".to_owned() + &"+1".repeat(1_500),
         "sizeof ".repeat(500) + "x",

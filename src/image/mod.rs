@@ -114,6 +114,8 @@ pub struct ThreadState {
     pub registers: Registers,
     /// The signal that this thread had, from its own NT_SIGINFO or `pr_cursig`.
     pub signal: Option<SignalInfo>,
+    /// The `siginfo_t` behind it as it is in memory, where the core has one.
+    pub siginfo: Option<std::sync::Arc<[u8]>>,
     /// Whether the process died through this thread.
     pub crashed: bool,
 }

@@ -187,6 +187,7 @@ fn finish_threads(
             current.map(|number| SignalInfo { number, code: None, address: None, sender_pid: None, sender_uid: None });
         // A siginfo of another signal than the one that the thread stopped with is left from before.
         let own = own.filter(|own| current.as_ref().is_none_or(|current| current.number == own.number));
+        let siginfo = own.as_ref().and(thread.siginfo).map(Arc::from);
         let signal = own.or(current);
         if index == 0 {
             // Nothing dies of SIGSTOP: it is how a debugger stops a process to write the core of it alive.
@@ -197,6 +198,7 @@ fn finish_threads(
             name: None,
             registers,
             signal,
+            siginfo,
             crashed: index == 0,
         });
     }

@@ -17,6 +17,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{IsTerminal, Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,10 +95,12 @@ impl Client {
         Ok(Some(client))
     }
 
-    /// A client for servers (URLs with spaces between them, as in DEBUGINFOD_URLS) and a cache directory.
+    /// A client for servers (URLs with spaces between them, as in DEBUGINFOD_URLS) and a cache directory. A `file://`
+    /// URL names a directory that is laid out as a server's answers are (`buildid/ID/debuginfo`).
     pub fn new(urls: &str, cache: &Path) -> Client {
         // Newer variables hold words such as `ima:enforcing` too.
-        let urls = urls.split_whitespace().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+        let is_server = |url: &&str| ["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme));
+        let urls = urls.split_whitespace().filter(is_server);
         Client {
             urls: urls.map(|url| url.trim_end_matches('/').to_owned()).collect(),
             cache: cache.to_owned(),
@@ -208,6 +211,9 @@ impl Client {
 
     /// Whether the server had the file, which is then at `target`.
     fn download(&self, url: &str, target: &Path, what: &str) -> Result<bool, Failure> {
+        if let Some(path) = url.strip_prefix("file://") {
+            return self.copy(&percent_decoded(path), target, what);
+        }
         let agent = self.agent.get_or_init(|| {
             let config = ureq::Agent::config_builder()
                 .http_status_as_error(false)
@@ -238,13 +244,36 @@ impl Client {
         if expected.is_some_and(|length| length > self.largest) {
             return Err(Failure::answered(format!("the file is larger than {} bytes", self.largest)));
         }
+        let mut body = response.body_mut().with_config().limit(self.largest.saturating_add(1)).reader();
+        self.store(&mut body, target, length, expected, what)
+    }
+
+    /// The same from a directory on this machine.
+    fn copy(&self, path: &Path, target: &Path, what: &str) -> Result<bool, Failure> {
+        // Asked before opening: a pipe would be waited for.
+        let Some(metadata) = fs::metadata(path).ok().filter(fs::Metadata::is_file) else { return Ok(false) };
+        if metadata.len() > self.largest {
+            return Err(Failure::answered(format!("the file is larger than {} bytes", self.largest)));
+        }
+        let mut file = fs::File::open(path).map_err(|error| Failure::answered(error.to_string()))?;
+        self.store(&mut file, target, Some(metadata.len()), Some(metadata.len()), what)
+    }
+
+    /// Reads an answer of `length` bytes, where that is known, into the cache, by a temporary file beside it.
+    fn store(
+        &self,
+        body: &mut dyn Read,
+        target: &Path,
+        length: Option<u64>,
+        expected: Option<u64>,
+        what: &str,
+    ) -> Result<bool, Failure> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut temporary = target.to_owned().into_os_string();
         temporary.push(format!(".{}-{number}", std::process::id()));
         let temporary = PathBuf::from(temporary);
-        let mut body = response.body_mut().with_config().limit(self.largest.saturating_add(1)).reader();
-        let received = self.receive(&mut body, &temporary, expected, what).and_then(|received| {
+        let received = self.receive(body, &temporary, expected, what).and_then(|received| {
             if length.is_some_and(|length| length != received) {
                 return Err(Failure::answered(format!("{received} bytes came of {}", length.unwrap_or(0))));
             }
@@ -390,6 +419,26 @@ fn percent_encoded(path: &str) -> String {
         }
     }
     url
+}
+
+/// The path of a `file://` URL: `%XX` stands for a byte.
+fn percent_decoded(url: &str) -> PathBuf {
+    let mut path = Vec::with_capacity(url.len());
+    let mut rest = url.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                path.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                path.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(path))
 }
 
 #[cfg(test)]

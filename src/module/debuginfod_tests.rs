@@ -188,3 +188,19 @@ fn knows_its_own_machine() {
         assert!(!is_loopback(other), "{other}");
     }
 }
+
+#[test]
+fn directories_are_servers_too() {
+    let cache = Cache::new("directory");
+    let source = Cache::new("directory of files");
+    let directory = source.0.join("buildid/00112233");
+    fs::create_dir_all(directory.join("source/usr/src")).unwrap();
+    fs::write(directory.join("debuginfo"), b"debug").unwrap();
+    fs::write(directory.join("source/usr/src/a b.c"), b"int x;").unwrap();
+    let client = Client::new(&format!("file://{}", percent_encoded(source.0.to_str().unwrap())), &cache.0);
+    let id = [0, 0x11, 0x22, 0x33];
+    assert_eq!(fs::read(client.debuginfo(&id).unwrap().unwrap()).unwrap(), b"debug");
+    assert_eq!(fs::read(client.source(&id, "/usr/src/a b.c").unwrap().unwrap()).unwrap(), b"int x;");
+    assert_eq!(client.executable(&id).unwrap(), None);
+    assert_eq!(cache.files(), ["debuginfo", "executable", "source##usr##src##a b.c"]);
+}

@@ -391,8 +391,12 @@ impl ElfFile {
         self.has_section(".debug_info")
     }
 
-    /// The symbol table section of that type (`SHT_SYMTAB` 2, `SHT_DYNSYM` 11) and its strings.
+    /// The symbol table section of that type (`SHT_SYMTAB` 2, `SHT_DYNSYM` 11) and its strings. A file without section
+    /// headers has the dynamic symbols that its dynamic section names.
     pub fn symbol_section(&self, kind: u32) -> Option<(&'static [u8], &'static [u8])> {
+        if self.sections.is_empty() && kind == elf::SHT_DYNSYM.0 {
+            return super::dynamic::symbols(self);
+        }
         let section = self.sections.iter().find(|section| section.kind == kind)?;
         let strings = self.sections.get(section.link as usize)?;
         let symbols = *section.content.get_or_init(|| self.content(section, "symbol table"));

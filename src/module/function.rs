@@ -4,12 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwAt};
 
+use super::abstract_instance::{abstract_variables, is_block};
 use super::skim::die_ranges;
 use super::unit::{Unit, Units};
 use super::{DieRef, Name, R, TypeId};
 
 /// Scopes, variables and call sites that one function may have. The largest seen in real programs is under 100,000.
-const MAX_ENTRIES: usize = 1 << 20;
+pub(super) const MAX_ENTRIES: usize = 1 << 20;
+/// Blocks without ranges that are looked into, one in the other.
+const MAX_DROPPED_DEPTH: usize = 64;
 /// Links followed from an entry to the one that it elaborates.
 pub const MAX_ORIGINS: usize = 16;
 
@@ -89,6 +92,8 @@ pub struct VariableDeclaration {
     pub location: LocationSource,
     /// Ranges of the scope that it is declared in; empty where the scope has none of its own.
     pub scope: Vec<(u64, u64)>,
+    /// Of a block of the abstract instance that no code is left of: it is in no scope.
+    pub of_dropped_block: bool,
     /// Its type in the session's table and that type's size, once somebody asked.
     pub resolved: OnceLock<Option<(TypeId, Option<u64>)>>,
 }
@@ -253,10 +258,7 @@ impl Function {
                         };
                         children = function.add_scope(units, unit, &entry, Some(parent), kind);
                     }
-                    gimli::DW_TAG_lexical_block
-                    | gimli::DW_TAG_try_block
-                    | gimli::DW_TAG_catch_block
-                    | gimli::DW_TAG_with_stmt => {
+                    tag if is_block(tag) => {
                         children = function.add_scope(units, unit, &entry, Some(parent), ScopeKind::Block);
                     }
                     gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
@@ -346,8 +348,26 @@ impl Function {
         units: &dyn Units,
         scope: u32,
     ) -> &'function [Arc<VariableDeclaration>] {
-        let Some(scope) = self.scopes.get(scope as usize) else { return &[] };
-        scope.variables.get_or_init(|| scope.read_variables(units))
+        let Some(found) = self.scopes.get(scope as usize) else { return &[] };
+        found.variables.get_or_init(|| self.read_variables(units, scope, found, 0))
+    }
+
+    fn read_variables(&self, units: &dyn Units, at: u32, scope: &Scope, depth: usize) -> Vec<Arc<VariableDeclaration>> {
+        let inner: Vec<(usize, &Scope)> =
+            self.scopes.iter().enumerate().filter(|(_, inner)| inner.parent == Some(at)).collect();
+        let described = inner.iter().filter_map(|(_, inner)| inner.origin).collect();
+        let mut variables = scope.read_variables(units, described);
+        // No address is in a block without ranges: its variables are shown with those around it.
+        let dropped = inner.iter().filter(|(_, inner)| inner.kind == ScopeKind::Block && inner.ranges.is_empty());
+        for (index, dropped) in dropped.filter(|_| depth < MAX_DROPPED_DEPTH) {
+            for mut variable in self.read_variables(units, *index as u32, dropped, depth + 1) {
+                if let Some(variable) = Arc::get_mut(&mut variable) {
+                    variable.of_dropped_block = true;
+                }
+                variables.push(variable);
+            }
+        }
+        variables
     }
 
     /// The call that returns to the address.
@@ -361,7 +381,8 @@ impl Scope {
         Some(VariableDeclaration { scope: self.ranges.clone(), ..VariableDeclaration::read(units, die)? })
     }
 
-    fn read_variables(&self, units: &dyn Units) -> Vec<Arc<VariableDeclaration>> {
+    /// `described`: what the scopes directly in this one elaborate.
+    fn read_variables(&self, units: &dyn Units, described: Vec<DieRef>) -> Vec<Arc<VariableDeclaration>> {
         let mut variables: Vec<Arc<VariableDeclaration>> =
             self.entries.iter().filter_map(|die| self.read_variable(units, *die)).map(Arc::new).collect();
         // What the compiler dropped altogether stands only in the abstract instance.
@@ -374,9 +395,7 @@ impl Scope {
         let known: Vec<DieRef> = variables.iter().filter_map(|variable| variable.origin).collect();
         let Some(unit) = units.unit(origin) else { return variables };
         let mut position = 0;
-        for die in children_of(unit, origin.offset, |tag| {
-            matches!(tag, gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable)
-        }) {
+        for (die, depth) in abstract_variables(unit, origin.offset, &described) {
             if let Some(at) = known.iter().position(|known| *known == die) {
                 position = variables
                     .iter()
@@ -384,43 +403,18 @@ impl Scope {
                     .map_or(position, |index| index + 1);
                 continue;
             }
-            if let Some(mut variable) = self.read_variable(units, die) {
-                variable.origin = Some(die);
+            let Some(mut variable) = self.read_variable(units, die) else { continue };
+            variable.origin = Some(die);
+            variable.of_dropped_block = depth > 1;
+            if variable.of_dropped_block {
+                variables.push(Arc::new(variable));
+            } else {
                 variables.insert(position.min(variables.len()), Arc::new(variable));
                 position += 1;
             }
         }
         variables
     }
-}
-
-/// The DIEs directly under the one at `offset` that `wanted` picks.
-pub fn children_of(unit: &Unit, offset: u32, wanted: impl Fn(gimli::DwTag) -> bool) -> Vec<DieRef> {
-    let mut found = Vec::new();
-    let Ok(mut raw) = unit.unit.entries_raw(Some(gimli::UnitOffset(offset as usize))) else { return found };
-    let mut read = 0;
-    while !raw.is_empty() && read < MAX_ENTRIES {
-        read += 1;
-        let at = raw.next_offset();
-        let depth = raw.next_depth();
-        let Ok(abbreviation) = raw.read_abbreviation() else { break };
-        match abbreviation {
-            Some(abbreviation) => {
-                if raw.skip_attributes(abbreviation.attributes()).is_err() {
-                    break;
-                }
-                if depth == 0 && !abbreviation.has_children() {
-                    break;
-                }
-                if depth == 1 && wanted(abbreviation.tag()) {
-                    found.push(unit.die(at));
-                }
-            }
-            None if depth <= 1 => break,
-            None => {}
-        }
-    }
-    found
 }
 
 impl VariableDeclaration {
@@ -441,6 +435,7 @@ impl VariableDeclaration {
             artificial: false,
             location,
             scope: Vec::new(),
+            of_dropped_block: false,
             resolved: OnceLock::new(),
         };
         let mut name = None;

@@ -4,10 +4,12 @@
 //! its files when somebody asks. Mapped files and decompressed sections live until the process ends (they are
 //! leaked on purpose: gimli's readers borrow them, a debugger opens few, and none is ever reopened).
 
+mod abstract_instance;
 pub mod compressed;
 pub mod debuginfod;
 pub mod die;
 pub mod dwarf_file;
+mod dynamic;
 pub mod elf_file;
 pub mod find;
 pub mod function;

@@ -314,6 +314,27 @@ impl Program {
         modules.iter().map(|module| module.id).collect()
     }
 
+    /// Whether the innermost scopes around an entry have these names. Anonymous and inline namespaces need not be named.
+    fn is_within(&self, die: DieRef, scopes: &[&str]) -> bool {
+        let mut wanted = scopes.iter().rev().peekable();
+        for parent in self.parents(die).into_iter().rev() {
+            let Some(next) = wanted.peek() else { break };
+            if self.scope_name(parent).as_deref() == Some(**next) {
+                wanted.next();
+                continue;
+            }
+            let entry = self.unit(parent).and_then(|unit| unit.entry(parent.offset));
+            let is_transparent = entry.is_some_and(|entry| {
+                entry.tag() == gimli::DW_TAG_namespace
+                    && (entry.has_attr(gimli::DW_AT_export_symbols) || !entry.has_attr(gimli::DW_AT_name))
+            });
+            if !is_transparent {
+                return false;
+            }
+        }
+        wanted.peek().is_none()
+    }
+
     /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.
     pub fn entries_named(
         &self,
@@ -335,11 +356,7 @@ impl Program {
                 candidates.push(unit.die(entry.offset()));
                 false
             });
-            candidates.iter().any(|die| {
-                let parents: Vec<String> =
-                    self.parents(*die).iter().filter_map(|parent| self.scope_name(*parent)).collect();
-                parents.len() >= scopes.len() && parents[parents.len() - scopes.len()..] == *scopes
-            })
+            candidates.iter().any(|die| self.is_within(*die, scopes))
         };
         debug.entries_named(name, wanted, in_scope, enough)
     }

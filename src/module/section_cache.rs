@@ -4,8 +4,8 @@
 //! `obit bt` does. So what was inflated once is kept under `$XDG_CACHE_HOME/obit/sections` (`~/.cache/obit/sections`),
 //! by build-id and by the very file on the disk ([`FileStamp`]), and mapped the next time. Content decides nothing:
 //! a damaged copy, or one that somebody made up, has the build-id of the good file too, and what was inflated from it
-//! must never be shown for the good one. `OBIT_CACHE_DIR` names another directory; set and empty, it turns the cache off. Nothing depends on it: where it cannot be read or written, the
-//! section is inflated as ever.
+//! must never be shown for the good one. `OBIT_CACHE_DIR` names another directory; set and empty, it turns the cache
+//! off. Nothing depends on it: where it cannot be read or written, the section is inflated as ever.
 
 use std::fs;
 use std::io::Write;

@@ -279,6 +279,7 @@ fn entry_mark(variable: &Variable) -> &'static str {
 fn is_aggregate(value: &Value) -> bool {
     match &value.kind {
         ValueKind::Struct { .. } | ValueKind::Array { .. } | ValueKind::Variant { .. } => true,
+        ValueKind::Sequence(_) | ValueKind::Map(_) | ValueKind::Parts { .. } => true,
         ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } => is_aggregate(pointee),
         _ => false,
     }

@@ -59,10 +59,13 @@ fn kind_code(kind: &ValueKind) -> &'static str {
         ValueKind::Float { .. } => "float",
         ValueKind::Pointer { reference: false, .. } => "pointer",
         ValueKind::Pointer { reference: true, .. } => "reference",
-        ValueKind::Struct { union: false, .. } => "struct",
+        ValueKind::Struct { union: false, .. } | ValueKind::Parts { .. } => "struct",
         ValueKind::Struct { union: true, .. } => "union",
         ValueKind::Array { .. } => "array",
         ValueKind::String(_) => "string",
+        ValueKind::Sequence(sequence) if sequence.set => "set",
+        ValueKind::Sequence(_) => "sequence",
+        ValueKind::Map(_) => "map",
         ValueKind::Variant { .. } => "variant",
         ValueKind::Absent(_) => "absent",
         ValueKind::Elided => "elided",
@@ -126,7 +129,39 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             json.field_uint("omitted", Some(*omitted));
         }
         ValueKind::String(text) => write_text(json, text),
-        ValueKind::Variant { variant, fields } => {
+        ValueKind::Sequence(sequence) => {
+            write_title(json, &sequence.title);
+            json.field_uint("length", sequence.length);
+            json.key("items");
+            json.begin_array();
+            for item in &sequence.items {
+                write_value(json, types, item, None);
+            }
+            json.end_array();
+            json.field_uint("omitted", Some(sequence.omitted));
+        }
+        ValueKind::Map(map) => {
+            write_title(json, &map.title);
+            json.field_uint("length", map.length);
+            json.key("items");
+            json.begin_array();
+            for (key, value) in &map.items {
+                json.begin_object();
+                json.key("key");
+                write_value(json, types, key, None);
+                json.key("value");
+                write_value(json, types, value, None);
+                json.end_object();
+            }
+            json.end_array();
+            json.field_uint("omitted", Some(map.omitted));
+        }
+        ValueKind::Parts { title, fields } => {
+            write_title(json, title);
+            write_fields(json, types, fields);
+        }
+        ValueKind::Variant { title, variant, fields } => {
+            write_title(json, title.as_deref().unwrap_or_default());
             json.field_string("variant", Some(variant));
             match fields.as_slice() {
                 [Field { name: Some(name), base: false, value }] if name == "__0" => {
@@ -165,6 +200,13 @@ fn write_fields(json: &mut Json, types: &TypeTable, fields: &[Field]) {
         json.end_object();
     }
     json.end_array();
+}
+
+/// A formatter's words for the whole.
+fn write_title(json: &mut Json, title: &str) {
+    if !title.is_empty() {
+        json.field_string("summary", Some(title));
+    }
 }
 
 fn write_text(json: &mut Json, text: &Text) {

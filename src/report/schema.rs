@@ -264,10 +264,43 @@ enum Value {
         length: Option<u64>,
         omitted: u64,
     },
+    /// The elements of a container.
+    Sequence {
+        #[schemars(default)]
+        r#type: Option<String>,
+        /// The container in words.
+        #[schemars(default)]
+        summary: Option<String>,
+        /// Null where it is not known.
+        length: Option<u64>,
+        /// Where they end too early, the last one says why.
+        items: Vec<Value>,
+        omitted: u64,
+    },
+    Set {
+        #[schemars(default)]
+        r#type: Option<String>,
+        #[schemars(default)]
+        summary: Option<String>,
+        length: Option<u64>,
+        items: Vec<Value>,
+        omitted: u64,
+    },
+    Map {
+        #[schemars(default)]
+        r#type: Option<String>,
+        #[schemars(default)]
+        summary: Option<String>,
+        length: Option<u64>,
+        items: Vec<MapEntry>,
+        omitted: u64,
+    },
     /// `value` for a single unnamed field, else `fields`.
     Variant {
         #[schemars(default)]
         r#type: Option<String>,
+        #[schemars(default)]
+        summary: Option<String>,
         variant: String,
         #[schemars(default)]
         value: Option<Box<Value>>,
@@ -283,6 +316,13 @@ enum Value {
     },
     /// A limit was reached here.
     Elided {},
+}
+
+/// A key and its value.
+#[derive(JsonSchema)]
+struct MapEntry {
+    key: Value,
+    value: Value,
 }
 
 /// A field or a base class.

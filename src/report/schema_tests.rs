@@ -160,8 +160,8 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
         value(ValueKind::Struct { union: true, fields: vec![field(None, false)] }),
         Value { type_id: array, kind: ValueKind::Array { length: 3, items, omitted: 1 } },
         value(ValueKind::String(text(b"ab\xc3"))),
-        value(ValueKind::Variant { variant: "Some".into(), fields: vec![field(Some("__0"), false)] }),
-        value(ValueKind::Variant { variant: "Point".into(), fields: vec![field(Some("x"), false)] }),
+        value(ValueKind::Variant { title: None, variant: "Some".into(), fields: vec![field(Some("__0"), false)] }),
+        value(ValueKind::Variant { title: None, variant: "Point".into(), fields: vec![field(Some("x"), false)] }),
         value(ValueKind::Absent(Absent {
             address: Some(RunAddr(8)),
             ..Absent::because(AbsentReason::NotSaved, "gone")

@@ -115,6 +115,7 @@ pub fn thread(lwp: u32) -> ThreadState {
         lwp,
         name: Some("worker".to_owned()),
         registers: Registers::new(Arch::X86_64),
+        siginfo: None,
         signal: Some(signal()),
         crashed: true,
     }

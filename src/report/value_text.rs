@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
 use crate::value::decode::flags;
-use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+use crate::value::{Absent, AbsentReason, Field, Map, Text, Value, ValueKind};
 
 /// Equal elements in a row, beyond which they are written once with their count (gdb's `print repeats`).
 const REPEATS: usize = 10;
@@ -169,10 +169,35 @@ impl<'a> Writer<'a> {
             }
             ValueKind::String(text) if rust => self.text(text, "", false),
             ValueKind::String(text) => {
-                let all = text.omitted == 0;
+                // Only arrays end in a terminator of their own.
+                let all = text.omitted == 0 && matches!(definition.kind, TypeKind::Array { .. });
                 self.text(text, self.text_prefix(definition), all);
             }
-            ValueKind::Variant { variant, fields } => {
+            ValueKind::Sequence(sequence) => {
+                self.title(&sequence.title, sequence.items.is_empty() && sequence.omitted == 0);
+                if !sequence.items.is_empty() || sequence.omitted > 0 || sequence.title.is_empty() {
+                    self.array(&sequence.items, sequence.omitted, indent, '{', '}');
+                }
+            }
+            ValueKind::Map(map) => {
+                self.title(&map.title, map.items.is_empty() && map.omitted == 0);
+                if !map.items.is_empty() || map.omitted > 0 || map.title.is_empty() {
+                    self.map(map, indent);
+                }
+            }
+            ValueKind::Parts { title, fields } => {
+                self.title(title, fields.is_empty());
+                if !fields.is_empty() {
+                    self.c_structure(fields, indent);
+                }
+            }
+            ValueKind::Variant { title: Some(title), fields, .. } => {
+                self.title(title, fields.is_empty());
+                if let [field] = fields.as_slice() {
+                    self.value(&field.value, false, indent);
+                }
+            }
+            ValueKind::Variant { title: None, variant, fields } => {
                 let name = format!("{}::{variant}", self.types.name(self.types.strip(value.type_id)));
                 self.rust_structure(&name, fields, indent, "");
             }
@@ -190,7 +215,15 @@ impl<'a> Writer<'a> {
         self.out.push(open);
         // Rows of a table and structures are worth a line each; numbers are not.
         let long = items.first().is_some_and(|item| {
-            matches!(item.kind, ValueKind::Struct { .. } | ValueKind::Array { .. } | ValueKind::Variant { .. })
+            matches!(
+                item.kind,
+                ValueKind::Struct { .. }
+                    | ValueKind::Array { .. }
+                    | ValueKind::Variant { .. }
+                    | ValueKind::Sequence(_)
+                    | ValueKind::Map(_)
+                    | ValueKind::Parts { .. }
+            )
         });
         let lines = long && self.breaks(indent, |writer| writer.array_items(items, omitted, None));
         self.array_items(items, omitted, lines.then_some(indent));
@@ -219,6 +252,47 @@ impl<'a> Writer<'a> {
             }
         }
         if omitted > 0 {
+            self.out.push_str("...");
+        }
+    }
+
+    /// A formatter's words, and what joins them to the content.
+    fn title(&mut self, title: &str, alone: bool) {
+        self.out.push_str(title);
+        if !title.is_empty() && !alone {
+            self.out.push_str(" = ");
+        }
+    }
+
+    /// `{["a"] = 1, ["b"] = 2}`
+    fn map(&mut self, map: &Map, indent: usize) {
+        self.out.push('{');
+        let lines = self.breaks(indent, |writer| writer.entries(map, None));
+        self.entries(map, lines.then_some(indent));
+        if lines {
+            self.new_line(indent);
+        }
+        self.out.push('}');
+    }
+
+    fn entries(&mut self, map: &Map, lines: Option<usize>) {
+        for (index, (key, value)) in map.items.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(if lines.is_some() { "," } else { ", " });
+            }
+            if let Some(indent) = lines {
+                self.new_line(indent + 2);
+            }
+            let nested = lines.map_or(0, |indent| indent + 2);
+            // A walk that ended too early says so once.
+            if !matches!(key.kind, ValueKind::Absent(_)) || key != value {
+                self.out.push('[');
+                self.value(key, false, nested);
+                self.out.push_str("] = ");
+            }
+            self.value(value, false, nested);
+        }
+        if map.omitted > 0 {
             self.out.push_str("...");
         }
     }
@@ -408,6 +482,10 @@ impl<'a> Writer<'a> {
         let character = match definition.kind {
             TypeKind::Array { element, .. } => self.definition(element),
             TypeKind::Pointer { target } => self.definition(target),
+            TypeKind::Struct(ref content) => match content.template_types.first() {
+                Some((_, character)) => self.definition(*character),
+                None => definition,
+            },
             _ => definition,
         };
         match (&character.kind, character.name.as_deref(), character.language) {

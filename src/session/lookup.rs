@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Global, Session};
 use crate::addr::{FileAddr, RunAddr};
-use crate::module::DieRef;
 use crate::module::function::{LocationSource, each_origin};
 use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
+use crate::module::{DieRef, ModuleId};
 use crate::types::{TypeId, TypeKind};
 use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
@@ -37,6 +37,9 @@ impl Session {
         for module in self.program.modules_for_names() {
             for die in self.program.entries_named(module, name, wanted, usize::MAX) {
                 globals.extend(self.global(die, file));
+            }
+            if globals.is_empty() && file.is_none() {
+                globals.extend(self.function_static(module, name));
             }
             if !globals.is_empty() {
                 break;
@@ -87,6 +90,80 @@ impl Session {
             source => context.source(&source, unit, self.types.size(type_id)),
         };
         Some(Global { name, unit_file, type_id, place })
+    }
+
+    /// `function::variable`: a static variable inside of a function.
+    fn function_static(&self, module: ModuleId, name: &str) -> Option<Global> {
+        let program = &self.program;
+        let parts = crate::module::names::components(name);
+        let (variable, function) = parts.split_last()?;
+        if function.is_empty() {
+            return None;
+        }
+        let function_name = function.join("::");
+        let is_function = |entry: &NamedEntry| entry.tag == gimli::DW_TAG_subprogram;
+        let mut context = Context::without_frame(program, self.memory(), self.image.arch);
+        context.thread_pointer = self.thread_pointer();
+        program.entries_named(module, &function_name, is_function, usize::MAX).into_iter().find_map(|die| {
+            let unit = program.unit(die)?;
+            let function = program.function(unit, die.offset)?;
+            let scopes = 0..function.scopes.len() as u32;
+            let mut variables = scopes.flat_map(|scope| function.variables(&**program, scope));
+            variables.find_map(|declared| {
+                let type_id = self.types.of_die(declared.type_die.filter(|_| declared.name == *variable)?);
+                let unit = program.unit(declared.die)?;
+                // What is not static has no place without a frame.
+                let place = context.source(&declared.location, unit, self.types.size(type_id)).ok()?;
+                Some(Global { name: name.to_owned(), unit_file: unit.source_name(), type_id, place: Ok(place) })
+            })
+        })
+    }
+
+    /// An enumerator by its name, qualified (`ns::Colour::Red`, or `ns::Red` where the enumeration is no scope of its
+    /// own) or not: its enumeration and its value.
+    pub fn find_enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
+        let name = name.trim_start_matches("::");
+        let parts = crate::module::names::components(name);
+        let (last, scopes) = parts.split_last()?;
+        let wanted = |entry: &NamedEntry| entry.tag == gimli::DW_TAG_enumerator;
+        self.program.modules_for_names().into_iter().find_map(|module| {
+            let found = self.program.entries_named(module, last, wanted, usize::MAX);
+            found.into_iter().find_map(|die| {
+                let type_id = self.types.of_die(*self.program.parents(die).last()?);
+                let definition = self.types.get(type_id);
+                let TypeKind::Enum { enumerators, .. } = &definition.kind else { return None };
+                let (_, value) = enumerators.iter().find(|(known, _)| known == last)?;
+                let own = definition.name.as_deref().map(crate::module::names::components).unwrap_or_default();
+                let outer = own.split_last().map_or(&[][..], |(_, outer)| outer);
+                (own.ends_with(scopes) || outer.ends_with(scopes)).then_some((type_id, *value))
+            })
+        })
+    }
+
+    /// Names of types, functions and globals of the unit at a code address and of the program's own symbols, for
+    /// suggestions; at most 100,000.
+    pub fn known_names(&self, address: Option<RunAddr>) -> Vec<String> {
+        const MOST: usize = 100_000;
+        let mut names = Vec::new();
+        let unit = address.and_then(|address| {
+            let module = self.program.modules.at(address)?;
+            self.program.debug_info(module.id)?.unit_at(module.to_file(address))
+        });
+        if let Some(unit) = unit {
+            let entries = unit.skim().named.iter().filter_map(|named| unit.entry(named.offset));
+            names.extend(entries.filter_map(|entry| unit.name(&entry)).take(MOST));
+        }
+        for module in self.program.modules.iter().filter(|module| module.seed.is_executable) {
+            let left = MOST.saturating_sub(names.len());
+            // `hits.0`, `f.cold`: made by the compiler of names that are there already.
+            let written = |name: &str| module.is_go() || !name.contains('.');
+            let symbols = module.symbols().iter().take(left).filter(|symbol| written(&symbol.text()));
+            names.extend(symbols.map(|symbol| {
+                let name = symbol.text();
+                crate::demangle::demangle_without_parameters(&name).unwrap_or_else(|| name.into_owned())
+            }));
+        }
+        names
     }
 
     /// The crashed (or first) thread's pointer to its own storage: thread-local globals are that thread's where no

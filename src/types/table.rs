@@ -1,5 +1,6 @@
 //! The table that holds the type graph: slots that fill themselves when somebody looks.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
@@ -26,6 +27,7 @@ struct Slot {
     definition: OnceLock<Type>,
     complete: OnceLock<TypeId>,
     name: OnceLock<String>,
+    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// All types of a session. Shared between threads; references to definitions live as long as the table.
@@ -39,6 +41,7 @@ pub struct TypeTable {
 struct Index {
     count: u32,
     by_die: HashMap<DieRef, TypeId>,
+    numbers: HashMap<(&'static str, u64), TypeId>,
 }
 
 impl TypeTable {
@@ -74,6 +77,22 @@ impl TypeTable {
         self.make(Type { name: None, size: Some(address_size as u64), language, kind: TypeKind::Pointer { target } })
     }
 
+    /// A number's type that obit computes with, made once: `usize`, `unsigned long`, `bool`.
+    pub fn number(&self, name: &'static str, size: u64, language: Language, kind: TypeKind) -> TypeId {
+        let key = (name, size);
+        if let Some(id) = self.index.read().expect("not poisoned").numbers.get(&key) {
+            return *id;
+        }
+        let id = self.make(Type { name: Some(name.to_owned()), size: Some(size), language, kind });
+        *self.index.write().expect("not poisoned").numbers.entry(key).or_insert(id)
+    }
+
+    /// What another room keeps beside a type, made on first asking. One kind of attachment a table: `None` where
+    /// another kind is there already.
+    pub fn attachment<T: Send + Sync + 'static>(&self, id: TypeId, make: impl FnOnce() -> T) -> Option<&T> {
+        self.slot(id).attachment.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+
     /// `void`.
     pub fn make_void(&self, language: Language) -> TypeId {
         self.make(Type { name: Some("void".to_owned()), size: None, language, kind: TypeKind::Void })
@@ -84,7 +103,13 @@ impl TypeTable {
         let (chunk, offset) = position(id);
         let slots = self.chunks[chunk]
             .get_or_init(|| (0..FIRST_CHUNK << chunk).map(|_| OnceLock::new()).collect::<Vec<_>>().into_boxed_slice());
-        let slot = Slot { die, definition: OnceLock::new(), complete: OnceLock::new(), name: OnceLock::new() };
+        let slot = Slot {
+            die,
+            definition: OnceLock::new(),
+            complete: OnceLock::new(),
+            name: OnceLock::new(),
+            attachment: OnceLock::new(),
+        };
         let _ = slots[offset].set(slot);
         index.count += 1;
         id

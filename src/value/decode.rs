@@ -5,6 +5,7 @@
 //! elements, nodes and bytes are bounded, so that hostile data ends in [`ValueKind::Elided`].
 
 mod aggregate;
+mod formatted;
 mod pointer;
 mod scalar;
 
@@ -19,7 +20,7 @@ use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::DieRef;
 use crate::module::Expression;
-use crate::types::{Language, Type, TypeId, TypeKind, TypeTable};
+use crate::types::{Language, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;
@@ -42,6 +43,9 @@ pub trait Symbols {
     /// `main+4`, `table`: the function or object that the address is in, as gdb writes it in `<>`. `None` for
     /// addresses in no symbol.
     fn symbol(&self, address: RunAddr) -> Option<String>;
+
+    /// A type by its qualified name: what a symbol's name names (`vtable for ns::T`).
+    fn find_type(&self, name: &str) -> Option<TypeId>;
 }
 
 /// Decodes values. Made once for many.
@@ -65,9 +69,25 @@ pub struct Decoder<'a> {
 impl Decoder<'_> {
     /// What is at `place`, as `type_id`. Holes are in the value.
     pub fn value(&self, place: &Place, type_id: TypeId) -> Value {
-        let mut run =
-            Run { decoder: self, nodes: MAX_NODES, string_bytes: MAX_STRING_BYTES, recursion: 0, path: Vec::new() };
-        run.place(place, type_id, 0)
+        self.run().value(Source::of_place(place), type_id, 0)
+    }
+
+    fn run<'d>(&'d self) -> Run<'d, 'd> {
+        Run { decoder: self, nodes: MAX_NODES, string_bytes: MAX_STRING_BYTES, recursion: 0, path: Vec::new() }
+    }
+
+    /// The first `size` bytes (at most 16) as a little-endian integer.
+    pub(in crate::value) fn bits(&self, source: Source<'_>, size: u64) -> Result<u128, Absent> {
+        self.run().bits(source, size)
+    }
+
+    /// The variant that the discriminant picks; `None` where there are no variants.
+    pub(in crate::value) fn active_variant<'p>(
+        &self,
+        source: Source<'_>,
+        part: &'p VariantPart,
+    ) -> Result<Option<&'p Variant>, Absent> {
+        self.run().active_variant(source, part)
     }
 
     /// How many elements the array type has: `None` where its type does not tell.
@@ -110,7 +130,7 @@ impl Decoder<'_> {
 
 /// Where an object's bytes come from.
 #[derive(Clone, Copy)]
-enum Source<'s> {
+pub(in crate::value) enum Source<'s> {
     /// The target's memory, read when wanted.
     Memory(RunAddr),
     /// Bytes at hand.
@@ -125,7 +145,14 @@ enum Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    fn address(self) -> Option<RunAddr> {
+    pub(in crate::value) fn of_place(place: &'s Place) -> Source<'s> {
+        match place {
+            Place::Memory(address) => Source::Memory(*address),
+            Place::Bytes(bytes) => Source::Bytes { data: &bytes.data, address: None, place: Some((bytes, 0)) },
+        }
+    }
+
+    pub(in crate::value) fn address(self) -> Option<RunAddr> {
         match self {
             Source::Memory(address) => Some(address),
             Source::Bytes { address, .. } => address,
@@ -133,7 +160,7 @@ impl<'s> Source<'s> {
     }
 
     /// The bytes from `offset` on.
-    fn at(self, offset: u64) -> Result<Source<'s>, Absent> {
+    pub(in crate::value) fn at(self, offset: u64) -> Result<Source<'s>, Absent> {
         match self {
             Source::Memory(address) => address.checked_add(offset).map(Source::Memory).ok_or_else(beyond),
             Source::Bytes { data, address, place } => {
@@ -164,16 +191,6 @@ struct Run<'d, 'a> {
 }
 
 impl<'d, 'a: 'd> Run<'d, 'a> {
-    fn place(&mut self, place: &Place, type_id: TypeId, nest: usize) -> Value {
-        match place {
-            Place::Memory(address) => self.value(Source::Memory(*address), type_id, nest),
-            Place::Bytes(bytes) => {
-                let source = Source::Bytes { data: &bytes.data, address: None, place: Some((bytes, 0)) };
-                self.value(source, type_id, nest)
-            }
-        }
-    }
-
     /// The value of type `type_id` at `source`, within `nest` aggregates and followed pointers.
     fn value(&mut self, source: Source<'_>, type_id: TypeId, nest: usize) -> Value {
         if self.nodes == 0 || self.recursion >= MAX_RECURSION {
@@ -181,8 +198,14 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         self.nodes -= 1;
         self.recursion += 1;
-        let (stripped, definition) = self.decoder.types.stripped(type_id);
-        let kind = self.kind(source, stripped, definition, nest);
+        let formatted = if self.decoder.raw { None } else { self.formatted(source, type_id, nest) };
+        let kind = match formatted {
+            Some(kind) => kind,
+            None => {
+                let (stripped, definition) = self.decoder.types.stripped(type_id);
+                self.kind(source, stripped, definition, nest)
+            }
+        };
         self.recursion -= 1;
         Value { type_id, kind: kind.unwrap_or_else(ValueKind::Absent) }
     }

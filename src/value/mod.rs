@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod float;
+pub mod formatters;
 pub mod location;
 pub mod recover;
 mod tls;
@@ -181,8 +182,21 @@ pub enum ValueKind {
     },
     /// Text that a formatter (or a char array) recognised.
     String(Text),
-    /// The active one of a Rust enum's variants: `fields` of it.
+    /// Elements that a formatter found.
+    Sequence(Box<Sequence>),
+    /// Keys and values that a formatter found.
+    Map(Box<Map>),
+    /// What a formatter made of a structure: its title, and parts by name (none: the title says all).
+    Parts {
+        /// `Rc(strong=2, weak=1)`
+        title: String,
+        /// The parts.
+        fields: Vec<Field>,
+    },
+    /// The active one of an enum's variants: `fields` of it.
     Variant {
+        /// What stands before it in place of the type's and the variant's name (`std::optional<int>`); a formatter's.
+        title: Option<Box<str>>,
         /// Its name.
         variant: Name,
         /// Its fields (`__0` for a tuple's first).
@@ -192,6 +206,34 @@ pub enum ValueKind {
     Absent(Absent),
     /// A limit was reached here.
     Elided,
+}
+
+/// The elements of a container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    /// What stands before them: `std::vector of length 3, capacity 4`.
+    pub title: String,
+    /// A set.
+    pub set: bool,
+    /// How many, where known.
+    pub length: Option<u64>,
+    /// The first ones; where they end too early, the last says why.
+    pub items: Vec<Value>,
+    /// Those left out by a limit; where their count is not known, 1.
+    pub omitted: u64,
+}
+
+/// The entries of a container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// What stands before them: `std::map with 2 elements`.
+    pub title: String,
+    /// How many, where known.
+    pub length: Option<u64>,
+    /// The first ones, keys and values; where they end too early, the last key and value say why.
+    pub items: Vec<(Value, Value)>,
+    /// Those left out by a limit; where their count is not known, 1.
+    pub omitted: u64,
 }
 
 /// Bytes that are text.

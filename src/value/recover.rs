@@ -16,11 +16,12 @@ use super::location::Context;
 use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::DwarfRegister;
-use crate::module::DieRef;
 use crate::module::function::{
     CallParameter, CallSite, Function, Link, LocationSource, Role, VariableDeclaration, each_origin,
 };
+use crate::module::symbols::SymbolKind;
 use crate::module::unit::Units;
+use crate::module::{DieRef, Module};
 
 /// Tail calls in a row that are followed.
 const MAX_TAIL_CALLS: usize = 8;
@@ -113,23 +114,44 @@ pub(super) fn immutable_parameter(
     variable: &VariableDeclaration,
     size: Option<u64>,
 ) -> Option<Result<Place, Absent>> {
-    if variable.role != Role::Argument {
+    let is_list = matches!(variable.location, LocationSource::List(_));
+    if variable.role != Role::Argument || !is_list || !is_immutable(context, variable) {
         return None;
     }
-    let size = size.filter(|size| *size <= 8 && *size > 0)?;
-    let function = context.code.as_ref()?.function.clone()?;
-    let own = function.variables(context.program, 0);
-    if !own.iter().any(|own| own.die == variable.die) || !is_immutable(context, variable) {
-        return None;
-    }
-    let LocationSource::List(list) = &variable.location else { return None };
-    let entry = function.scopes[0].ranges.first()?.0;
-    let (.., first) = list.iter().find(|(low, high, _)| (*low..*high).contains(&entry))?;
-    let register = register_of(first).filter(|_| first.len() == 1)?;
-    let value = at_call(context, |parameter| register_of(parameter.location) == Some(register)).ok()?;
+    let place = parameter_at_entry(context, variable, size).ok()?;
     context.note_provenance(Provenance::EntryValue);
+    Some(Ok(place))
+}
+
+/// What a parameter of the context's function (not of one that was inlined) held when the function was entered, as
+/// its caller says.
+pub fn parameter_at_entry(
+    context: &Context<'_>,
+    variable: &VariableDeclaration,
+    size: Option<u64>,
+) -> Result<Place, Absent> {
+    let unknown = |detail: &str| Absent::because(AbsentReason::OptimizedOut, detail);
+    let size = size.filter(|size| *size <= 8 && *size > 0).ok_or_else(|| unknown("it is larger than a register"))?;
+    let function = context.code.as_ref().and_then(|code| code.function.clone());
+    let function = function.ok_or_else(|| unknown("the function is not described"))?;
+    let own = function.variables(context.program, 0);
+    if !own.iter().any(|own| own.die == variable.die) {
+        return Err(unknown("the function was inlined: nothing was passed to it"));
+    }
+    let described = at_call(context, |parameter| parameter.parameter == Some(variable.die));
+    let value = match described {
+        Ok(value) => value,
+        Err(_) => {
+            let entry = function.scopes[0].ranges.first().map(|(entry, _)| *entry);
+            let first = entry.and_then(|entry| variable.location.at(entry));
+            let first = first.ok_or_else(|| unknown("the debug information does not say where it was passed"))?;
+            let register = register_of(first).filter(|_| first.len() == 1);
+            let register = register.ok_or_else(|| unknown("it was not passed in a register"))?;
+            at_call(context, |parameter| register_of(parameter.location) == Some(register))?
+        }
+    };
     let data = value.to_le_bytes()[..size as usize].to_vec();
-    Some(Ok(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() })))
+    Ok(Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() }))
 }
 
 fn is_immutable(context: &Context<'_>, variable: &VariableDeclaration) -> bool {
@@ -313,19 +335,45 @@ fn function_of(context: &Context<'_>, die: DieRef) -> Option<Arc<Function>> {
     }
     let name = program.function_name(die);
     let symbol = name.symbol.or(name.display)?;
-    let module = program.modules.get(die.module)?;
-    let mut addresses: Vec<u64> = module
-        .symbols()
-        .by_name(&symbol)
-        .iter()
-        .map(|symbol| symbol.address.0)
-        .filter(|address| *address != 0)
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let [address] = addresses[..] else { return None };
-    let function = program.function_at(FileAddr(address).to_run(module.bias()))?;
-    (function.scopes[0].ranges.first()?.0 == address).then_some(function)
+    let own = program.modules.get(die.module)?;
+    let mut is_external = false;
+    each_origin(program, die, |_, entry| {
+        is_external |= entry.has_attr(gimli::DW_AT_external) || entry.has_attr(gimli::DW_AT_declaration);
+        is_external
+    });
+    let found = match function_named(context, own, &symbol, false) {
+        // Another module's: the one that the frame's code is in.
+        Named::Nothing if is_external => {
+            let here = context.code.as_ref().and_then(|code| code.module).filter(|here| *here != own.id)?;
+            function_named(context, program.modules.get(here)?, &symbol, true)
+        }
+        found => found,
+    };
+    match found {
+        Named::One(function) => Some(function),
+        _ => None,
+    }
+}
+
+/// What a module has of a name.
+enum Named {
+    Nothing,
+    One(Arc<Function>),
+    /// Several, or one that is not described, or that is chosen at run time.
+    Unclear,
+}
+
+fn function_named(context: &Context<'_>, module: &Module, symbol: &str, only_global: bool) -> Named {
+    let mut symbols = module.symbols().by_name(symbol);
+    symbols.retain(|symbol| symbol.address.0 != 0 && (symbol.is_global || !only_global));
+    let Some(first) = symbols.first() else { return Named::Nothing };
+    if symbols.iter().any(|other| other.address != first.address || other.kind == SymbolKind::IndirectFunction) {
+        return Named::Unclear;
+    }
+    let function = context.program.function_at(first.address.to_run(module.bias()));
+    let starts_there =
+        |function: &Arc<Function>| function.scopes[0].ranges.first().is_some_and(|range| range.0 == first.address.0);
+    function.filter(starts_there).map_or(Named::Unclear, Named::One)
 }
 
 fn is_same(context: &Context<'_>, called: &Called, function: &Function) -> bool {

@@ -14,6 +14,8 @@ use crate::module::{Module, ModuleId};
 
 /// Entries of the link map that are walked.
 const MAX_LINK_MAP: usize = 4096;
+/// The segment type of the dynamic section (System V gABI, chapter 5).
+const PT_DYNAMIC: u32 = 2;
 /// DT_DEBUG (gABI, figure 5-10).
 const DT_DEBUG: u64 = 21;
 
@@ -113,7 +115,9 @@ fn link_map(program: &Program, memory: &dyn Memory, arch: Arch) -> Option<Vec<u6
     let word = arch.address_size() as u64;
     let read = |address: u64| memory.read_uint(RunAddr(address), word as usize).ok();
     let program = program.modules.iter().find(|module| module.seed.is_executable)?;
-    let dynamic = program.file()?.section_address(".dynamic")?;
+    let file = program.file()?;
+    let segment = || file.segment(PT_DYNAMIC).map(|(_, address)| address);
+    let dynamic = file.section_address(".dynamic").or_else(segment)?;
     let mut entry = FileAddr(dynamic.0).to_run(program.bias()).0;
     let mut debug = None;
     for _ in 0..512 {

@@ -141,6 +141,10 @@ impl Symbols for FileSymbols {
         let offset = address.0 - start;
         Some(if offset == 0 { name.clone() } else { format!("{name}+{offset}") })
     }
+
+    fn find_type(&self, _name: &str) -> Option<TypeId> {
+        None
+    }
 }
 
 /// An opened program.

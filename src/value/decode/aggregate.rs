@@ -7,7 +7,9 @@ use super::scalar::{array_count, hole};
 use super::{Run, Source};
 use crate::addr::RunAddr;
 use crate::memory::ReadError;
-use crate::types::{Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, Variant};
+use crate::types::{
+    Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, Variant, VariantPart,
+};
 use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
 
 /// An object larger than this is read by parts where it is not mapped in one piece.
@@ -29,13 +31,6 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Ok(ValueKind::Elided);
         }
         let source = self.in_one_piece(source, definition.size)?;
-        if definition.language == Language::Rust
-            && !self.decoder.raw
-            && definition.name.as_deref() == Some("&str")
-            && let Some(text) = self.str_slice(source, &content.members)
-        {
-            return Ok(ValueKind::String(text));
-        }
         let place = source.address();
         if let Some(place) = place {
             self.path.push((place, stripped));
@@ -61,28 +56,9 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         kind
     }
 
-    /// Rust's `&str`: a pointer and a length. `None` where that is not what it is, or the text cannot be read.
-    fn str_slice(&mut self, source: Source<'_>, members: &[Member]) -> Option<Text> {
-        let word = self.decoder.arch.address_size() as u64;
-        let read = |name: &str| {
-            let member = members.iter().find(|member| member.name.as_deref() == Some(name))?;
-            let MemberOffset::Bytes(offset) = member.offset else { return None };
-            self.bits(source.at(offset).ok()?, word).ok()
-        };
-        let (address, length) = (read("data_ptr")? as u64, read("length")? as u64);
-        let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
-        let bytes = match shown {
-            0 => Vec::new(),
-            _ => self.readable(RunAddr(self.decoder.arch.strip_pointer(address)), shown as usize).ok()?,
-        };
-        self.string_bytes = self.string_bytes.saturating_sub(bytes.len());
-        let omitted = length - bytes.len() as u64;
-        Some(Text { bytes, length: Some(length), omitted })
-    }
-
     /// The object's bytes, borrowed, where they are mapped in one piece. An object of which nothing at all can be
     /// read is one hole, not as many as it has fields.
-    fn in_one_piece<'s>(&self, source: Source<'s>, size: Option<u64>) -> Result<Source<'s>, Absent>
+    pub(super) fn in_one_piece<'s>(&self, source: Source<'s>, size: Option<u64>) -> Result<Source<'s>, Absent>
     where
         'a: 's,
     {
@@ -145,52 +121,48 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     }
 
     /// The variant that the discriminant picks (Rust's enums).
-    fn variant(
-        &mut self,
-        source: Source<'_>,
-        part: &'d crate::types::VariantPart,
-        nest: usize,
-    ) -> Result<ValueKind, Absent> {
-        let active = match &part.discriminant {
-            None => part.variants.first(),
-            Some(discriminant) => {
-                let (bits, width) = self.discriminant(source, discriminant)?;
-                let mask = u128::MAX >> (128 - width);
-                let holds = |variant: &&Variant| {
-                    variant.values.iter().any(|(low, high)| (low & mask..=high & mask).contains(&bits))
-                };
-                self.nodes = self.nodes.saturating_sub(part.variants.len() / 64);
-                let named = part.variants.iter().find(holds);
-                named
-                    .or_else(|| part.variants.iter().find(|variant| variant.values.is_empty()))
-                    .map(Ok)
-                    .unwrap_or_else(|| {
-                        Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}")))
-                    })
-                    .map(Some)?
-            }
-        };
+    fn variant(&mut self, source: Source<'_>, part: &'d VariantPart, nest: usize) -> Result<ValueKind, Absent> {
+        let active = self.active_variant(source, part)?;
+        self.nodes = self.nodes.saturating_sub(part.variants.len() / 64);
         let Some(active) = active else {
             return Ok(ValueKind::Struct { union: false, fields: Vec::new() });
         };
         let [member] = active.members.as_slice() else {
             let fields = self.fields(source, &active.members, nest);
-            return Ok(ValueKind::Variant { variant: Cow::Borrowed("?"), fields });
+            return Ok(ValueKind::Variant { title: None, variant: Cow::Borrowed("?"), fields });
         };
         let name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
         let inner = self.member(source, member, nest.saturating_sub(1));
         match inner.kind {
-            ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { variant: name, fields }),
+            ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { title: None, variant: name, fields }),
             ValueKind::Absent(absent) => Err(absent),
             ValueKind::Elided => Ok(ValueKind::Elided),
             _ => {
                 let field = Field { name: Some(Cow::Borrowed("__0")), base: false, value: inner };
-                Ok(ValueKind::Variant { variant: name, fields: vec![field] })
+                Ok(ValueKind::Variant { title: None, variant: name, fields: vec![field] })
             }
         }
     }
 
-    fn discriminant(&mut self, source: Source<'_>, member: &Member) -> Result<(u128, u32), Absent> {
+    /// The variant that the discriminant picks; `None` where there are none.
+    pub(super) fn active_variant<'p>(
+        &self,
+        source: Source<'_>,
+        part: &'p VariantPart,
+    ) -> Result<Option<&'p Variant>, Absent> {
+        let Some(discriminant) = &part.discriminant else { return Ok(part.variants.first()) };
+        let (bits, width) = self.discriminant(source, discriminant)?;
+        let mask = u128::MAX >> (128 - width);
+        let holds =
+            |variant: &&Variant| variant.values.iter().any(|(low, high)| (low & mask..=high & mask).contains(&bits));
+        let named = part.variants.iter().find(holds);
+        match named.or_else(|| part.variants.iter().find(|variant| variant.values.is_empty())) {
+            Some(active) => Ok(Some(active)),
+            None => Err(Absent::because(AbsentReason::Corrupt, format!("no variant has discriminant {bits:#x}"))),
+        }
+    }
+
+    fn discriminant(&self, source: Source<'_>, member: &Member) -> Result<(u128, u32), Absent> {
         if let Some((start, width)) = member.bits {
             return Ok((self.bit_field(source, start, width)?, width as u32));
         }
@@ -260,7 +232,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     }
 
     /// An array of characters. What of it cannot be read ends it.
-    fn text(&mut self, source: Source<'_>, length: u64, unit: u64) -> Result<ValueKind, Absent> {
+    pub(super) fn text(&mut self, source: Source<'_>, length: u64, unit: u64) -> Result<ValueKind, Absent> {
         let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
         let size = (shown * unit) as usize;
         self.string_bytes = self.string_bytes.saturating_sub(size);

@@ -99,7 +99,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     ) -> Option<ValueKind> {
         let Source::Bytes { place: Some((place, start)), .. } = source else { return None };
         let (_, pointed, type_id) = place.implicit_pointers.iter().find(|(offset, ..)| *offset == start)?;
-        let value = self.place(pointed, type_id.unwrap_or(target), nest + 1);
+        let value = self.value(Source::of_place(pointed), type_id.unwrap_or(target), nest + 1);
         let pointee = Some(Box::new(value));
         Some(ValueKind::Pointer { address: None, reference, symbol: None, string: None, pointee })
     }

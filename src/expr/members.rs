@@ -1,0 +1,279 @@
+//! Members: by name, through base classes, anonymous members and active variants.
+
+use std::ops::Range;
+
+use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number, slice};
+use super::tree::Node;
+use super::{ErrorKind, nearest};
+use crate::addr::RunAddr;
+use crate::types::{Member, MemberOffset, TypeId, TypeKind, Variant, VariantPart};
+use crate::value::{Absent, AbsentReason, Place};
+
+/// A member found by name: offsets from the object on, and the member itself last.
+pub(super) struct Found {
+    path: Vec<Member>,
+}
+
+impl Evaluator<'_> {
+    pub(super) fn member(&self, object: &Node, name: &str, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
+        let value = match self.value_of(object, depth) {
+            Ok(value) => value,
+            // Go's globals have dots in their names: main.counter.
+            Err(Stop::Error(error)) if error.is_unknown_name() => {
+                let dotted =
+                    self.text.get(span.clone()).and_then(|path| self.scope.globals(path, None).into_iter().next());
+                return match dotted {
+                    Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
+                    Some((place, type_id)) => Ok(Evaluated::new(place, type_id, true)),
+                    None => Err(Stop::Error(error)),
+                };
+            }
+            Err(stop) => return Err(stop),
+        };
+        let mut object_value = value;
+        // As many pointers and references as there are: Rust's and Go's dots go through all of them.
+        for _ in 0..8 {
+            match *self.kind_of(object_value.type_id) {
+                TypeKind::Pointer { target } | TypeKind::Reference { target, .. } => {
+                    object_value = self.follow(&object_value, target)?;
+                }
+                _ => break,
+            }
+        }
+        if matches!(name, "len" | "length") && !matches!(self.kind_of(object_value.type_id), TypeKind::Struct(_)) {
+            return self.length_of(&object_value, span);
+        }
+        // The member's own place in the text.
+        let own = span.end.checked_sub(name.len()).filter(|start| *start > span.start).unwrap_or(span.start)..span.end;
+        self.member_of(&object_value, name, &own)
+    }
+
+    pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
+        let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
+            let hint = if object.items.is_some() { "; .map(.member) takes them of its items" } else { "" };
+            return self.type_error(span, format!("{} has no members{hint}", self.name_of(object.type_id)));
+        };
+        let Some(found) = self.find_member(object.type_id, name) else {
+            if let Some((class, member)) = name.rsplit_once("::")
+                && let Some(base) = self.find_member(object.type_id, class)
+            {
+                let mut current = object.clone();
+                for step in &base.path {
+                    current = self.step_into(&current, step, span)?;
+                }
+                return self.member_of(&current, member, span);
+            }
+            if let Some(part) = &content.variants
+                && let Some(found) = self.variant_member(object, part, name, span)?
+            {
+                return Ok(found);
+            }
+            if matches!(name, "len" | "length") && self.is_sequence(object) {
+                return self.length_of(object, span);
+            }
+            let full = format!("{}::{name}", self.name_of(object.type_id));
+            if content.statics.iter().any(|(known, ..)| known == name)
+                && let Some((place, type_id)) = self.scope.globals(&full, None).into_iter().next()
+            {
+                return Ok(Evaluated::new(place, type_id, true));
+            }
+            if content.declaration {
+                let message = format!("{} is only declared; nothing tells its members", self.name_of(object.type_id));
+                return self.type_error(span, message);
+            }
+            let known = self.member_names(object.type_id);
+            let near = nearest(name, &known).map(|near| format!("; is it {near}?")).unwrap_or_default();
+            let message = format!("{} has no member {name}{near}", self.name_of(object.type_id));
+            return self.error(ErrorKind::UnknownName, span, message);
+        };
+        let mut current = object.clone();
+        for member in &found.path {
+            current = self.step_into(&current, member, span)?;
+        }
+        Ok(current)
+    }
+
+    pub(super) fn step_into(&self, object: &Evaluated, member: &Member, span: &Range<usize>) -> Step<Evaluated> {
+        let place = object.place.clone()?;
+        let type_id = member.type_id;
+        if self.dry.get() && (member.bits.is_some() || matches!(member.offset, MemberOffset::Expression(_))) {
+            // Nothing of it is at a fixed place, nor has an address.
+            self.followed.set(true);
+            return Ok(self.anywhere(type_id));
+        }
+        if let Some((start, width)) = member.bits {
+            return self.bit_field(object, &place, type_id, start, width);
+        }
+        let offset = match &member.offset {
+            MemberOffset::Bytes(offset) => *offset,
+            MemberOffset::Expression(expression) => {
+                let Place::Memory(base) = place else {
+                    let detail = "a virtual base is found through its object in memory";
+                    return Err(Absent::because(AbsentReason::Unsupported, detail).into());
+                };
+                let place = Place::Memory(RunAddr(self.scope.computed(expression, base)?));
+                return Ok(Evaluated::new(Ok(place), type_id, object.lvalue));
+            }
+        };
+        let place = match place {
+            Place::Memory(base) => Place::Memory(self.address(i128::from(base.0).wrapping_add(offset.into()))),
+            Place::Bytes(bytes) => {
+                let size = self.scope.types().size(type_id).unwrap_or(0);
+                let start = usize::try_from(offset).ok();
+                let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
+                match start.zip(end).and_then(|(start, end)| slice(&bytes, start, end)) {
+                    Some(part) => Place::Bytes(part),
+                    None if self.dry.get() => Place::Memory(RunAddr(0)),
+                    None => return self.type_error(span, "the member lies outside of what is known of its object"),
+                }
+            }
+        };
+        Ok(Evaluated::new(Ok(place), type_id, object.lvalue))
+    }
+
+    /// A bit field's value, as an object of its declared type.
+    pub(super) fn bit_field(
+        &self,
+        object: &Evaluated,
+        place: &Place,
+        type_id: TypeId,
+        start: u64,
+        width: u64,
+    ) -> Step<Evaluated> {
+        let types = self.scope.types();
+        let corrupt = || Stop::from(Absent::because(AbsentReason::Corrupt, "the bit field's place makes no sense"));
+        let first = start / 8;
+        let shift = (start % 8) as u32;
+        let count = (u64::from(shift).checked_add(width).ok_or_else(corrupt)?).div_ceil(8);
+        if width == 0 || width > 128 || count > 16 {
+            return Err(corrupt());
+        }
+        let bytes = match place {
+            Place::Memory(base) => {
+                let at = base.checked_add(first).ok_or_else(corrupt)?;
+                self.bytes(&Place::Memory(at), count)?
+            }
+            Place::Bytes(all) => {
+                let start = usize::try_from(first).map_err(|_| corrupt())?;
+                let part = slice(all, start, start.saturating_add(count as usize)).ok_or_else(corrupt)?;
+                self.bytes(&Place::Bytes(part), count)?
+            }
+        };
+        let mut wide = [0; 16];
+        wide[..bytes.len()].copy_from_slice(&bytes);
+        let unused = 128 - width as u32;
+        let raw = (u128::from_le_bytes(wide) >> shift) << unused;
+        let signed =
+            matches!(self.kind_of(type_id), TypeKind::Int { signed: true } | TypeKind::Char { signed: true, .. })
+                || matches!(self.kind_of(type_id), TypeKind::Enum { signed: true, .. });
+        let value = if signed { raw as i128 >> unused } else { (raw >> unused) as i128 };
+        let size = types.size(type_id).filter(|size| (1..=16).contains(size)).ok_or_else(corrupt)? as usize;
+        let _ = object;
+        Ok(computed(type_id, value.to_le_bytes()[..size].to_vec()))
+    }
+
+    /// The member of that name: the type's own, then those of anonymous members, then those of base classes.
+    pub(super) fn find_member(&self, id: TypeId, name: &str) -> Option<Found> {
+        let mut budget = 1000;
+        let path = self.find_path(id, name, 0, &mut budget)?;
+        Some(Found { path })
+    }
+
+    pub(super) fn find_path(&self, id: TypeId, name: &str, depth: usize, budget: &mut usize) -> Option<Vec<Member>> {
+        *budget = budget.checked_sub(1)?;
+        let TypeKind::Struct(content) = self.kind_of(id) else { return None };
+        let is_named = |member: &&Member| match &member.name {
+            // Rust and gdb: a tuple's first field is 0 or __0.
+            Some(own) => own == name || own.strip_prefix("__").is_some_and(|digits| digits == name && is_number(name)),
+            None => {
+                let base = self.name_of(member.type_id);
+                member.base && (base == name || base.rsplit("::").next() == Some(name))
+            }
+        };
+        if let Some(member) = content.members.iter().find(is_named) {
+            return Some(vec![member.clone()]);
+        }
+        if depth > 16 {
+            return None;
+        }
+        let nameless = |member: &&Member| member.name.is_none() || member.base;
+        content.members.iter().filter(nameless).find_map(|member| {
+            let inner = self.find_path(member.type_id, name, depth + 1, budget)?;
+            Some(std::iter::once(member.clone()).chain(inner).collect())
+        })
+    }
+
+    pub(super) fn member_names(&self, id: TypeId) -> Vec<String> {
+        let TypeKind::Struct(content) = self.kind_of(id) else { return Vec::new() };
+        let mut names: Vec<String> = Vec::new();
+        names.extend(content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)));
+        for inner in content.members.iter().filter(|member| member.name.is_none() || member.base) {
+            if let TypeKind::Struct(content) = self.kind_of(inner.type_id) {
+                names.extend(content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)));
+            }
+        }
+        let variants = content.variants.iter().flat_map(|part| &part.variants).flat_map(|variant| &variant.members);
+        names.extend(variants.filter_map(|member| member.name.as_deref().map(str::to_owned)));
+        names
+    }
+
+    /// A variant by its name, or a field of the active variant. `None`: there is none of the name.
+    fn variant_member(
+        &self,
+        object: &Evaluated,
+        part: &VariantPart,
+        name: &str,
+        span: &Range<usize>,
+    ) -> Step<Option<Evaluated>> {
+        let named = |member: &Member| member.name.as_deref() == Some(name);
+        let wanted = part.variants.iter().position(|variant| variant.members.iter().any(named));
+        let with_field =
+            |variant: &Variant| variant.members.iter().any(|member| self.find_member(member.type_id, name).is_some());
+        if wanted.is_none() && !part.variants.iter().any(with_field) {
+            return Ok(None);
+        }
+        let active = if self.dry.get() {
+            wanted.or_else(|| part.variants.iter().position(with_field))
+        } else {
+            self.active_variant(object, part, span)?
+        };
+        let shown = |index: Option<usize>| {
+            let member = index.and_then(|index| part.variants.get(index)?.members.first());
+            member.and_then(|member| member.name.as_deref()).unwrap_or("?").to_owned()
+        };
+        let Some(variant) = active.and_then(|active| part.variants.get(active)) else {
+            return Err(Absent::because(AbsentReason::Corrupt, "no variant has this discriminant").into());
+        };
+        if wanted.is_some() && wanted != active {
+            return self.error(ErrorKind::Inactive, span, format!("it is {}, not {name}", shown(active)));
+        }
+        for member in &variant.members {
+            if wanted.is_some() && named(member) {
+                return self.step_into(object, member, span).map(Some);
+            }
+            if wanted.is_none() && self.find_member(member.type_id, name).is_some() {
+                let inner = self.step_into(object, member, span)?;
+                return self.member_of(&inner, name, span).map(Some);
+            }
+        }
+        self.error(ErrorKind::Inactive, span, format!("it is {}, which has no {name}", shown(active)))
+    }
+
+    /// Which variant the discriminant picks.
+    fn active_variant(&self, object: &Evaluated, part: &VariantPart, span: &Range<usize>) -> Step<Option<usize>> {
+        let Some(discriminant) = &part.discriminant else { return Ok((!part.variants.is_empty()).then_some(0)) };
+        let size = self.scope.types().size(discriminant.type_id).filter(|size| (1..=16).contains(size));
+        let Some(size) = size else { return Err(Absent::new(AbsentReason::Corrupt).into()) };
+        let member = self.step_into(object, discriminant, span)?;
+        let mut wide = [0; 16];
+        for (to, from) in wide.iter_mut().zip(self.bytes(&member.place?, size)?) {
+            *to = from;
+        }
+        let mask = u128::MAX >> (128 - 8 * size as u32);
+        let bits = u128::from_le_bytes(wide) & mask;
+        let holds =
+            |variant: &Variant| variant.values.iter().any(|(low, high)| (low & mask..=high & mask).contains(&bits));
+        let default = || part.variants.iter().position(|variant| variant.values.is_empty());
+        Ok(part.variants.iter().position(holds).or_else(default))
+    }
+}

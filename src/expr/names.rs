@@ -1,0 +1,125 @@
+//! Names: variables, members of `this`, globals.
+
+use std::ops::Range;
+
+use super::arithmetic::Number;
+use super::eval::{Evaluated, Evaluator, Step, Stop, is_type};
+use super::tree::Node;
+use super::{ErrorKind, nearest};
+use crate::types::{Language, TypeKind};
+
+impl Evaluator<'_> {
+    pub(super) fn name(&self, file: Option<&str>, name: &str, span: &Range<usize>) -> Step<Evaluated> {
+        match self.lookup(file, name) {
+            Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
+            Some((place, type_id)) => Ok(Evaluated::new(place, type_id, true)),
+            None if file.is_none()
+                && let Some((type_id, value)) = self.scope.enumerator(name) =>
+            {
+                self.number_as(type_id, Number::int(value, (16, true)), span)
+            }
+            None => self.error(ErrorKind::UnknownName, span, self.unknown(file, name)),
+        }
+    }
+
+    pub(super) fn lookup(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
+        let local = file.is_none().then(|| self.scope.variable(name)).flatten();
+        // As in C++: a member of `this` hides a global.
+        local
+            .or_else(|| self.own_member(file, name))
+            .or_else(|| self.in_namespaces(file, name))
+            .or_else(|| self.scope.globals(name, file).into_iter().next())
+    }
+
+    /// A member of the object that the frame's method works on.
+    pub(super) fn own_member(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
+        if file.is_some() || name.contains("::") {
+            return None;
+        }
+        let (place, type_id) = self.scope.variable("this")?;
+        let TypeKind::Pointer { target } = *self.kind_of(type_id) else { return None };
+        self.find_member(target, name)?;
+        let this = Evaluated::new(place, type_id, true);
+        match self.follow(&this, target).and_then(|object| self.member_of(&object, name, &(0..0))) {
+            Ok(member) => Some((member.place, member.type_id)),
+            Err(Stop::Hole(absent)) => Some((Err(absent), self.scope.types().make_void(Language::C))),
+            Err(Stop::Error(_)) => None,
+        }
+    }
+
+    pub(super) fn unknown(&self, file: Option<&str>, name: &str) -> String {
+        let mut message = format!("no symbol \"{name}\" in the frame or among the globals");
+        if let Some(file) = file {
+            message = format!("no symbol \"{name}\" in {file}");
+        } else if is_type(self.scope, name) {
+            message = format!("{name} is a type; ptype shows it, and (type) casts to it");
+        } else {
+            let mut known = self.scope.names();
+            if let Some((_, this)) = self.scope.variable("this")
+                && let TypeKind::Pointer { target } = *self.kind_of(this)
+            {
+                known.extend(self.member_names(target));
+            }
+            if let Some(near) = nearest(name, &known) {
+                message += &format!("; is it {near}?");
+            }
+        }
+        message
+    }
+
+    /// A global of the namespaces and classes around the frame's function, innermost first.
+    fn in_namespaces(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
+        if file.is_some() || name.starts_with("::") {
+            return None;
+        }
+        let scopes = self.scope.namespaces();
+        (1..=scopes.len()).rev().find_map(|count| {
+            let qualified = format!("{}::{name}", scopes.get(..count)?.join("::"));
+            self.scope.globals(&qualified, None).into_iter().next()
+        })
+    }
+
+    /// `x@entry`.
+    pub(super) fn at_entry(&self, name: &str, span: &Range<usize>) -> Step<Evaluated> {
+        match self.scope.at_entry(name) {
+            Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
+            Some((place, type_id)) => Ok(Evaluated::new(place, type_id, false)),
+            None => {
+                let message = format!("{name} is no parameter of the frame's function");
+                self.error(ErrorKind::UnknownName, span, message)
+            }
+        }
+    }
+
+    /// `thread(lwp).frame(n).x`.
+    pub(super) fn in_frame(
+        &self,
+        thread: Option<&Node>,
+        frame: Option<&Node>,
+        inner: &Node,
+        depth: usize,
+    ) -> Step<Evaluated> {
+        let number = |node: Option<&Node>| -> Step<Option<u64>> {
+            let Some(node) = node else { return Ok(None) };
+            // Which frame it is decides what its names are, so the number counts at once.
+            let dry = self.dry.replace(false);
+            let number = self.integer(node, depth);
+            self.dry.set(dry);
+            match u64::try_from(number?) {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => self.type_error(&node.span, "it is negative"),
+            }
+        };
+        let (thread_number, frame_number) = (number(thread)?, number(frame)?);
+        let scope = match self.scope.frame(thread_number, frame_number) {
+            Ok(scope) => scope,
+            Err(message) => {
+                let span = frame.or(thread).map_or(inner.span.clone(), |node| node.span.clone());
+                return self.error(ErrorKind::UnknownName, &span, message);
+            }
+        };
+        let there = Evaluator::new(&*scope, self.text, self.variables);
+        there.dry.set(self.dry.get());
+        there.node(inner, depth)
+    }
+}

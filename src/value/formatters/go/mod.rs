@@ -1,0 +1,26 @@
+//! Go: the runtime's own structures (go `src/runtime`).
+
+use super::{Entry, Items, Library, Match, Object, Refusal, View, corrupt};
+use crate::types::Language;
+
+pub(super) static LIBRARY: Library = Library { languages: &[Language::Go], entries: ENTRIES };
+
+static ENTRIES: &[Entry] =
+    &[Entry { matches: Match::Name("string"), view: string }, Entry { matches: Match::Prefix("[]"), view: slice }];
+
+/// `str` and `len` (go `src/runtime/string.go`, stringStruct).
+fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let data = object.field("str")?;
+    Ok(View::Text { first: object.at(data.pointer()?, data.target()?), length: object.field("len")?.uint()? })
+}
+
+/// `array`, `len`, `cap` (go `src/runtime/slice.go`).
+fn slice<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let data = object.field("array")?;
+    let (length, capacity) = (object.field("len")?.uint()?, object.field("cap")?.uint()?);
+    if length > capacity {
+        return Err(corrupt(format!("a slice of {length} elements with room for {capacity}")));
+    }
+    let items = Items::strided(object, data.pointer()?, data.target()?, length)?;
+    Ok(View::Sequence { title: object.type_name().to_owned(), set: false, items })
+}

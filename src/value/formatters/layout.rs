@@ -1,0 +1,50 @@
+//! Where C and C++ place what DWARF does not describe: alignments.
+
+use crate::types::{TypeId, TypeKind, TypeTable};
+
+/// Structures within structures.
+const MAX_NESTING: usize = 32;
+/// No type of the ABIs at hand is aligned more without being told so.
+const MAX_ALIGNMENT: u64 = 16;
+
+/// A type's alignment in bytes as the platform's ABI derives it: a number's size, a structure's largest member's.
+/// `alignas` is not seen. `None` where the type is not complete.
+pub(super) fn alignment(types: &TypeTable, id: TypeId, word: u64) -> Option<u64> {
+    within(types, id, word, 0)
+}
+
+fn within(types: &TypeTable, id: TypeId, word: u64, nesting: usize) -> Option<u64> {
+    if nesting > MAX_NESTING {
+        return None;
+    }
+    let (_, definition) = types.stripped(id);
+    match &definition.kind {
+        TypeKind::Array { element, .. } => within(types, *element, word, nesting + 1),
+        TypeKind::Struct(content) if content.declaration => None,
+        TypeKind::Struct(content) => {
+            let variants = content.variants.iter().flat_map(|part| {
+                part.discriminant.iter().chain(part.variants.iter().flat_map(|variant| &variant.members))
+            });
+            let mut largest = 1;
+            for member in content.members.iter().chain(variants) {
+                largest = largest.max(within(types, member.type_id, word, nesting + 1)?);
+            }
+            Some(largest)
+        }
+        TypeKind::Pointer { .. } | TypeKind::Reference { .. } | TypeKind::MemberPointer { .. } => Some(word),
+        TypeKind::Unspecified => Some(word),
+        TypeKind::Complex => Some((definition.size? / 2).clamp(1, MAX_ALIGNMENT)),
+        // i386 aligns eight-byte numbers to four (System V ABI, Intel386 supplement, table 3-1: in structures).
+        _ => {
+            let size = definition.size?.clamp(1, MAX_ALIGNMENT);
+            let size = if size.is_power_of_two() { size } else { size.next_power_of_two() / 2 };
+            Some(if word == 4 { size.min(4) } else { size })
+        }
+    }
+}
+
+#[allow(dead_code)]
+/// `offset` rounded up to the alignment.
+pub(super) fn align_up(offset: u64, alignment: u64) -> Option<u64> {
+    offset.checked_next_multiple_of(alignment.max(1))
+}

@@ -1,0 +1,29 @@
+//! `Vec` and `String`.
+
+use super::super::{Items, Object, Refusal, View, corrupt};
+
+/// What a `Vec` holds: pointer and length. `buf.ptr` until Rust 1.79, `buf.inner.ptr` since (rust
+/// `library/alloc/src/raw_vec`); a `Unique` around a `NonNull` around the pointer.
+fn parts(object: &Object<'_>) -> Result<(u64, u64), Refusal> {
+    let buffer = object.field("buf")?;
+    let inner = buffer.field("inner").unwrap_or(buffer);
+    let pointer = inner.path("ptr.pointer")?.pointer()?;
+    Ok((pointer, object.field("len")?.uint()?))
+}
+
+/// `Vec(size=3)`
+pub(super) fn vec<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let (pointer, length) = parts(object)?;
+    let element = object.argument(0)?;
+    if pointer == 0 {
+        return Err(corrupt("a Vec without a buffer"));
+    }
+    let items = Items::strided(object, pointer, element, length)?;
+    Ok(View::Sequence { title: format!("Vec(size={length})"), set: false, items })
+}
+
+pub(super) fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let bytes = object.field("vec")?;
+    let (pointer, length) = parts(&bytes)?;
+    Ok(View::Text { first: object.at(pointer, bytes.argument(0)?), length })
+}

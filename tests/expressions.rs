@@ -1,0 +1,174 @@
+//! Expressions through `obit print`, on programs of each language.
+
+mod common;
+
+/// What `print` answers on a fixture's frame, its number taken off.
+fn value(fixture: &str, frame: usize, expression: &str) -> String {
+    let frame = frame.to_string();
+    let output = common::obit(fixture, "print", &["--frame", &frame, "--", expression]);
+    let text = String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap();
+    match text.strip_prefix("$1 = ") {
+        Some(value) => value.trim_end().to_owned(),
+        None => text.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn check(fixture: &str, frame: usize, expected: &[(&str, &str)]) {
+    let wrong: Vec<String> = expected
+        .iter()
+        .map(|(expression, expected)| (expression, expected, value(fixture, frame, expression)))
+        .filter(|(_, expected, found)| found != *expected)
+        .map(|(expression, expected, found)| format!("{expression}: {found}, expected {expected}"))
+        .collect();
+    assert!(wrong.is_empty(), "{fixture}:\n{}", wrong.join("\n"));
+}
+
+/// The demonstration's core is checked in whole, with its program beside it.
+fn demo(frame: usize, expected: &[(&str, &str)]) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo");
+    for (expression, expected) in expected {
+        let output = common::program()
+            .args(["print", "--exe"])
+            .args([root.join("demo"), root.join("core.zst")])
+            .args(["--frame", &frame.to_string(), "--", expression])
+            .output()
+            .unwrap();
+        let text = if output.status.success() { output.stdout } else { output.stderr };
+        let text = String::from_utf8(text).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        assert_eq!(first.strip_prefix("$1 = ").unwrap_or(first), *expected, "{expression}");
+    }
+}
+
+#[test]
+fn c_and_gdb_s_own() {
+    demo(
+        0,
+        &[
+            ("order->amounts[1..3]", "{100, 0}"),
+            ("order->amounts[0]@2", "{900, 100}"),
+            ("order->amounts[. > 5]", "{900, 100}"),
+            ("order->amounts[. > 5].len()", "2"),
+            ("$list(frame(2).orders, next).map(.number)", "{1001, 1002}"),
+            ("$list(frame(2).orders, next)[.number == 1002][0].amounts[1]", "100"),
+            ("frame(3).first.customer->name == \"Ada\"", "1"),
+            ("frame(3).first.customer->name < \"B\"", "1"),
+            ("frame(1).order@entry == frame(1).order", "1"),
+            ("order->currency == JPY", "1"),
+            ("frame(3).second.currency == JPY ? JPY + 1 : 0", "3"),
+            ("(enum currency) 1", "USD"),
+            ("$_siginfo.si_signo", "11"),
+            ("$_siginfo._sifields._sigfault.si_addr", "(void *) 0x10"),
+            ("sizeof $_siginfo", "128"),
+            ("$_thread", "1"),
+            ("$_exitsignal", "11"),
+            ("$_exitcode", "void"),
+            ("thread(23588).frame(1).$_thread", "2"),
+            ("thread(23588).frame(1).$pc", "(void (*)(void)) 0x412328 <__pthread_cond_wait+488>"),
+            ("$eax", "0"),
+            ("alignof(struct order)", "8"),
+            ("offsetof(struct order, amounts[2])", "32"),
+            ("order->number as u8", "234"),
+            ("$x = order->amounts, $x[1]", "100"),
+            ("thread(1).order", "obit: thread 1: no such thread; the core has 23586-23590"),
+            ("order->cstomer", "obit: const struct order has no member cstomer; is it customer?"),
+            ("(struct ordr *) 0", "obit: no type named struct ordr; is it order?"),
+            ("add_upp", "obit: no symbol \"add_upp\" in the frame or among the globals; is it add_up?"),
+            ("total(1)", "obit: total() cannot be called: the process is dead"),
+        ],
+    );
+}
+
+#[test]
+fn cpp() {
+    // zoo::Diamond::speak: gdb 13 gives the same addresses and values.
+    check(
+        "cpp-O0",
+        15,
+        &[
+            ("diamond_value", "1"),
+            (
+                "diamond_valu",
+                "obit: no symbol \"diamond_valu\" in the frame or among the globals; is it diamond_value?",
+            ),
+            ("shared", "66"),
+            ("zoo::Diamond::shared + fixed", "121"),
+            ("zoo::in_anonymous", "21"),
+            ("colour == Colour::Green", "true"),
+            ("zoo::Colour::Red", "zoo::Colour::Red"),
+            ("Old::Second", "zoo::Second"),
+            ("multi.Plain::s", "7"),
+            ("(zoo::Right *) this", "(zoo::Right *) 0x7fffffffec90"),
+            ("static_cast<zoo::Diamond *>((zoo::Right *) this)", "(zoo::Diamond *) 0x7fffffffec80"),
+            ("reinterpret_cast<long>(this)", "140737488350336"),
+            ("array_reference[1][0]", "3"),
+            ("null == nullptr", "true"),
+            ("offsetof(zoo::Multi, own)", "12"),
+            ("sizeof(zoo::Versioned)", "8"),
+            ("lambda.nothing", "obit: struct {...} has no member nothing"),
+        ],
+    );
+}
+
+#[test]
+fn rust() {
+    check(
+        "rust-debug",
+        7,
+        &[
+            ("slice[1]", "20"),
+            ("slice[..2]", "[10, 20]"),
+            ("slice[. > 15].len()", "2"),
+            ("tuple.1", "252 'ü'"),
+            ("shapes[1].0", "1.5"),
+            ("shapes[1].Circle.0", "1.5"),
+            ("shapes[2].height", "4"),
+            ("shapes[.width == 3].len()", "1"),
+            ("shapes[1].width", "obit: it is Circle, which has no width"),
+            ("some.Some.0 + 1", "13"),
+            ("none.0", "obit: it is None, which has no 0"),
+            ("nested_some.0.0", "true"),
+            ("text == \"a str\"", "true"),
+            ("text.len()", "5"),
+            ("*boxed", "42"),
+            ("plain == Plain::B", "true"),
+            ("tagged[1].0", "1099511627776"),
+            ("generic.items[1..]", "[2, 3]"),
+            ("wide as u64", "18446744073709551610"),
+            ("frame(8).self.age", "3"),
+        ],
+    );
+}
+
+#[test]
+fn go() {
+    check(
+        "go-noopt",
+        14,
+        &[
+            ("list[1]", "5"),
+            ("list[1:]", "{5, 6}"),
+            ("list[9]", "obit: there are 3 items, and no item 9"),
+            ("len(list)", "3"),
+            ("text == \"some text\"", "true"),
+            ("text != \"some\"", "true"),
+            ("len(text)", "9"),
+            ("frame(13).d.age", "3"),
+            ("pp.x + 1", "3"),
+            ("uint8(n + 256)", "2"),
+        ],
+    );
+}
+
+#[test]
+fn items_in_several_places_are_an_array_in_json() {
+    let output = common::obit(
+        "rust-debug",
+        "print",
+        &["--frame", "7", "--json", "--max-items", "1", "slice[. > 15].map(. * 2)"],
+    );
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let value = &document["value"];
+    assert_eq!((&value["kind"], &value["length"], &value["omitted"]), (&"array".into(), &2.into(), &1.into()));
+    assert_eq!(value["items"][0]["int"], 40);
+}
