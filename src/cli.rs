@@ -10,12 +10,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 
 use clap::{CommandFactory, Parser};
 
 use crate::command::common::ColorChoice;
 use crate::command::{CommandError, Output, Targeted};
+use crate::repl;
 use crate::report::style::Paint;
 
 /// Bytes of the answer that are written at once.
@@ -41,9 +41,9 @@ pub fn definition() -> clap::Command {
 /// Answers what `arguments` (the program's name first) ask, and gives the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(message) = interactive_request(&arguments) {
-        let _ = writeln!(io::stderr(), "obit: {message}");
-        return 2;
+    let given = arguments.get(1..).unwrap_or_default();
+    if repl::is_session(given, &is_command) {
+        return session(given);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -105,38 +105,29 @@ fn wants_color(choice: ColorChoice) -> bool {
     }
 }
 
-/// `obit TARGET`, as gdb is called: the interactive session, which is not part of this version. Says what to do
-/// instead.
-fn interactive_request(arguments: &[OsString]) -> Option<String> {
-    const REPL_OPTIONS: [&str; 4] = ["-ex", "-x", "-q", "-c"];
-    let given = arguments.get(1..)?;
-    let first = given.first()?;
-    if definition().get_subcommands().any(|command| OsStr::new(command.get_name()) == first) || first == "help" {
-        return None;
-    }
-    let plain = given.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
-    let option = given.iter().find(|argument| REPL_OPTIONS.iter().any(|option| OsStr::new(option) == *argument));
-    let looks_like_target = |argument: &OsStr| {
-        let text = argument.to_string_lossy();
-        text.contains('/') || text.starts_with("pid:") || text.ends_with(".obit") || Path::new(argument).is_file()
+fn is_command(word: &OsStr) -> bool {
+    word == "help" || definition().get_subcommands().any(|command| OsStr::new(command.get_name()) == word)
+}
+
+/// `obit TARGET`, as gdb is called: the interactive session.
+fn session(arguments: &[OsString]) -> u8 {
+    let invocation = match repl::parse(arguments) {
+        Ok(invocation) => invocation,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "obit: {message}");
+            return 2;
+        }
     };
-    let asked = option.or(Some(first).filter(|first| looks_like_target(first)))?;
-    let target = plain.map_or_else(|| "TARGET".into(), |target| target.to_string_lossy());
-    Some(format!(
-        "{}: the interactive session is not in this version; ask one question at a time: obit bt {target}",
-        asked.to_string_lossy()
-    ))
+    let paint = Paint { enabled: wants_color(invocation.target.color) };
+    let mut out = BufWriter::with_capacity(BUFFER, standard_output());
+    let status = repl::run(&invocation, &mut out, paint);
+    let _ = out.into_parts();
+    status
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(arguments: &[&str]) -> Option<String> {
-        let arguments: Vec<OsString> =
-            std::iter::once("obit").chain(arguments.iter().copied()).map(Into::into).collect();
-        interactive_request(&arguments)
-    }
 
     #[test]
     fn the_definition_is_sound() {
@@ -144,20 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_alone_is_told_what_to_do() {
-        let message = asked(&["/tmp/core.1"]).unwrap();
-        assert!(message.contains("obit bt /tmp/core.1"), "{message}");
-        assert!(asked(&["-q", "core", "-ex", "bt"]).unwrap().contains("obit bt core"));
-        assert!(asked(&["pid:1"]).is_some());
-        assert!(asked(&["crash.obit"]).is_some());
-    }
-
-    #[test]
-    fn commands_and_misspelt_commands_are_left_to_the_parser() {
-        assert_eq!(asked(&["bt", "/tmp/core.1"]), None);
-        assert_eq!(asked(&["btt", "/tmp/core.1"]), None);
-        assert_eq!(asked(&["--version"]), None);
-        assert_eq!(asked(&[]), None);
+    fn a_target_alone_asks_for_a_session() {
+        let session = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(Into::into).collect();
+            repl::is_session(&words, &is_command)
+        };
+        assert!(session(&["/tmp/core.1"]) && session(&["-q", "core", "-ex", "bt"]) && session(&["crash.obit"]));
+        assert!(!session(&["bt", "/tmp/core.1"]) && !session(&["btt", "core"]) && !session(&["--version"]));
+        assert!(!session(&[]));
     }
 
     #[test]

@@ -34,7 +34,7 @@
 //! | [`expr`] | the expression language: parse, evaluate |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name |
 //! | [`report`] | text and JSON of what commands answer |
-//! | [`command`], [`cli`] | the commands and the command line |
+//! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere
 //!
@@ -57,6 +57,7 @@ pub mod image;
 pub mod mapped;
 pub mod memory;
 pub mod module;
+pub mod repl;
 pub mod report;
 pub mod session;
 pub mod types;

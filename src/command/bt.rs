@@ -232,7 +232,8 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
     common::write_notes(output, &session.notes())
 }
 
-fn write_header(session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
+/// What ran and the signal that ended it.
+pub fn write_header(session: &Session, output: &mut Output<'_>) -> Result<(), CommandError> {
     let image = &session.image;
     let process = &image.process;
     let name = process.command.as_deref().or(process.executable.as_deref()).or(process.name.as_deref());

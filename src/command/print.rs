@@ -88,7 +88,7 @@ fn answer(
 }
 
 /// What is at the place.
-pub(super) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limits) -> Value {
+pub(crate) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limits) -> Value {
     if let Some(items) = &evaluated.items {
         return read_items(selected, evaluated, items, limits);
     }

@@ -93,6 +93,11 @@ impl StackText<'_> {
         }
     }
 
+    /// One frame by itself.
+    pub fn write_one(&self, out: &mut String, trace: &Trace, position: usize, detail: Detail) {
+        self.write_frame(out, trace, position, 2, detail);
+    }
+
     fn items(&self, trace: &Trace) -> Vec<Item> {
         let keys: Vec<_> =
             trace.frames.iter().map(|frame| (frame.pc, frame.inlined, frame.code.function.as_deref())).collect();

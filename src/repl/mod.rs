@@ -1,0 +1,228 @@
+//! The interactive session: gdb's words for obit's commands, asked one after another of one opened target.
+//!
+//! ```text
+//! arguments ──invocation──> target, scripts ──> lines ──words──> Command (the one-shot ones) or a session's own
+//! ```
+//!
+//! Lines come from `-iex`, `-ex` and `-x`, from a terminal (through the line editor) or from standard input. Without a
+//! terminal nothing but answers is printed. The exit status is that of the worst command.
+
+mod data;
+mod editor;
+mod invocation;
+mod stack;
+mod words;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::{FromArgMatches, Subcommand};
+
+pub use invocation::{Invocation, Script, is_session, parse};
+
+use crate::command::{Command, CommandError, Output, State};
+use crate::report::style::Paint;
+
+/// Scripts that call scripts.
+const MAX_SOURCES: usize = 16;
+
+/// What comes after a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Next {
+    Line,
+    Quit,
+}
+
+/// An opened session.
+pub struct Repl<'a> {
+    state: &'a mut State,
+    out: &'a mut dyn Write,
+    paint: Paint,
+    /// Notes that were printed already.
+    notes_said: usize,
+    /// The worst status so far.
+    status: u8,
+    /// Scripts that are being read within each other.
+    sources: usize,
+    /// The line that Enter repeats.
+    last: String,
+}
+
+/// Answers what the invocation asks; the exit status.
+pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
+    let mut state = match invocation.target.open() {
+        Ok(state) => state,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "obit: {error}");
+            return 2;
+        }
+    };
+    state.interactive = true;
+    let mut repl = Repl { state: &mut state, out, paint, notes_said: 0, status: 0, sources: 0, last: String::new() };
+    let next = repl.session(invocation);
+    let _ = repl.out.flush();
+    match next {
+        Ok(()) => repl.status,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "obit: standard output: {error}");
+            2
+        }
+    }
+}
+
+impl Repl<'_> {
+    fn session(&mut self, invocation: &Invocation) -> io::Result<()> {
+        for line in &invocation.early {
+            if self.line(line)? == Next::Quit {
+                return Ok(());
+            }
+        }
+        if !invocation.quiet {
+            self.banner()?;
+        }
+        for script in &invocation.scripts {
+            let next = match script {
+                invocation::Script::Line(line) => self.line(line)?,
+                invocation::Script::File(path) => self.source(path)?,
+            };
+            if next == Next::Quit {
+                return Ok(());
+            }
+        }
+        if invocation.batch {
+            return Ok(());
+        }
+        let input = io::stdin();
+        if input.is_terminal() {
+            return editor::run(self);
+        }
+        // With commands on the command line, standard input is somebody else's.
+        if !invocation.scripts.is_empty() {
+            return Ok(());
+        }
+        for line in input.lock().lines() {
+            if self.line(&line?)? == Next::Quit {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What ran, why it ended, and where.
+    fn banner(&mut self) -> io::Result<()> {
+        let mut notes = io::sink();
+        let mut output = Output { out: &mut *self.out, err: &mut notes, paint: self.paint };
+        let header = crate::command::bt::write_header(&self.state.session, &mut output);
+        for answered in [header, stack::show_frame(self).map(|_| ())] {
+            if let Err(CommandError::Output(error)) = answered {
+                return Err(error);
+            }
+        }
+        self.say_notes();
+        Ok(())
+    }
+
+    /// The lines of a file.
+    fn source(&mut self, path: &std::path::Path) -> io::Result<Next> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(_) if self.sources >= MAX_SOURCES => {
+                self.complain(&CommandError::Usage(format!("{}: scripts within scripts", path.display())));
+                return Ok(Next::Line);
+            }
+            Ok(text) => text,
+            Err(error) => {
+                self.complain(&CommandError::Usage(format!("{}: {error}", path.display())));
+                return Ok(Next::Line);
+            }
+        };
+        self.sources += 1;
+        let mut next = Next::Line;
+        for line in text.lines() {
+            next = self.line(line)?;
+            if next == Next::Quit {
+                break;
+            }
+        }
+        self.sources -= 1;
+        Ok(next)
+    }
+
+    /// One line: its answer is printed, what is wrong with it too.
+    fn line(&mut self, line: &str) -> io::Result<Next> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(Next::Line);
+        }
+        let (line, json) = match line.strip_suffix("--json") {
+            Some(before) if before.ends_with(' ') => (before.trim_end(), true),
+            _ => (line, false),
+        };
+        let before = self.state.json;
+        self.state.json |= json;
+        let answered = words::answer(self, line);
+        self.state.json = before;
+        let next = match answered {
+            Ok(next) => next,
+            Err(CommandError::Output(error)) => return Err(error),
+            Err(error) => {
+                self.out.flush()?;
+                self.complain(&error);
+                Next::Line
+            }
+        };
+        self.say_notes();
+        Ok(next)
+    }
+
+    fn complain(&mut self, error: &CommandError) {
+        let _ = writeln!(io::stderr(), "{error}");
+        self.status = self.status.max(error.exit_status());
+    }
+
+    /// Warnings that came up since the last time.
+    fn say_notes(&mut self) {
+        let notes = self.state.session.notes();
+        let new = notes.get(self.notes_said..).unwrap_or_default();
+        if !new.is_empty() {
+            let _ = self.out.flush();
+            let mut sink = io::sink();
+            let mut errors = io::stderr();
+            let mut output = Output { out: &mut sink, err: &mut errors, paint: self.paint };
+            let _ = crate::command::common::write_notes(&mut output, new);
+        }
+        self.notes_said = notes.len();
+    }
+
+    /// Answers into `buffer`.
+    fn with_output<T>(&mut self, buffer: &mut Vec<u8>, ask: impl FnOnce(&mut Repl<'_>) -> T) -> T {
+        let mut inner = Repl {
+            state: &mut *self.state,
+            out: buffer,
+            paint: Paint { enabled: false },
+            notes_said: self.notes_said,
+            status: 0,
+            sources: self.sources,
+            last: String::new(),
+        };
+        ask(&mut inner)
+    }
+
+    /// One of the commands that the command line has too, with its arguments as that takes them.
+    fn command(&mut self, arguments: &[&str]) -> Result<Next, CommandError> {
+        let definition = Command::augment_subcommands(clap::Command::new("obit").no_binary_name(true));
+        let command = definition
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Command::from_arg_matches(&matches))
+            .map_err(|error| CommandError::Usage(first_line(&error.to_string())))?;
+        // Notes are said once, after the command.
+        let mut notes = io::sink();
+        let mut output = Output { out: &mut *self.out, err: &mut notes, paint: self.paint };
+        command.run(&mut self.state, &mut output)?;
+        Ok(Next::Line)
+    }
+}
+
+fn first_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.lines().next().unwrap_or_default().to_owned()
+}

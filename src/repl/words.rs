@@ -1,0 +1,235 @@
+//! gdb's words (and lldb's common ones): which command a line means.
+
+use super::{Next, Repl, data, stack};
+use crate::command::CommandError;
+use crate::session::Role;
+
+/// A command of the session.
+pub(super) struct Word {
+    /// Its name, and other names for it, which are never abbreviated.
+    pub(super) names: &'static [&'static str],
+    /// What `help` says.
+    pub(super) help: &'static str,
+    run: fn(&mut Repl<'_>, &str) -> Result<Next, CommandError>,
+}
+
+/// Alphabetically where prefixes meet: the first match of an ambiguous prefix that gdb defines is an alias.
+pub(super) static WORDS: &[Word] = &[
+    Word {
+        names: &["backtrace", "bt", "where"],
+        help: "[full] [N|-N|all]: the selected thread's stack",
+        run: stack::backtrace,
+    },
+    Word { names: &["frame", "f"], help: "[N | function NAME]: select a frame, or show the selected one", run: frame },
+    Word { names: &["up"], help: "[N]: select the caller", run: |repl, text| stack::step(repl, text, 1) },
+    Word { names: &["down", "dow"], help: "[N]: select the callee", run: |repl, text| stack::step(repl, text, -1) },
+    Word {
+        names: &["faas"],
+        help: "COMMAND: a command in all frames, silently where it fails",
+        run: |repl, text| stack::frame_apply(repl, &format!("all -s {text}")),
+    },
+    Word { names: &["thread", "t"], help: "[N | LWP | apply | find NAME]: select a thread", run: stack::thread },
+    Word {
+        names: &["taas"],
+        help: "COMMAND: a command in all threads, silently where it fails",
+        run: |repl, text| stack::apply(repl, &format!("all -s {text}")),
+    },
+    Word {
+        names: &["tfaas"],
+        help: "COMMAND: a command in all frames of all threads",
+        run: |repl, text| stack::apply(repl, &format!("all -s -q frame apply all -s {text}")),
+    },
+    Word {
+        names: &["info", "i", "inf"],
+        help: "locals|args|frame|threads|registers|sharedlibrary|symbol|line|signals|auxv|proc: about the program",
+        run: data::info,
+    },
+    Word { names: &["print", "p", "inspect"], help: "[/FMT] EXPR: an expression's value", run: data::print },
+    Word { names: &["output"], help: "[/FMT] EXPR: the value alone", run: data::output },
+    Word { names: &["v"], help: "[NAME]: a variable, or all of the frame (lldb)", run: variables },
+    Word { names: &["ptype"], help: "TYPE|EXPR: a type's definition", run: |repl, text| one(repl, "ptype", text) },
+    Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
+    Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
+    Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
+    Word { names: &["echo"], help: "TEXT: the text", run: data::echo },
+    Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
+    Word {
+        names: &["modules", "image"],
+        help: "the modules",
+        run: |repl, text| words(repl, "modules", text.strip_prefix("list").unwrap_or(text)),
+    },
+    Word { names: &["maps"], help: "the memory mappings", run: |repl, text| words(repl, "maps", text) },
+    Word {
+        names: &["registers"],
+        help: "[NAME…]: the frame's registers",
+        run: |repl, text| words(repl, "registers", text),
+    },
+    Word {
+        names: &["register"],
+        help: "read [NAME…]: the frame's registers (lldb)",
+        run: |repl, text| words(repl, "registers", text.strip_prefix("read").unwrap_or(text)),
+    },
+    Word {
+        names: &["schema"],
+        help: "the JSON Schema of --json's documents",
+        run: |repl, text| words(repl, "schema", text),
+    },
+    Word { names: &["set"], help: "print elements|max-depth N, print raw on|off; $NAME = EXPR", run: data::set },
+    Word { names: &["show"], help: "print elements|max-depth, version, convenience: settings", run: data::show },
+    Word {
+        names: &["source"],
+        help: "FILE: the commands of a file",
+        run: |repl, text| Ok(repl.source(std::path::Path::new(text))?),
+    },
+    Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
+    Word { names: &["apropos"], help: "TEXT: commands whose help has the text", run: apropos },
+    Word { names: &["quit", "q", "exit"], help: "end the session", run: |_, _| Ok(Next::Quit) },
+];
+
+/// What only a living process can do, and what to ask instead.
+static DEAD: &[(&str, &str)] = &[
+    ("run", "bt shows where it ended"),
+    ("start", "bt shows where it ended"),
+    ("step", "up and down move between frames"),
+    ("next", "up and down move between frames"),
+    ("stepi", "x/8xb $pc shows the instruction's bytes"),
+    ("nexti", "x/8xb $pc shows the instruction's bytes"),
+    ("continue", "bt shows where it ended"),
+    ("finish", "up selects the caller"),
+    ("until", "up selects the caller"),
+    ("break", "list shows the source"),
+    ("tbreak", "list shows the source"),
+    ("watch", "print shows the last value"),
+    ("call", "print reads values"),
+    ("jump", "frame selects a frame"),
+    ("kill", "quit ends the session"),
+    ("signal", "info signals shows the one that it got"),
+    ("attach", "obit reads a process as obit pid:N where that is supported"),
+];
+
+/// Answers a line.
+pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandError> {
+    let line = line.trim();
+    if let Some(command) = line.strip_prefix('!').or(line.strip_prefix("shell ")) {
+        return data::shell(repl, command, None);
+    }
+    let (line, pipe) = match line.strip_prefix("pipe ") {
+        Some(rest) => match rest.split_once('|') {
+            Some((command, shell)) => (command.trim(), Some(shell)),
+            None => return Err(CommandError::Usage("pipe COMMAND | SHELL COMMAND".to_owned())),
+        },
+        None => (line, None),
+    };
+    if let Some(shell) = pipe {
+        return data::piped(repl, line, shell);
+    }
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if let Some((dead, instead)) =
+        DEAD.iter().find(|(dead, _)| *dead == name || (name.len() > 1 && dead.starts_with(name) && find(name).is_err()))
+    {
+        return Err(CommandError::Usage(format!("{dead}: the process is dead; {instead}")));
+    }
+    let word = find(name)?;
+    // `bt | grep x`, but `p a | b` computes.
+    if let (Some((arguments, shell)), false) =
+        (rest.split_once(" | "), matches!(word.names[0], "print" | "output" | "x" | "whatis" | "set"))
+    {
+        return data::piped(repl, &format!("{name}{arguments}"), shell);
+    }
+    (word.run)(repl, rest.trim())
+}
+
+/// The command of that name or unambiguous beginning.
+pub(super) fn find(name: &str) -> Result<&'static Word, CommandError> {
+    if let Some(word) = WORDS.iter().find(|word| word.names.contains(&name)) {
+        return Ok(word);
+    }
+    let begun: Vec<&Word> = WORDS.iter().filter(|word| !name.is_empty() && word.names[0].starts_with(name)).collect();
+    match begun.as_slice() {
+        [word] => Ok(word),
+        [] => Err(CommandError::Usage(format!("{name}: no such command; help lists them"))),
+        several => {
+            let names: Vec<&str> = several.iter().map(|word| word.names[0]).collect();
+            Err(CommandError::Usage(format!("{name}: ambiguous: {}", names.join(", "))))
+        }
+    }
+}
+
+/// A command of the command line whose arguments are words.
+fn words(repl: &mut Repl<'_>, command: &str, text: &str) -> Result<Next, CommandError> {
+    let all: Vec<&str> = std::iter::once(command).chain(text.split_whitespace()).collect();
+    repl.command(&all)
+}
+
+/// A command of the command line with one argument or none.
+fn one(repl: &mut Repl<'_>, command: &str, text: &str) -> Result<Next, CommandError> {
+    match text {
+        "" => repl.command(&[command]),
+        text => repl.command(&[command, "--", text]),
+    }
+}
+
+fn frame(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    match text.split_once(char::is_whitespace).unwrap_or((text, "")) {
+        ("apply", rest) => stack::frame_apply(repl, rest),
+        ("variable", "") => stack::variables(repl, None),
+        ("variable", name) => data::print(repl, name),
+        _ => stack::frame(repl, text),
+    }
+}
+
+fn variables(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    if text.is_empty() { stack::variables(repl, None) } else { data::print(repl, text) }
+}
+
+/// What `info locals` and `info args` list.
+pub(super) fn role(word: &str) -> Option<Role> {
+    if word == "args" { Some(Role::Argument) } else { Some(Role::Local) }
+}
+
+fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    if !text.is_empty() {
+        let word = find(text)?;
+        writeln!(repl.out, "{} {}", word.names.join(", "), word.help)?;
+        return Ok(Next::Line);
+    }
+    for word in WORDS {
+        writeln!(repl.out, "{:<12} {}", word.names[0], word.help)?;
+    }
+    Ok(Next::Line)
+}
+
+fn apropos(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let has = |word: &&Word| word.help.contains(text) || word.names.iter().any(|name| name.contains(text));
+    let found: Vec<&Word> = WORDS.iter().filter(has).collect();
+    if found.is_empty() {
+        return Err(CommandError::NoMatch(format!("no command's help has {text}")));
+    }
+    for word in found {
+        writeln!(repl.out, "{} -- {}", word.names.join(", "), word.help)?;
+    }
+    Ok(Next::Line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_mean_what_gdb_makes_of_them() {
+        for (typed, meant) in [
+            ("bt", "backtrace"),
+            ("p", "print"),
+            ("f", "frame"),
+            ("wh", "whatis"),
+            ("i", "info"),
+            ("back", "backtrace"),
+            ("pri", "print"),
+        ] {
+            assert_eq!(find(typed).map(|word| word.names[0]).ok(), Some(meant), "{typed}");
+        }
+        assert!(find("s").err().is_some_and(|error| error.to_string().contains("ambiguous")));
+        assert!(find("nonsense").is_err());
+    }
+}
