@@ -146,7 +146,6 @@ fn exit_statuses_tell_no_match_from_no_answer() {
     refusal(&["bt", CORE, "--frames", "many"], 2, "many");
     refusal(&["bt"], 2, "TARGET");
     refusal(&["backtrace", CORE], 2, "backtrace");
-    refusal(&[CORE], 2, "obit bt fixtures/demo/core.zst");
     refusal(&["bt", "pid:1"], 2, "pid:1");
     refusal(&["bt", "crash.obit"], 2, "crash.obit");
 }

@@ -38,18 +38,12 @@ pub struct Selection {
 }
 
 /// How answers look, where a command's own options do not say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Bounds on what is shown of values.
     pub limits: Limits,
     /// Aggregates over several lines.
     pub pretty: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { limits: Limits::default(), pretty: false }
-    }
 }
 
 impl State {

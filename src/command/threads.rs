@@ -22,9 +22,9 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
     let session = &state.session;
     let threads = &session.image.threads;
     let rows: Vec<(&ThreadState, Option<Frame>)> = if threads.len() < 2 {
-        threads.iter().map(|thread| (thread, own_frame(&session, thread))).collect()
+        threads.iter().map(|thread| (thread, own_frame(session, thread))).collect()
     } else {
-        threads.par_iter().map(|thread| (thread, own_frame(&session, thread))).collect()
+        threads.par_iter().map(|thread| (thread, own_frame(session, thread))).collect()
     };
     if state.json {
         let module = |id| session.module_label(id);
@@ -36,7 +36,7 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
             thread.lwp.to_string(),
             thread.name.clone().unwrap_or_default(),
             thread.signal.as_ref().map(|signal| signal.name()).unwrap_or_default(),
-            frame.as_ref().map(|frame| frame_text(&session, frame)).unwrap_or_default(),
+            frame.as_ref().map(|frame| frame_text(session, frame)).unwrap_or_default(),
         ]
     });
     let columns = [text(""), number("LWP"), text("name"), text("signal"), text("frame")];

@@ -47,7 +47,7 @@ pub(super) fn output(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErr
     let (format, expression) = format_and_rest(text);
     let mut variables = std::mem::take(&mut repl.state.variables);
     let text = (|| {
-        let selected = select(&repl.state, &FrameArgs::default())?;
+        let selected = select(repl.state, &FrameArgs::default())?;
         let evaluated = evaluate(&selected, expression, &mut variables)?;
         let limits = Limits { follow: false, ..repl.state.settings.limits };
         let value = crate::command::print::read(&selected, &evaluated, &limits);
@@ -66,7 +66,7 @@ pub(super) fn output(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErr
 /// `whatis EXPR`
 pub(super) fn whatis(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let name = {
-        let selected = select(&repl.state, &FrameArgs::default())?;
+        let selected = select(repl.state, &FrameArgs::default())?;
         let id = match type_of(&selected, text, &repl.state.variables) {
             Ok(id) => id,
             Err(error) => match resolve_type(&selected, text)? {
@@ -175,7 +175,7 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
 
 /// The address that an expression gives: a pointer's value, an object's own place.
 fn address_of(repl: &Repl<'_>, expression: &str) -> Result<crate::addr::RunAddr, CommandError> {
-    let selected = select(&repl.state, &FrameArgs::default())?;
+    let selected = select(repl.state, &FrameArgs::default())?;
     let mut variables = crate::expr::Variables::default();
     let evaluated = evaluate(&selected, expression, &mut variables)?;
     let limits = Limits { follow: false, ..repl.state.settings.limits };
@@ -217,7 +217,7 @@ fn line(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
 pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     if text.starts_with('$') {
         let mut variables = std::mem::take(&mut repl.state.variables);
-        let selected = select(&repl.state, &FrameArgs::default());
+        let selected = select(repl.state, &FrameArgs::default());
         let done = selected.and_then(|selected| Ok(evaluate(&selected, text, &mut variables).map(|_| ())?));
         repl.state.variables = variables;
         return done.map(|()| Next::Line);

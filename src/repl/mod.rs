@@ -217,7 +217,7 @@ impl Repl<'_> {
         // Notes are said once, after the command.
         let mut notes = io::sink();
         let mut output = Output { out: &mut *self.out, err: &mut notes, paint: self.paint };
-        command.run(&mut self.state, &mut output)?;
+        command.run(self.state, &mut output)?;
         Ok(Next::Line)
     }
 }

@@ -14,7 +14,7 @@ use crate::value::Limits;
 const FRAMES: usize = 1 << 16;
 
 fn current<'a>(repl: &'a Repl<'_>) -> Result<Selected<'a>, CommandError> {
-    selected::select(&repl.state, &FrameArgs::default())
+    selected::select(repl.state, &FrameArgs::default())
 }
 
 /// What `write` makes of the selected thread's stack as far as it was traced.

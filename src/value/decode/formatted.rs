@@ -101,8 +101,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             Item::Value(value) => value,
             Item::Object(object) => {
                 let stripped = self.decoder.types.strip(object.type_id);
-                let around =
-                    object.address().is_some_and(|address| self.path.iter().any(|seen| *seen == (address, stripped)));
+                let around = object.address().is_some_and(|address| self.path.contains(&(address, stripped)));
                 if around && object.type_id != holder {
                     return Value { type_id: object.type_id, kind: ValueKind::Elided };
                 }
