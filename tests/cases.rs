@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// What needs the standard library's own formatters.
-const NEEDS_FORMATTERS: &[&str] = &["pretty-std-collections", "pretty-slices"];
+const NEEDS_FORMATTERS: &[&str] = &["pretty-slices"];
 
 fn cases(group: &str) -> Option<Vec<PathBuf>> {
     let Some(root) = std::env::var_os("OBIT_CASES") else {

@@ -23,7 +23,11 @@ pub(super) fn vec<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 }
 
 pub(super) fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let bytes = object.field("vec")?;
-    let (pointer, length) = parts(&bytes)?;
-    Ok(View::Text { first: object.at(pointer, bytes.argument(0)?), length })
+    bytes_as_text(&object.field("vec")?)
+}
+
+/// A `Vec<u8>` that its owner means as text.
+pub(super) fn bytes_as_text<'v>(bytes: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let (pointer, length) = parts(bytes)?;
+    Ok(View::Text { first: bytes.at(pointer, bytes.argument(0)?), length })
 }

@@ -1,0 +1,65 @@
+//! `Rc`, `Arc` and cells (rust `library/alloc/src/{rc,sync}.rs`, `library/core/src/cell.rs`).
+
+use std::borrow::Cow;
+
+use super::super::{Item, Object, Refusal, View, corrupt};
+use super::parts::number;
+
+/// `Rc(strong=2, weak=1)`; the implicit weak reference of all strong ones is not counted.
+pub(super) fn rc<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    counted(object, "Rc", "value")
+}
+
+/// `Arc(strong=1, weak=0)`
+pub(super) fn arc<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    counted(object, "Arc", "data")
+}
+
+fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>, Refusal> {
+    // To `str`, slices and `dyn` the pointer is a structure of two: not known here.
+    let inner = object.path("ptr.pointer")?.deref()?;
+    let strong = number(&inner.field("strong")?)?;
+    let Some(weak) = number(&inner.field("weak")?)?.checked_sub(1) else {
+        return Err(corrupt(format!("{name} without references")));
+    };
+    let title = format!("{name}(strong={strong}, weak={weak})");
+    let mut parts = part("value", inner.field(value)?);
+    parts.push(("strong".into(), object.count(strong)));
+    parts.push(("weak".into(), object.count(weak)));
+    Ok(View::Parts { title, parts })
+}
+
+/// `Cell` with `value`
+pub(super) fn cell<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    Ok(View::Parts { title: "Cell".to_owned(), parts: part("value", object.path("value.value")?) })
+}
+
+/// `RefCell(borrow=1)`, `RefCell(borrow_mut=1)`
+pub(super) fn ref_cell<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let borrow = object.path("borrow.value.value")?;
+    let mut parts = part("value", object.path("value.value")?);
+    parts.push(("borrow".into(), borrow.into()));
+    Ok(View::Parts { title: borrowed("RefCell", &borrow)?, parts })
+}
+
+/// `Ref(borrow=1)`, `Ref(borrow_mut=1)`: a `Ref` or a `RefMut`.
+pub(super) fn reference<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let value = object.field("value")?;
+    // `NonNull` since Rust 1.63.
+    let value = value.field("pointer").unwrap_or(value).deref()?;
+    let borrow = object.path("borrow.borrow")?.deref()?.path("value.value")?;
+    let mut parts = part("*value", value);
+    parts.push(("borrow".into(), borrow.into()));
+    Ok(View::Parts { title: borrowed("Ref", &borrow)?, parts })
+}
+
+fn borrowed(name: &str, borrow: &Object<'_>) -> Result<String, Refusal> {
+    Ok(match borrow.int()? {
+        count @ 0.. => format!("{name}(borrow={count})"),
+        count => format!("{name}(borrow_mut={})", count.unsigned_abs()),
+    })
+}
+
+fn part<'v>(name: &'static str, object: Object<'v>) -> Vec<(Cow<'static, str>, Item<'v>)> {
+    vec![(name.into(), object.into())]
+}
