@@ -3,7 +3,8 @@
 //! Where gdb has a value, obit must have the same. Where gdb says that a value was optimised out, obit may know more.
 //! One difference is obit's policy: gdb shows registers of outer frames as if calls preserved them all, so it prints
 //! what happens to be in a register that the inner function was free to overwrite; obit says that the value was not
-//! kept. Every other difference is in `EXCEPTIONS`, with its reason.
+//! kept. Every other difference is in `EXCEPTIONS`, with its reason. Both show plain fields (`--raw`): what formatters make of
+//! them is held to what programs printed themselves.
 
 mod common;
 
@@ -28,6 +29,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("go-", "runtime.sigtrampgo", "gdb takes registers for preserved by calls; Go's ABI preserves none"),
     ("go-", "goes on", "gdb takes what lies on the signal stack for frames"),
     ("go-", "pc of #", "gdb does not know Go's signal frames"),
+    (
+        "rust-release",
+        "zoo::pieces ok.\"Err\"",
+        "Ok is active; gdb reads an inactive variant from constants and registers",
+    ),
     ("rust-", "nothing:", "`()` has no value; gdb prints 0"),
 ];
 
@@ -47,7 +53,7 @@ fn frames_and_values_are_those_of_gdb() {
         let oracle = common::root().join("tmp/fixtures").join(&fixture).join("oracle.json");
         let Ok(oracle) = std::fs::read(oracle) else { continue };
         let oracle: Value = serde_json::from_slice(&oracle).unwrap();
-        let limits = ["--json", "--locals", "--thread", "all", "--depth", "12", "--frames", "400000"];
+        let limits = ["--json", "--raw", "--locals", "--thread", "all", "--depth", "12", "--frames", "400000"];
         let output = common::obit(&fixture, "bt", &limits);
         assert_eq!(output.status.code(), Some(0), "{fixture}: {}", String::from_utf8_lossy(&output.stderr));
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -155,7 +161,7 @@ fn is_absent(gdb: &Value) -> bool {
 }
 
 fn compare(gdb: &Value, obit: &Value, path: &str, report: &mut Report) {
-    let kind = obit["kind"].as_str().unwrap();
+    let kind = obit["kind"].as_str().unwrap_or("missing");
     if is_absent(gdb) || kind == "elided" || !gdb["elided"].is_null() || !gdb["text"].is_null() {
         return;
     }
@@ -193,8 +199,15 @@ fn compare(gdb: &Value, obit: &Value, path: &str, report: &mut Report) {
         }
     } else if let Some(fields) = gdb["fields"].as_array() {
         match obit["fields"].as_array() {
-            // gdb shows a Rust enum's raw parts, obit the active variant.
-            _ if kind == "variant" || kind == "string" => {}
+            // Of a Rust enum gdb shows the discriminant and the active variant, obit every variant's own reading.
+            Some(found) if fields[0][0].is_null() && found[0]["name"] == "discriminant" => {
+                compare(&fields[0][2], &found[0]["value"], &format!("{path}.discriminant"), report);
+                for gdb in &fields[1..] {
+                    let field = found.iter().find(|field| field["name"] == gdb[0]);
+                    let value = field.map_or(&Value::Null, |field| &field["value"]);
+                    compare(&gdb[2], value, &format!("{path}.{}", gdb[0]), report);
+                }
+            }
             Some(found) if found.len() == fields.len() => {
                 for (gdb, obit) in fields.iter().zip(found) {
                     let name = gdb[0].as_str().unwrap_or("<base>");
