@@ -1,5 +1,7 @@
 //! A command as the command line has it: with the target that it is about.
 
+use std::mem::ManuallyDrop;
+
 use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 
 use super::{Command, CommandError, Output, TargetArgs};
@@ -20,7 +22,11 @@ impl Targeted {
     /// Opens the target and answers.
     pub fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         match (&self.target, &self.command) {
-            (Some(target), command) => command.run(&mut target.open()?, output),
+            (Some(target), command) => {
+                // The process ends next: what was read need not be taken apart first.
+                let mut state = ManuallyDrop::new(target.open()?);
+                command.run(&mut state, output)
+            }
             (None, Command::Schema(args)) => super::schema::run(args, output),
             (None, _) => Err(CommandError::Usage("this command needs a target".to_owned())),
         }

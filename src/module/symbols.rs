@@ -21,6 +21,8 @@ use crate::arch::Arch;
 const SORT_AT_ONCE: usize = 100_000;
 /// In bigger tables, so many lookups scan before sorting pays.
 const SCANS_BEFORE_SORT: usize = 12;
+/// Entries of one part of a scan: parts are looked at side by side.
+const SCAN_PART: usize = 1 << 16;
 /// How many entries below the nearest are looked at for a symbol that encloses the address.
 const LOOK_BACK: usize = 256;
 
@@ -216,24 +218,13 @@ impl SymbolTable {
         source.symbol(&raw)
     }
 
-    /// The same answer as [`SymbolTable::search`] by one pass over the unsorted tables. Names are compared only among
+    /// The same answer as [`SymbolTable::search`] by a pass over the unsorted tables. Names are compared only among
     /// the last candidates: the strings of a large table are far more than its symbols.
     fn scan(&self, address: u64) -> Option<Symbol> {
-        let mut around = Candidates::default();
-        let mut nearest = Candidates::default();
-        for source in &self.sources {
-            for (_, raw) in source.iter() {
-                let Some(distance) = address.checked_sub(raw.address) else { continue };
-                let covers = distance < raw.size;
-                if !covers && raw.address < nearest.best.0 || !source.has_address(&raw) {
-                    continue;
-                }
-                nearest.offer(source, raw);
-                if covers {
-                    around.offer(source, raw);
-                }
-            }
-        }
+        let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
+        let found = parts.par_iter().map(|(source, first)| source.candidates(*first, address));
+        let (around, nearest) =
+            found.reduce(Default::default, |one, other| (one.0.merged(other.0), one.1.merged(other.1)));
         let (source, raw) = around.choose().or_else(|| nearest.choose().filter(|(_, raw)| raw.size == 0))?;
         source.symbol(&raw)
     }
@@ -257,6 +248,18 @@ impl<'a> Candidates<'a> {
             self.best = key;
         }
         self.tied.push((source, raw));
+    }
+
+    /// The better of both, where `other` comes from later in the tables.
+    fn merged(mut self, other: Candidates<'a>) -> Candidates<'a> {
+        match self.best.cmp(&other.best) {
+            std::cmp::Ordering::Less => other,
+            std::cmp::Ordering::Greater => self,
+            std::cmp::Ordering::Equal => {
+                self.tied.extend(other.tied);
+                self
+            }
+        }
     }
 
     fn choose(&self) -> Option<(&'a Source, RawSymbol)> {
@@ -341,8 +344,39 @@ impl Source {
     }
 
     fn iter(&self) -> impl Iterator<Item = (u32, RawSymbol)> {
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        (0..count).filter_map(|index| Some((index, self.raw(index)?)))
+        self.range(0, self.count())
+    }
+
+    fn range(&self, first: u32, end: u32) -> impl Iterator<Item = (u32, RawSymbol)> {
+        (first..end).filter_map(|index| Some((index, self.raw(index)?)))
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where the parts of a scan begin.
+    fn parts(&self) -> impl Iterator<Item = (&Source, u32)> {
+        (0..self.count()).step_by(SCAN_PART).map(move |first| (self, first))
+    }
+
+    /// Of the part that begins at `first`: the symbols that reach over the address, and the nearest below it.
+    fn candidates(&self, first: u32, address: u64) -> (Candidates<'_>, Candidates<'_>) {
+        let mut around = Candidates::default();
+        let mut nearest = Candidates::default();
+        let end = first.saturating_add(SCAN_PART as u32).min(self.count());
+        for (_, raw) in self.range(first, end) {
+            let Some(distance) = address.checked_sub(raw.address) else { continue };
+            let covers = distance < raw.size;
+            if !covers && raw.address < nearest.best.0 || !self.has_address(&raw) {
+                continue;
+            }
+            nearest.offer(self, raw);
+            if covers {
+                around.offer(self, raw);
+            }
+        }
+        (around, nearest)
     }
 
     /// The name up to NUL or version.

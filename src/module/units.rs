@@ -157,21 +157,21 @@ impl DebugInfo {
             *searches > SEARCHES_BEFORE_SORTING
         };
         if sorted {
-            let index = self.aranges.get_or_init(|| {
-                let mut ranges = Vec::new();
-                self.each_arange(|range| ranges.push(range));
-                RangeIndex::new(ranges)
-            });
+            let index =
+                self.aranges.get_or_init(|| RangeIndex::new(self.arange_headers().iter().flat_map(aranges).collect()));
             for (address, candidates) in wanted.iter().zip(candidates) {
                 index.find(*address, candidates);
             }
             return;
         }
-        let (first, last) = (wanted[0], wanted[wanted.len() - 1]);
-        self.each_arange(|range| {
-            if range.high <= first || range.low > last {
-                return;
-            }
+        let holds = |range: &UnitRange| {
+            let from = wanted.partition_point(|address| *address < range.low);
+            wanted.get(from).is_some_and(|address| *address < range.high)
+        };
+        let headers = self.arange_headers();
+        let holding: Vec<UnitRange> =
+            headers.par_iter().flat_map_iter(|header| aranges(header).filter(holds)).collect();
+        for range in holding {
             let from = wanted.partition_point(|address| *address < range.low);
             for (address, candidates) in wanted[from..].iter().zip(&mut candidates[from..]) {
                 if *address >= range.high {
@@ -181,33 +181,22 @@ impl DebugInfo {
                     candidates.push(range.offset);
                 }
             }
-        });
+        }
     }
 
-    fn each_arange(&self, mut each: impl FnMut(UnitRange)) {
+    fn arange_headers(&self) -> Vec<gimli::ArangeHeader<R>> {
+        let mut found = Vec::new();
         let mut headers = self.file.dwarf.debug_aranges.headers();
         while let Ok(Some(header)) = headers.next() {
-            let offset = header.debug_info_offset().0;
-            let mut entries = header.entries();
-            while let Ok(Some(entry)) = entries.next_raw() {
-                let (low, length) = (entry.address(), entry.length());
-                if low != 0
-                    && length != 0
-                    && let Some(high) = low.checked_add(length)
-                {
-                    each(UnitRange { low, high, offset });
-                }
-            }
+            found.push(header);
         }
+        found
     }
 
     /// Ranges, by their root DIEs, of the units that .debug_aranges does not mention.
     fn index_roots(&self) -> RangeIndex {
-        let mut mentioned = HashSet::new();
-        let mut headers = self.file.dwarf.debug_aranges.headers();
-        while let Ok(Some(header)) = headers.next() {
-            mentioned.insert(header.debug_info_offset().0);
-        }
+        let headers = self.arange_headers();
+        let mentioned: HashSet<usize> = headers.iter().map(|header| header.debug_info_offset().0).collect();
         let mut ranges = Vec::new();
         for offset in self.unit_starts(OWN).iter().filter(|offset| !mentioned.contains(offset)) {
             let dwarf = self.file.dwarf;
@@ -400,6 +389,17 @@ impl DebugInfo {
         }
         found
     }
+}
+
+/// The ranges of one unit in .debug_aranges.
+fn aranges(header: &gimli::ArangeHeader<R>) -> impl Iterator<Item = UnitRange> + use<> {
+    let offset = header.debug_info_offset().0;
+    let mut entries = header.entries();
+    std::iter::from_fn(move || entries.next_raw().ok().flatten()).filter_map(move |entry| {
+        let (low, length) = (entry.address(), entry.length());
+        let high = low.checked_add(length)?;
+        (low != 0 && length != 0).then_some(UnitRange { low, high, offset })
+    })
 }
 
 impl RangeIndex {
