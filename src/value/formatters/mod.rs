@@ -56,6 +56,15 @@ impl From<crate::memory::ReadError> for Refusal {
     }
 }
 
+impl From<Refusal> for Absent {
+    fn from(refusal: Refusal) -> Absent {
+        match refusal {
+            Refusal::Hole(absent) => absent,
+            Refusal::Declined => Absent::because(AbsentReason::Unsupported, "an unknown layout"),
+        }
+    }
+}
+
 /// Data that cannot be right: `what` says so to people.
 pub fn corrupt(what: impl Into<String>) -> Refusal {
     Refusal::Hole(Absent::because(AbsentReason::Corrupt, what))

@@ -7,7 +7,7 @@
 //! ```
 
 use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
-use super::parts::{absent, number};
+use super::parts::number;
 use crate::types::TypeId;
 use crate::value::Absent;
 
@@ -137,7 +137,7 @@ impl<'v> Iterator for Walk<'v> {
     type Item = Result<(Item<'v>, Item<'v>), Absent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(absent).transpose();
+        let found = self.step().map_err(Absent::from).transpose();
         if matches!(found, Some(Err(_))) {
             self.left = 0;
         }

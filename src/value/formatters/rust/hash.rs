@@ -3,7 +3,6 @@
 //! hashbrown 0.1–0.6 (Rust 1.36–1.43) had them behind, at `data`.
 
 use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
-use super::parts::absent;
 use crate::value::Absent;
 
 /// Control bytes read at once.
@@ -30,7 +29,7 @@ pub(super) fn set<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 }
 
 fn item<'v>(bucket: &Object<'v>, name: &str) -> Result<Item<'v>, Absent> {
-    bucket.field(name).map(Item::Object).map_err(absent)
+    bucket.field(name).map(Item::Object).map_err(Absent::from)
 }
 
 /// How many, and the full buckets of a `RawTable<T>`, in their order.
@@ -109,7 +108,7 @@ impl<'v> Iterator for Buckets<'v> {
     type Item = Result<Object<'v>, Absent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(absent).transpose();
+        let found = self.step().map_err(Absent::from).transpose();
         if matches!(found, Some(Err(_))) {
             self.left = 0;
         }

@@ -1,7 +1,6 @@
 //! What several formatters need.
 
 use super::super::{Object, Refusal};
-use crate::value::{Absent, AbsentReason};
 
 /// The integer that a structure wraps: `usize`, `UsizeNoHighBit(usize)`, `AtomicUsize { v: UnsafeCell { value } }`.
 pub(super) fn number(object: &Object<'_>) -> Result<u64, Refusal> {
@@ -18,12 +17,4 @@ pub(super) fn unwrapped<'v>(object: &Object<'v>) -> Result<Object<'v>, Refusal> 
         }
     }
     Err(Refusal::Declined)
-}
-
-/// Why a walk ends.
-pub(super) fn absent(refusal: Refusal) -> Absent {
-    match refusal {
-        Refusal::Hole(absent) => absent,
-        Refusal::Declined => Absent::because(AbsentReason::Unsupported, "an unknown layout"),
-    }
 }

@@ -1,0 +1,153 @@
+//! `std::map`, `std::set` and their multi- kinds: red-black trees, in order.
+//!
+//! ```text
+//! libstdc++  node: color, parent, left, right, value     _M_t._M_impl._M_header, _M_node_count   (gcc bits/stl_tree.h)
+//! libc++     node: left, right, parent, is_black, value  __tree_.__begin_node_, __size_          (llvm __tree)
+//! ```
+
+use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
+use super::parts::{PairLayout, member, offset_behind, walk};
+use super::sequences::elements;
+
+/// No balanced tree that fits an address space is deeper.
+const MAX_HEIGHT: usize = 128;
+
+/// `std::map with 2 elements`
+pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    keyed("std::map", object)
+}
+
+/// `std::multimap with 2 elements`
+pub(super) fn multimap<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    keyed("std::multimap", object)
+}
+
+/// `std::set with 2 elements`
+pub(super) fn set<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    keys("std::set", object)
+}
+
+/// `std::multiset with 2 elements`
+pub(super) fn multiset<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    keys("std::multiset", object)
+}
+
+fn keyed<'v>(name: &str, object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let layout = PairLayout::of(object)?;
+    let mut tree = Tree::of(object)?;
+    let (length, offset) = (tree.length, tree.value_offset(layout.alignment)?);
+    let map = *object;
+    let entries: Entries<'v> = Box::new(walk(move || {
+        let Some(node) = tree.step()? else { return Ok(None) };
+        let address = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        let (key, value) = layout.at(&map, address)?;
+        Ok(Some((key.into(), value.into())))
+    }));
+    Ok(View::Map { title: format!("{name} with {}", elements(length)), length: Some(length), entries })
+}
+
+fn keys<'v>(name: &str, object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let key = object.argument(0)?;
+    let mut tree = Tree::of(object)?;
+    let (length, offset) = (tree.length, offset_behind(object, tree.header, key)?);
+    let set = *object;
+    let found = walk(move || {
+        let Some(node) = tree.step()? else { return Ok(None) };
+        let address = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        Ok(Some(Item::Object(set.at(address, key))))
+    });
+    let items = Items::Walk { length: Some(length), walk: Box::new(found) };
+    Ok(View::Sequence { title: format!("{name} with {}", elements(length)), set: true, items })
+}
+
+/// A walk over nodes in order.
+struct Tree<'v> {
+    object: Object<'v>,
+    /// Offsets of the pointers in a node.
+    left: u64,
+    right: u64,
+    parent: u64,
+    /// Bytes of a node before its value, without padding.
+    header: u64,
+    length: u64,
+    seen: u64,
+    /// The next node.
+    next: u64,
+}
+
+impl<'v> Tree<'v> {
+    fn of(object: &Object<'v>) -> Result<Tree<'v>, Refusal> {
+        let word = object.word();
+        let new = |left, right, parent, header, length, next| Tree {
+            object: *object,
+            left,
+            right,
+            parent,
+            header,
+            length,
+            seen: 0,
+            next,
+        };
+        if let Ok(tree) = object.path("_M_t._M_impl") {
+            let length = tree.field("_M_node_count")?.uint()?;
+            let leftmost = tree.path("_M_header._M_left")?.pointer()?;
+            return Ok(new(2 * word, 3 * word, word, 4 * word, length, leftmost));
+        }
+        let tree = object.field("__tree_")?;
+        let length = member(&tree, &["__pair3_", "__size_"])?.uint()?;
+        Ok(new(0, word, 2 * word, 3 * word + 1, length, tree.field("__begin_node_")?.pointer()?))
+    }
+
+    fn value_offset(&self, alignment: u64) -> Result<u64, Refusal> {
+        self.header.checked_next_multiple_of(alignment).ok_or_else(|| corrupt("beyond the address space"))
+    }
+
+    fn link(&self, node: u64, offset: u64) -> Result<u64, Refusal> {
+        let at = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        self.object.read_pointer(at)
+    }
+
+    fn step(&mut self) -> Result<Option<u64>, Refusal> {
+        if self.seen == self.length {
+            return Ok(None);
+        }
+        let node = self.next;
+        if node == 0 {
+            return Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen)));
+        }
+        self.seen += 1;
+        if self.seen < self.length {
+            self.next = self.successor(node)?;
+        }
+        Ok(Some(node))
+    }
+
+    /// The leftmost node on the right, or the first one upwards that the node is left of.
+    fn successor(&self, node: u64) -> Result<u64, Refusal> {
+        let mut at = self.link(node, self.right)?;
+        if at != 0 {
+            for _ in 0..MAX_HEIGHT {
+                match self.link(at, self.left)? {
+                    0 => return Ok(at),
+                    left => at = left,
+                }
+            }
+            return Err(corrupt("a tree that has no leftmost node"));
+        }
+        let mut child = node;
+        for _ in 0..MAX_HEIGHT {
+            let parent = self.link(child, self.parent)?;
+            if parent == 0 {
+                break;
+            }
+            if self.link(parent, self.left)? == child {
+                return Ok(parent);
+            }
+            if self.link(parent, self.right)? != child {
+                return Err(corrupt(format!("the node at {child:#x} is no child of its parent")));
+            }
+            child = parent;
+        }
+        Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen)))
+    }
+}
