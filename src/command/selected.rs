@@ -9,6 +9,7 @@ use crate::memory::Memory;
 use crate::module::Expression;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
+use crate::value::decode::Symbols;
 use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.
@@ -184,6 +185,10 @@ impl Scope for Selected<'_> {
         let threads = &self.session.image.threads;
         let position = threads.iter().position(|thread| thread.lwp == self.thread.lwp)?;
         u32::try_from(position + 1).ok()
+    }
+
+    fn symbols(&self) -> Option<&dyn Symbols> {
+        Some(self.session)
     }
 
     fn exit_signal(&self) -> Option<i32> {

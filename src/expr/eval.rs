@@ -79,10 +79,20 @@ pub fn evaluate(scope: &dyn Scope, text: &str, variables: &mut Variables) -> Res
     }
 }
 
-/// The type of an expression, found without reading the target's memory.
+/// The type of an expression, found without reading the target's memory where it does not depend on it.
 pub fn type_of(scope: &dyn Scope, text: &str, variables: &Variables) -> Result<TypeId, ExprError> {
     let node = parse(text, &|name| is_type(scope, name))?;
-    Ok(Evaluator::new(scope, text, variables).checked(&node)?.type_id)
+    let evaluator = Evaluator::new(scope, text, variables);
+    let checked = evaluator.checked(&node)?;
+    if checked.place.is_ok() {
+        return Ok(checked.type_id);
+    }
+    // Of what is in a container the type is known only once it is read.
+    match evaluator.node(&node, 0) {
+        Ok(evaluated) => Ok(evaluated.type_id),
+        Err(Stop::Error(error)) => Err(*error),
+        Err(Stop::Hole(_)) => Ok(checked.type_id),
+    }
 }
 
 /// The type that the text names; `None` where it names none (it may still be an expression).
@@ -514,6 +524,9 @@ impl<'a> Evaluator<'a> {
                 | TypeKind::Pointer { .. }
                 | TypeKind::Unspecified
         );
+        if !is_scalar && let Some(inner) = self.transparent(value) {
+            return self.number_of(&inner?, span);
+        }
         if !is_scalar {
             return self.type_error(span, format!("a {} is no number", self.name_of(value.type_id)));
         }

@@ -68,8 +68,11 @@ impl Evaluator<'_> {
             {
                 return Ok(found);
             }
-            if matches!(name, "len" | "length") && self.is_sequence(object) {
+            if matches!(name, "len" | "length") && (self.is_sequence(object) || self.has_view(object)) {
                 return self.length_of(object, span);
+            }
+            if let Some(found) = self.member_of_view(object, name, span) {
+                return found;
             }
             let full = format!("{}::{name}", self.name_of(object.type_id));
             if content.statics.iter().any(|(known, ..)| known == name)

@@ -19,6 +19,7 @@ mod siginfo;
 mod text;
 mod tree;
 mod variables;
+mod views;
 mod walks;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::Expression;
 use crate::types::{Language, TypeId, TypeTable};
+use crate::value::decode::Symbols;
 use crate::value::{Absent, Place};
 
 /// Bytes of an expression's text.
@@ -94,6 +96,10 @@ pub trait Scope {
     }
     /// The thread's number, from 1 on, as the list of threads has them.
     fn thread_number(&self) -> Option<u32> {
+        None
+    }
+    /// Names addresses; without it, what is known by its symbol alone is not.
+    fn symbols(&self) -> Option<&dyn Symbols> {
         None
     }
     /// The signal that ended the process.

@@ -25,7 +25,10 @@ impl Evaluator<'_> {
                 let type_id = self.int_type(8, true);
                 Ok(Evaluated::new(Ok(Place::Memory(self.address(number.as_int()))), type_id, true))
             }
-            _ => self.type_error(span, format!("{} is no pointer", self.name_of(pointer.type_id))),
+            _ => match self.dereferenced_view(&pointer, span) {
+                Some(content) => content,
+                None => self.type_error(span, format!("{} is no pointer", self.name_of(pointer.type_id))),
+            },
         }
     }
 

@@ -116,6 +116,11 @@ impl Evaluator<'_> {
 
     /// `a[i]`.
     pub(super) fn indexed(&self, array: Evaluated, index: &Node, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
+        if !self.is_sequence(&array)
+            && let Some(item) = self.indexed_view(&array, index, depth, span)
+        {
+            return item;
+        }
         let number = self.integer(index, depth)?;
         if array.items.is_none() {
             if let Some((slice, count)) = self.slice_parts(&array) {
@@ -151,7 +156,7 @@ impl Evaluator<'_> {
         inclusive: bool,
         depth: usize,
     ) -> Step<Evaluated> {
-        let value = self.value_of(array, depth)?;
+        let value = self.with_items(self.value_of(array, depth)?)?;
         let start = first.map_or(Ok(0), |first| self.integer(first, depth))?;
         let count = self.sequence(&value).and_then(|items| items.length().ok());
         let end = match last {
@@ -231,6 +236,9 @@ impl Evaluator<'_> {
             };
             return self.number(Number::int(length.into(), kind), span);
         }
+        if let Some(length) = self.view_length(value, span) {
+            return self.number(Number::int(length?.into(), kind), span);
+        }
         if self.is_text(value.type_id) {
             let length = if self.dry.get() { 1 } else { self.text(value, 1 << 20)?.len() };
             return self.number(Number::int(length as i128, kind), span);
@@ -261,7 +269,7 @@ impl Evaluator<'_> {
 
     /// `a[.id == 7]`: the items for which it is true.
     pub(super) fn filter(&self, items: &Node, test: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.value_of(items, depth)?;
+        let value = self.with_items(self.value_of(items, depth)?)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
         if self.dry.get() {
             self.with_item(self.anywhere(element), |this| this.number_at(test, depth))?;
@@ -300,7 +308,7 @@ impl Evaluator<'_> {
 
     /// `a.map(.f)`: what the expression gives for every item.
     pub(super) fn map(&self, items: &Node, to: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.value_of(items, depth)?;
+        let value = self.with_items(self.value_of(items, depth)?)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
         let found = self.unread(|| self.with_item(self.anywhere(element), |this| this.value_of(to, depth)))?;
         if self.dry.get() {

@@ -20,11 +20,14 @@ impl Evaluator<'_> {
         right: (&Node, &Evaluated),
     ) -> Step<Option<Ordering>> {
         let literal = |node: &Node| matches!(node.kind, NodeKind::Str(_));
-        let sure = |(node, value): (&Node, &Evaluated)| literal(node) || self.is_string_object(value.type_id);
-        if !sure(left) && !sure(right) || !self.is_text(left.1.type_id) || !self.is_text(right.1.type_id) {
+        let viewed = |value: &Evaluated| !self.is_text(value.type_id) && self.has_view(value);
+        let sure =
+            |(node, value): (&Node, &Evaluated)| literal(node) || self.is_string_object(value.type_id) || viewed(value);
+        let text = |value: &Evaluated| self.is_text(value.type_id) || viewed(value);
+        if !sure(left) && !sure(right) || !text(left.1) || !text(right.1) {
             return Ok(None);
         }
-        if self.dry.get() {
+        if self.dry.get() && !viewed(left.1) && !viewed(right.1) {
             return Ok(Some(Ordering::Equal));
         }
         // One byte beyond the literal's end decides.
@@ -33,7 +36,10 @@ impl Evaluator<'_> {
             _ => None,
         };
         let limit = wanted(left.0).or(wanted(right.0)).unwrap_or(MAX_TEXT);
-        Ok(Some(self.text(left.1, limit)?.cmp(&self.text(right.1, limit)?)))
+        match (self.text_of(left.1, limit)?, self.text_of(right.1, limit)?) {
+            (Some(left), Some(right)) => Ok(Some(left.cmp(&right))),
+            _ => Ok(None),
+        }
     }
 
     fn is_byte(&self, id: TypeId) -> bool {

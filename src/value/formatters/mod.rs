@@ -317,6 +317,11 @@ impl Decoder<'_> {
         self.types.attachment(type_id, || candidates(self.types, type_id).into_boxed_slice()).map_or(&[], |found| found)
     }
 
+    /// Whether a formatter may know objects of the type.
+    pub fn has_view(&self, type_id: TypeId) -> bool {
+        !self.formatters(type_id).is_empty()
+    }
+
     /// What is at `place`, in its author's words: `None` where no formatter is for the type or the object's layout
     /// is not one that it knows.
     pub fn view<'v>(&'v self, place: &'v Place, type_id: TypeId) -> Option<Result<View<'v>, Absent>> {
