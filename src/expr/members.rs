@@ -45,7 +45,14 @@ impl Evaluator<'_> {
         }
         // The member's own place in the text.
         let own = span.end.checked_sub(name.len()).filter(|start| *start > span.start).unwrap_or(span.start)..span.end;
-        self.member_of(&object_value, name, &own)
+        match self.member_of(&object_value, name, &own) {
+            Err(Stop::Error(error)) if error.is_unknown_name() => match self.member_of_whole(&object_value, name, &own)
+            {
+                Some(found) => found,
+                None => Err(Stop::Error(error)),
+            },
+            found => found,
+        }
     }
 
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {

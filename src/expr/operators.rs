@@ -15,7 +15,8 @@ impl Evaluator<'_> {
                 if matches!(self.kind_of(target), TypeKind::Void | TypeKind::Unspecified) {
                     return self.type_error(span, "a void * leads to no type; cast it first");
                 }
-                self.follow(&pointer, target)
+                let object = self.follow(&pointer, target)?;
+                Ok(self.whole_object(&object).unwrap_or(object))
             }
             TypeKind::Array { .. } => self.index(pointer, 0, span),
             TypeKind::Function { .. } => Ok(pointer),

@@ -13,7 +13,7 @@ use super::{ErrorKind, arithmetic};
 use crate::types::TypeKind;
 use crate::value::decode::Decoder;
 use crate::value::formatters::{self, Item, MAX_WALK, View};
-use crate::value::{Absent, AbsentReason, Limits, Value, ValueKind};
+use crate::value::{Absent, AbsentReason, Limits, Place, Value, ValueKind};
 
 /// Objects within each other that show as what they hold.
 const MAX_TRANSPARENT: usize = 8;
@@ -66,7 +66,7 @@ impl Evaluator<'_> {
         match item {
             Item::Object(object) => {
                 let place = object.to_place();
-                let lvalue = matches!(place, crate::value::Place::Memory(_));
+                let lvalue = matches!(place, Place::Memory(_));
                 Ok(Evaluated::new(Ok(place), object.type_id, lvalue))
             }
             Item::Value(value) => self.computed_part(&value),
@@ -293,6 +293,24 @@ impl Evaluator<'_> {
             Some(Err(Some(inner))) if inner.type_id != value.type_id => self.text_of(&inner, limit),
             Some(Err(Some(_))) => Ok(None),
         }
+    }
+
+    /// The object of a derived class that this one is a base of.
+    pub(super) fn whole_object(&self, base: &Evaluated) -> Option<Evaluated> {
+        let Ok(Place::Memory(address)) = base.place else { return None };
+        if self.dry.get() {
+            return None;
+        }
+        let (start, class) = self.decoder().whole_object(address, base.type_id)?;
+        Some(Evaluated::new(Ok(Place::Memory(start)), class, true))
+    }
+
+    /// A member that only the derived class has.
+    pub(super) fn member_of_whole(&self, base: &Evaluated, name: &str, span: &Range<usize>) -> Option<Step<Evaluated>> {
+        if self.dry.get() {
+            return self.decoder().is_polymorphic(base.type_id).then(|| Err(unread().into()));
+        }
+        Some(self.member_of(&self.whole_object(base)?, name, span))
     }
 
     /// What an object that shows as a number holds: an atomic, a `NonZero`.

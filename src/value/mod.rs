@@ -1,6 +1,7 @@
 //! From a variable to what it held: location → place → bytes → value.
 
 pub mod decode;
+mod dynamic;
 pub mod float;
 pub mod formatters;
 pub mod location;

@@ -82,6 +82,9 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         if entered {
             self.path.push((place, stripped));
         }
+        let whole = if self.decoder.raw { None } else { self.decoder.whole_object(place, target) };
+        let whole = whole.filter(|(start, class)| !self.path.contains(&(*start, *class)));
+        let (place, target) = whole.unwrap_or((place, target));
         let value = self.value(Source::Memory(place), target, nest + 1);
         if entered {
             self.path.pop();

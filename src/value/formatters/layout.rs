@@ -1,6 +1,6 @@
 //! Where C and C++ place what DWARF does not describe: alignments.
 
-use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::types::{Member, MemberOffset, TypeId, TypeKind, TypeTable};
 
 /// Structures within structures.
 const MAX_NESTING: usize = 32;
@@ -27,7 +27,12 @@ fn within(types: &TypeTable, id: TypeId, word: u64, nesting: usize) -> Option<u6
             });
             let mut largest = 1;
             for member in content.members.iter().chain(variants) {
-                largest = largest.max(within(types, member.type_id, word, nesting + 1)?);
+                match within(types, member.type_id, word, nesting + 1) {
+                    Some(alignment) => largest = largest.max(alignment),
+                    // Clang only declares empty bases such as allocators; the next member lies where they begin.
+                    None if member.base && shares_place(types, &content.members, member) => {}
+                    None => return None,
+                }
             }
             Some(largest)
         }
@@ -43,8 +48,11 @@ fn within(types: &TypeTable, id: TypeId, word: u64, nesting: usize) -> Option<u6
     }
 }
 
-#[allow(dead_code)]
-/// `offset` rounded up to the alignment.
-pub(super) fn align_up(offset: u64, alignment: u64) -> Option<u64> {
-    offset.checked_next_multiple_of(alignment.max(1))
+/// Whether another member with a size begins where this one does: then this one is empty.
+fn shares_place(types: &TypeTable, members: &[Member], empty: &Member) -> bool {
+    let MemberOffset::Bytes(place) = empty.offset else { return false };
+    members.iter().any(|member| {
+        matches!(member.offset, MemberOffset::Bytes(offset) if offset == place)
+            && types.size(member.type_id).is_some_and(|size| size > 0)
+    })
 }

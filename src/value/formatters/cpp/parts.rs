@@ -134,7 +134,11 @@ pub(super) fn short_name(name: &str) -> String {
     ] {
         short = short.replace(long, brief);
     }
-    short
+    // As compilers since GCC 14 and LLVM 15 close brackets.
+    while short.contains("> >") {
+        short = short.replace("> >", ">>");
+    }
+    short.replace("std::string >", "std::string>")
 }
 
 /// `T` in a name that begins with `prefix`, as in `prefix<T>::…`, where nothing else follows the bracket.
@@ -172,7 +176,7 @@ mod tests {
             short_name(
                 "std::optional<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > >"
             ),
-            "std::optional<std::string >"
+            "std::optional<std::string>"
         );
     }
 }

@@ -13,7 +13,13 @@ pub(super) fn unique<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         }
         Err(_) => first_of_pair(object.field("__ptr_")?),
     };
-    Ok(View::Parts { title: short_name(object.type_name()), parts: vec![("get()".into(), pointer.into())] })
+    let name = short_name(object.type_name());
+    // The deleter that everybody has says nothing.
+    let title = match name.split_once(", std::default_delete<") {
+        Some((start, _)) => format!("{start}>"),
+        None => name,
+    };
+    Ok(View::Parts { title, parts: vec![("get()".into(), pointer.into())] })
 }
 
 /// The first element of libstdc++'s `std::tuple`.
@@ -40,8 +46,18 @@ pub(super) fn shared<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         format!("{name} (empty)")
     } else {
         let block = block.deref()?;
-        let strong = block.field(counts.0)?.int()?.saturating_add(base);
-        let weak = block.field(counts.1)?.int()?;
+        let (strong, weak) = match (block.field(counts.0), block.field(counts.1)) {
+            (Ok(strong), Ok(weak)) => (strong.int()?, weak.int()?),
+            // libc++'s block is often only declared: a vtable and two longs (llvm `__memory/shared_count.h`).
+            _ if base == 1 => {
+                let at = block.address().ok_or(Refusal::Declined)?.0;
+                let word = block.word();
+                let count = |number: u64| block.read_pointer(at.wrapping_add(number * word));
+                (count(1)? as i64, count(2)? as i64)
+            }
+            _ => return Err(Refusal::Declined),
+        };
+        let strong = strong.saturating_add(base);
         let weak = if base == 0 && strong > 0 { weak.saturating_sub(1) } else { weak };
         if strong < 0 || weak < 0 {
             return Err(corrupt(format!("{strong} strong and {weak} weak references")));
@@ -84,7 +100,9 @@ pub(super) fn any<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 
 /// A type as a symbol spells it.
 fn find_type(object: &Object<'_>, name: &str) -> Option<TypeId> {
-    object.find_type(name).or_else(|| object.find_type(&name.replace("> >", ">>")))
+    let found = object.find_type(name).or_else(|| object.find_type(&name.replace("> >", ">>")))?;
+    // A type that is only declared shows nothing.
+    object.types().size(found).is_some().then_some(found)
 }
 
 /// `std::function<int(int)> = {target = …}`: the name of the type that the invoker is for (gcc `bits/std_function.h`); a
@@ -151,11 +169,11 @@ fn top_level(arguments: &str) -> Vec<&str> {
 /// `libsupc++/unwind-cxx.h`, `__cxa_exception`: 112 bytes on 64-bit machines); libc++abi has another header.
 pub(super) fn exception_ptr<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     const HEADER: u64 = 112;
-    let exception = object.field("_M_exception_object")?.pointer()?;
+    let exception = object.any_field(&["_M_exception_object", "__ptr_"])?.pointer()?;
     if exception == 0 {
         return Ok(View::Parts { title: "std::exception_ptr [none]".to_owned(), parts: Vec::new() });
     }
-    if object.word() != 8 {
+    if object.word() != 8 || !object.has("_M_exception_object") {
         return Err(Refusal::Declined);
     }
     let header = exception.checked_sub(HEADER).ok_or_else(|| corrupt(format!("an exception at {exception:#x}")))?;

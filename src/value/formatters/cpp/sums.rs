@@ -80,7 +80,10 @@ pub(super) fn optional<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 pub(super) fn variant<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let (index, storage) = match object.field("_M_index") {
         Ok(index) => (index, object.field("_M_u")?),
-        Err(_) => (object.any_field(&["__index", "__index_"])?, object.any_field(&["__data", "__data_"])?),
+        Err(_) => {
+            let holder = object.any_field(&["__impl_", "__impl"])?;
+            (holder.field("__index")?, holder.field("__data")?)
+        }
     };
     let name = short_name(object.type_name());
     let none = match index.size()? {
