@@ -1,7 +1,8 @@
 //! Real cores from other projects' test suites, with the answers that others wrote for them.
 //!
 //! They are not part of this repository: `OBIT_CASES` names a directory that holds, by group, one directory a case
-//! (`dexter/NAME`, `rust-debuginfo/NAME`, `lldb/NAME`, `go-delve/NAME`). Without it the test says that it is skipped.
+//! (`dexter/NAME`, `rust-debuginfo/NAME`, `lldb/NAME`, `go-delve/NAME`); without it they may lie beside the package, in
+//! `../shared/cases`. Where neither is there the test says that it is skipped.
 
 mod common;
 
@@ -10,17 +11,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// What needs the standard library's own formatters.
-const NEEDS_FORMATTERS: &[&str] = &["pretty-slices"];
-
 fn cases(group: &str) -> Option<Vec<PathBuf>> {
-    let Some(root) = std::env::var_os("OBIT_CASES") else {
+    let beside = || Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases")).filter(|path| path.is_dir());
+    let Some(root) = std::env::var_os("OBIT_CASES").map(PathBuf::from).or_else(beside) else {
         println!("{group}: skipped, as OBIT_CASES names no directory of cases");
         return None;
     };
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases").join(group);
     let mut found = Vec::new();
-    for case in fs::read_dir(Path::new(&root).join(group)).unwrap() {
+    for case in fs::read_dir(root.join(group)).unwrap() {
         let case = case.unwrap();
         let to = to.join(case.file_name());
         fs::create_dir_all(&to).unwrap();
@@ -95,9 +94,6 @@ fn rust_expressions() {
     let Some(cases) = cases("rust-debuginfo") else { return };
     let mut wrong = Vec::new();
     for case in cases {
-        if NEEDS_FORMATTERS.iter().any(|name| case.ends_with(name)) {
-            continue;
-        }
         let mut stop = -1;
         let mut command = "";
         let expected = read_json(&case.join("expected.json"));
