@@ -21,7 +21,7 @@ fn objects_show_as_their_programs_printed_them() {
         let mut lines = Vec::new();
         for line in expected.lines() {
             if let Some(function) = line.strip_prefix("frame ") {
-                obit.arg("-ex").arg(format!("frame function {function}"));
+                obit.arg("-ex").arg("echo \\n").arg("-ex").arg(format!("frame function {function}"));
             } else if let Some((expression, text)) = line.split_once(" => ") {
                 obit.arg("-ex").arg("echo @@\\noutput\\n").arg("-ex").arg(format!("output {expression}"));
                 lines.push((expression, text));
