@@ -1,5 +1,6 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+mod formatters;
 pub mod lookup;
 pub mod memory;
 pub mod modules;
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
@@ -133,6 +135,7 @@ pub struct Session {
     debuginfod: Option<Arc<Client>>,
     notes: Vec<Note>,
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
+    user_formatters: Formatters,
 }
 
 impl Session {
@@ -162,6 +165,7 @@ impl Session {
             debuginfod,
             notes,
             symbols: RwLock::default(),
+            user_formatters: Formatters::default(),
         })
     }
 
@@ -183,6 +187,7 @@ impl Session {
     /// What was odd or missing so far; grows as files are looked for.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.notes.clone();
+        notes.extend_from_slice(self.user_formatters.notes());
         for module in self.program.modules.iter() {
             notes.extend(module.notes());
             if !module.was_searched() || module.seed.is_vdso || module.file().is_some() {
@@ -316,6 +321,10 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
+            user: (!limits.raw)
+                .then_some(self)
+                .filter(|session| session.has_user_formatters())
+                .map(|session| session as _),
             raw: limits.raw,
         }
     }

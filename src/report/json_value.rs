@@ -1,6 +1,7 @@
 //! Values in JSON: one `kind` a variant of [`ValueKind`].
 
 use super::json::Json;
+use super::value_text::summary_text;
 use crate::session::{Role, Variable};
 use crate::types::{TypeId, TypeKind, TypeTable};
 use crate::value::{Absent, Field, Provenance, Text, Value, ValueKind};
@@ -61,6 +62,7 @@ fn kind_code(kind: &ValueKind) -> &'static str {
         ValueKind::Pointer { reference: true, .. } => "reference",
         ValueKind::Struct { union: false, .. } | ValueKind::Parts { .. } => "struct",
         ValueKind::Struct { union: true, .. } => "union",
+        ValueKind::Summary(summary) => summary.content.as_ref().map_or("struct", |content| kind_code(&content.kind)),
         ValueKind::Array { .. } => "array",
         ValueKind::String(_) => "string",
         ValueKind::Sequence(sequence) if sequence.set => "set",
@@ -159,6 +161,13 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
         ValueKind::Parts { title, fields } => {
             write_title(json, title);
             write_fields(json, types, fields);
+        }
+        ValueKind::Summary(summary) => {
+            write_title(json, &summary_text(types, summary));
+            match &summary.content {
+                Some(content) => write_content(json, types, content),
+                None => write_fields(json, types, &[]),
+            }
         }
         ValueKind::Variant { title, variant, fields } => {
             write_title(json, title.as_deref().unwrap_or_default());
