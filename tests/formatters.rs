@@ -44,3 +44,16 @@ fn objects_show_as_their_programs_printed_them() {
     println!("{fixtures} fixtures, {compared} objects");
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn raw_values_are_plain_fields() {
+    for fixture in common::fixtures().iter().filter(|name| name.starts_with("fmt-")) {
+        let output = common::obit(fixture, "bt", &["--locals", "--raw", "--json"]);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains(r#""kind":"struct""#), "{fixture}: {shown}");
+        for kind in ["string", "sequence", "set", "map", "variant"] {
+            assert!(!shown.contains(&format!(r#""kind":"{kind}""#)), "{fixture}: a {kind} with --raw");
+        }
+        assert!(!shown.contains(r#""summary":"#), "{fixture}: a summary with --raw");
+    }
+}

@@ -59,7 +59,14 @@ fn mistakes_are_notes_with_file_line_and_key_and_spoil_nothing_else() {
 fn raw_and_json_have_what_they_promise() {
     assert_eq!(print(None, "line", &["--raw"]).0, "$1 = {from = {x = 1, y = 2}, to = {x = 3, y = 4}}\n");
     let (out, _) = print(None, "ring", &["--json"]);
-    assert!(out.contains(r#""summary":"ring of 3","length":3,"items":[{"kind":"int","int":5}"#), "{out}");
+    assert!(
+        out.contains(
+            r#"{"kind":"sequence","summary":"ring of 3","length":3,"items":[{"kind":"int","type":"int","int":5}"#
+        ),
+        "{out}"
+    );
+    let (out, _) = print(None, "overfull", &["--json"]);
+    assert!(out.contains(r#""kind":"struct","summary":"ring of 9","fields":[{"name":"items""#), "{out}");
     let (out, _) = print(None, "job", &["--json"]);
     assert!(out.contains(r#""kind":"struct","fields":[{"name":"who""#), "{out}");
 }

@@ -117,8 +117,11 @@ impl Session {
                     reading.file(Path::new(&beside));
                 }
             }
-            let files = executable.into_iter().flat_map(|module| [module.file(), module.debug_file()]).flatten();
-            for file in files {
+            let own = executable.and_then(|module| module.file());
+            // strip moves the section where the rest of the debug information goes.
+            let stripped = own.is_none_or(|file| !file.has_dwarf() && !file.has_section(".debug_obit"));
+            let separate = executable.filter(|_| stripped).and_then(|module| module.debug_file());
+            for file in own.into_iter().chain(separate) {
                 if let Some(bytes) = file.section(".debug_obit") {
                     reading.text(&format!("{} (.debug_obit)", file.path().display()), bytes);
                     break;

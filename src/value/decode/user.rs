@@ -62,7 +62,15 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 }
                 Some(Value { type_id, kind: ValueKind::Parts { title: String::new(), fields } })
             }
-            Content::Items(expression) => Some(self.answer(user, expression, place, type_id, nest)),
+            Content::Items(expression) => {
+                let mut items = self.answer(user, expression, place, type_id, nest);
+                if let ValueKind::Array { length, items: elements, omitted } = items.kind {
+                    let length = Some(length);
+                    let sequence = Sequence { title: String::new(), set: false, length, items: elements, omitted };
+                    items.kind = ValueKind::Sequence(Box::new(sequence));
+                }
+                Some(items)
+            }
         };
         ValueKind::Summary(Box::new(Summary { pieces, content }))
     }
