@@ -25,8 +25,11 @@ fn glibc_mutex(object: &Object<'_>) -> Result<(Vec<String>, String), Refusal> {
     let (owner, count) = (data.field("__owner")?.int()?, data.field("__count")?.uint()?);
     // Bits 0 to 1 the type, 4 robust, 5 and 6 the protocol, 7 shared, 8 and 9 elision (nptl/pthreadP.h).
     let kind = data.field("__kind")?.uint()?;
+    if kind == u64::from(u32::MAX) {
+        return Ok((Vec::new(), "destroyed".to_owned()));
+    }
     if kind & !0x3ff != 0 {
-        return Err(if kind == u64::from(u32::MAX) { Refusal::Hole(destroyed()) } else { Refusal::Declined });
+        return Err(Refusal::Declined);
     }
     let mut said = vec![["normal", "recursive", "error-checking", "adaptive"][(kind & 3) as usize].to_owned()];
     // Every robust one has the bit of the shared ones: the kernel wakes those alone.
@@ -52,10 +55,6 @@ fn glibc_mutex(object: &Object<'_>) -> Result<(Vec<String>, String), Refusal> {
     let known = (1..i64::from(i32::MAX) - 1).contains(&owner).then_some(owner);
     let times = if kind & 3 == 1 { count } else { 1 };
     Ok((said, held_text(held, known, times)))
-}
-
-fn destroyed() -> crate::value::Absent {
-    crate::value::Absent::because(crate::value::AbsentReason::Corrupt, "a mutex that was destroyed")
 }
 
 fn musl_mutex(object: &Object<'_>) -> Result<(Vec<String>, String), Refusal> {
