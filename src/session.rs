@@ -1,5 +1,6 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+mod formatters;
 pub mod lookup;
 pub mod memory;
 pub mod modules;
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
@@ -135,6 +137,7 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust vtables were made for, by address.
     vtables: RwLock<HashMap<u64, Option<TypeId>>>,
+    user_formatters: Formatters,
 }
 
 impl Session {
@@ -165,6 +168,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             vtables: RwLock::default(),
+            user_formatters: Formatters::default(),
         })
     }
 
@@ -186,6 +190,7 @@ impl Session {
     /// What was odd or missing so far; grows as files are looked for.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.notes.clone();
+        notes.extend_from_slice(self.user_formatters.notes());
         for module in self.program.modules.iter() {
             notes.extend(module.notes());
             if !module.was_searched() || module.seed.is_vdso || module.file().is_some() {
@@ -319,6 +324,10 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
+            user: (!limits.raw)
+                .then_some(self)
+                .filter(|session| session.has_user_formatters())
+                .map(|session| session as _),
             raw: limits.raw,
         }
     }

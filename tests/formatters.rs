@@ -21,7 +21,7 @@ fn objects_show_as_their_programs_printed_them() {
         let mut lines = Vec::new();
         for line in expected.lines() {
             if let Some(function) = line.strip_prefix("frame ") {
-                obit.arg("-ex").arg(format!("frame function {function}"));
+                obit.arg("-ex").arg("echo \\n").arg("-ex").arg(format!("frame function {function}"));
             } else if let Some((expression, text)) = line.split_once(" => ") {
                 obit.arg("-ex").arg("echo @@\\noutput\\n").arg("-ex").arg(format!("output {expression}"));
                 lines.push((expression, text));
@@ -43,4 +43,17 @@ fn objects_show_as_their_programs_printed_them() {
     }
     println!("{fixtures} fixtures, {compared} objects");
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn raw_values_are_plain_fields() {
+    for fixture in common::fixtures().iter().filter(|name| name.starts_with("fmt-")) {
+        let output = common::obit(fixture, "bt", &["--locals", "--raw", "--json"]);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains(r#""kind":"struct""#), "{fixture}: {shown}");
+        for kind in ["string", "sequence", "set", "map", "variant"] {
+            assert!(!shown.contains(&format!(r#""kind":"{kind}""#)), "{fixture}: a {kind} with --raw");
+        }
+        assert!(!shown.contains(r#""summary":"#), "{fixture}: a summary with --raw");
+    }
 }

@@ -79,6 +79,19 @@ pub fn evaluate(scope: &dyn Scope, text: &str, variables: &mut Variables) -> Res
     }
 }
 
+/// Evaluates an expression that is not the user's of the moment: with so many steps, and without variables of a session.
+pub fn evaluate_within(scope: &dyn Scope, text: &str, steps: u64) -> Result<Evaluated, ExprError> {
+    let node = parse(text, &|name| is_type(scope, name))?;
+    let variables = Variables::default();
+    let evaluator = Evaluator { most_steps: steps, ..Evaluator::new(scope, text, &variables) };
+    let checked = evaluator.checked(&node)?;
+    match evaluator.node(&node, 0) {
+        Ok(evaluated) => Ok(evaluated),
+        Err(Stop::Error(error)) => Err(*error),
+        Err(Stop::Hole(absent)) => Ok(Evaluated::new(Err(absent), checked.type_id, false)),
+    }
+}
+
 /// The type of an expression, found without reading the target's memory where it does not depend on it.
 pub fn type_of(scope: &dyn Scope, text: &str, variables: &Variables) -> Result<TypeId, ExprError> {
     let node = parse(text, &|name| is_type(scope, name))?;
@@ -150,6 +163,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) followed: Cell<bool>,
     /// The items that the filters around look at, innermost last.
     pub(super) subjects: RefCell<Vec<Evaluated>>,
+    most_steps: u64,
     steps: Cell<u64>,
     made: RefCell<HashMap<String, TypeId>>,
     pointers: RefCell<HashMap<TypeId, TypeId>>,
@@ -165,6 +179,7 @@ impl<'a> Evaluator<'a> {
             dry: Cell::new(false),
             followed: Cell::new(false),
             subjects: RefCell::default(),
+            most_steps: MAX_STEPS,
             steps: Cell::new(MAX_STEPS),
             made: RefCell::default(),
             pointers: RefCell::default(),
@@ -173,9 +188,10 @@ impl<'a> Evaluator<'a> {
 
     /// The node's type and form, nothing read.
     fn checked(&self, node: &Node) -> Result<Evaluated, ExprError> {
+        self.steps.set(self.most_steps);
         let checked = self.unread(|| self.node(node, 0));
         self.assigned.borrow_mut().clear();
-        self.steps.set(MAX_STEPS);
+        self.steps.set(self.most_steps);
         match checked {
             Ok(checked) => Ok(checked),
             Err(Stop::Error(error)) => Err(*error),
@@ -238,7 +254,7 @@ impl<'a> Evaluator<'a> {
         match self.steps.get().checked_sub(1) {
             Some(left) => self.steps.set(left),
             None => {
-                let detail = format!("the expression takes more than {MAX_STEPS} steps");
+                let detail = format!("the expression takes more than {} steps", self.most_steps);
                 return Err(Absent::because(AbsentReason::Unsupported, detail).into());
             }
         }

@@ -27,7 +27,7 @@ mod eval_tests;
 
 use std::ops::Range;
 
-pub use eval::{Evaluated, Items, evaluate, resolve_type, type_of};
+pub use eval::{Evaluated, Items, evaluate, evaluate_within, resolve_type, type_of};
 pub use variables::Variables;
 
 use crate::addr::RunAddr;

@@ -30,6 +30,7 @@ impl Evaluator<'_> {
             limits: Limits::default(),
             symbols: self.scope.symbols(),
             evaluate: None,
+            user: None,
             raw: false,
         }
     }

@@ -285,6 +285,7 @@ fn is_aggregate(value: &Value) -> bool {
     match &value.kind {
         ValueKind::Struct { .. } | ValueKind::Array { .. } | ValueKind::Variant { .. } => true,
         ValueKind::Sequence(_) | ValueKind::Map(_) | ValueKind::Parts { .. } => true,
+        ValueKind::Summary(summary) => summary.content.is_some(),
         ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } => is_aggregate(pointee),
         _ => false,
     }

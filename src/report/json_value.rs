@@ -1,9 +1,10 @@
 //! Values in JSON: one `kind` a variant of [`ValueKind`].
 
 use super::json::Json;
+use super::value_text::summary_text;
 use crate::session::{Role, Variable};
 use crate::types::{TypeId, TypeKind, TypeTable};
-use crate::value::{Absent, Field, Provenance, Text, Value, ValueKind};
+use crate::value::{Absent, Field, Provenance, Summary, Text, Value, ValueKind};
 
 /// The contract's word.
 pub fn provenance_code(provenance: Provenance) -> &'static str {
@@ -61,6 +62,7 @@ fn kind_code(kind: &ValueKind) -> &'static str {
         ValueKind::Pointer { reference: true, .. } => "reference",
         ValueKind::Struct { union: false, .. } | ValueKind::Parts { .. } => "struct",
         ValueKind::Struct { union: true, .. } => "union",
+        ValueKind::Summary(summary) => many(summary).map_or("struct", |content| kind_code(&content.kind)),
         ValueKind::Array { .. } => "array",
         ValueKind::String(_) => "string",
         ValueKind::Sequence(sequence) if sequence.set => "set",
@@ -160,6 +162,18 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             write_title(json, title);
             write_fields(json, types, fields);
         }
+        ValueKind::Summary(summary) => {
+            write_title(json, &summary_text(types, summary));
+            match (many(summary), &summary.content) {
+                (Some(content), _) => write_content(json, types, content),
+                (None, None) => write_fields(json, types, &[]),
+                // What stands in the items' place.
+                (None, Some(other)) => {
+                    let field = Field { name: Some("items".into()), base: false, value: other.clone() };
+                    write_fields(json, types, &[field]);
+                }
+            }
+        }
         ValueKind::Variant { title, variant, fields } => {
             write_title(json, title.as_deref().unwrap_or_default());
             json.field_string("variant", Some(variant));
@@ -174,6 +188,12 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
         ValueKind::Absent(absent) => write_absent(json, absent),
         ValueKind::Elided => {}
     }
+}
+
+/// What stands behind a summary, where that is parts or items.
+fn many(summary: &Summary) -> Option<&Value> {
+    let content = summary.content.as_ref()?;
+    matches!(content.kind, ValueKind::Sequence(_) | ValueKind::Map(_) | ValueKind::Parts { .. }).then_some(content)
 }
 
 /// What a pointer, reference or array says that its content is.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
 use crate::value::decode::flags;
-use crate::value::{Absent, AbsentReason, Field, Map, Text, Value, ValueKind};
+use crate::value::{Absent, AbsentReason, Field, Map, Summary, SummaryPiece, Text, Value, ValueKind};
 
 /// Equal elements in a row, beyond which they are written once with their count (gdb's `print repeats`).
 const REPEATS: usize = 10;
@@ -36,6 +36,16 @@ pub fn value_text(types: &TypeTable, value: &Value) -> String {
 pub fn printed(types: &TypeTable, value: &Value) -> String {
     let mut out = String::new();
     write_value(&mut out, types, value, ValueStyle { typed_pointers: true, ..ValueStyle::default() });
+    out
+}
+
+/// A summary's line.
+pub fn summary_text(types: &TypeTable, summary: &Summary) -> String {
+    let mut out = String::new();
+    let mut writer = Writer { out: &mut out, types, width: None, depth: 0 };
+    for piece in &summary.pieces {
+        writer.piece(piece);
+    }
     out
 }
 
@@ -191,6 +201,17 @@ impl<'a> Writer<'a> {
                     self.c_structure(fields, indent);
                 }
             }
+            ValueKind::Summary(summary) => {
+                for piece in &summary.pieces {
+                    self.piece(piece);
+                }
+                if let Some(content) = &summary.content {
+                    if !summary.pieces.is_empty() {
+                        self.out.push_str(" = ");
+                    }
+                    self.value(content, false, indent);
+                }
+            }
             ValueKind::Variant { title: Some(title), fields, .. } => {
                 self.title(title, fields.is_empty());
                 if let [field] = fields.as_slice() {
@@ -203,6 +224,47 @@ impl<'a> Writer<'a> {
             }
             ValueKind::Absent(absent) => self.out.push_str(&absent_text(absent)),
             ValueKind::Elided => self.out.push_str("{...}"),
+        }
+    }
+
+    /// A value within a summary: text by itself, without its address; with `s` also without quotes.
+    fn piece(&mut self, piece: &SummaryPiece) {
+        let (value, letter) = match piece {
+            SummaryPiece::Text(text) => return self.out.push_str(text),
+            SummaryPiece::Value(value, letter) => (value, *letter),
+        };
+        let text = match &value.kind {
+            ValueKind::String(text) | ValueKind::Pointer { string: Some(text), .. } => Some(text),
+            _ => None,
+        };
+        match (letter, text) {
+            (Some('s'), Some(text)) => {
+                let end = text.bytes.iter().position(|byte| *byte == 0).unwrap_or(text.bytes.len());
+                let shown = text.bytes.get(..end).unwrap_or_default();
+                for glyph in Glyph::all(shown) {
+                    glyph.write(self.out, '\0');
+                }
+                if text.omitted > 0 {
+                    self.out.push_str("...");
+                }
+            }
+            (None, Some(text)) => {
+                let definition = self.definition(value.type_id);
+                match definition.kind {
+                    // What fills an array up is no part of the text.
+                    TypeKind::Array { .. } => {
+                        let end = text.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                        let bytes = text.bytes.get(..end).unwrap_or_default().to_vec();
+                        let text = Text { bytes, ..text.clone() };
+                        self.text(&text, self.text_prefix(definition), false);
+                    }
+                    _ => self.text(text, self.text_prefix(definition), false),
+                }
+            }
+            (None | Some('s'), None) => self.value(value, false, 0),
+            (Some(letter), _) => {
+                self.out.push_str(&super::formatted::value_formatted(self.types, value, letter, &|_| None));
+            }
         }
     }
 

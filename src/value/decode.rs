@@ -8,12 +8,14 @@ mod aggregate;
 mod formatted;
 mod pointer;
 mod scalar;
+mod user;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use scalar::flags;
 
+use super::formatters::user::UserFormatters;
 use super::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
@@ -28,6 +30,8 @@ const MAX_NODES: usize = 20_000;
 const MAX_STRING_BYTES: usize = 1 << 20;
 /// Values within values; each costs stack.
 const MAX_RECURSION: usize = 100;
+/// Expressions of users' formatters that one variable may evaluate.
+const MAX_EXPRESSIONS: usize = 256;
 
 /// Evaluates what depends on the running program: counts of arrays, places of virtual bases.
 pub trait DynamicEvaluator {
@@ -65,6 +69,8 @@ pub struct Decoder<'a> {
     pub symbols: Option<&'a dyn Symbols>,
     /// Evaluates dynamic counts and places; without it they are absent.
     pub evaluate: Option<&'a dyn DynamicEvaluator>,
+    /// Formatters that users wrote; before all others.
+    pub user: Option<&'a dyn UserFormatters>,
     /// Character arrays stay arrays.
     pub raw: bool,
 }
@@ -76,7 +82,15 @@ impl Decoder<'_> {
     }
 
     fn run<'d>(&'d self) -> Run<'d, 'd> {
-        Run { decoder: self, nodes: MAX_NODES, string_bytes: MAX_STRING_BYTES, recursion: 0, path: Vec::new() }
+        Run {
+            decoder: self,
+            nodes: MAX_NODES,
+            string_bytes: MAX_STRING_BYTES,
+            expressions: MAX_EXPRESSIONS,
+            recursion: 0,
+            path: Vec::new(),
+            summarised: None,
+        }
     }
 
     /// The first `size` bytes (at most 16) as a little-endian integer.
@@ -188,9 +202,12 @@ struct Run<'d, 'a> {
     decoder: &'d Decoder<'a>,
     nodes: usize,
     string_bytes: usize,
+    expressions: usize,
     recursion: usize,
     /// Objects that are being decoded, outermost first.
     path: Vec<(RunAddr, TypeId)>,
+    /// The object whose summary is being put together.
+    summarised: Option<(Option<RunAddr>, TypeId)>,
 }
 
 impl<'d, 'a: 'd> Run<'d, 'a> {
@@ -201,7 +218,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         self.nodes -= 1;
         self.recursion += 1;
-        let formatted = if self.decoder.raw { None } else { self.formatted(source, type_id, nest) };
+        let formatted = match self.decoder.raw {
+            true => None,
+            false => match self.of_user(source, type_id, nest) {
+                Some(kind) => Some(Ok(kind)),
+                None => self.formatted(source, type_id, nest),
+            },
+        };
         let kind = match formatted {
             Some(kind) => kind,
             None => {

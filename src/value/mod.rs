@@ -194,6 +194,8 @@ pub enum ValueKind {
         /// The parts.
         fields: Vec<Field>,
     },
+    /// What a user's formatter says of an object.
+    Summary(Box<Summary>),
     /// The active one of an enum's variants: `fields` of it.
     Variant {
         /// What stands before it in place of the type's and the variant's name (`std::optional<int>`); a formatter's.
@@ -207,6 +209,24 @@ pub enum ValueKind {
     Absent(Absent),
     /// A limit was reached here.
     Elided,
+}
+
+/// What a user's formatter says of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The line, piece by piece; none where it has none.
+    pub pieces: Vec<SummaryPiece>,
+    /// What stands behind it: parts or items.
+    pub content: Option<Value>,
+}
+
+/// A piece of a summary line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SummaryPiece {
+    /// As it stands.
+    Text(String),
+    /// A value, and the letter of `print/x` (or `s`: text without quotes) that says how it shows.
+    Value(Value, Option<char>),
 }
 
 /// The elements of a container.

@@ -50,10 +50,10 @@ pub fn obit_on(core: &Path, fixture: &str, command: &str, arguments: &[&str]) ->
     obit.args(arguments).output().unwrap()
 }
 
-/// The program, without a cache and without servers.
+/// The program, without a cache, without servers and without formatters of whoever runs the tests.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_obit"));
-    command.env("OBIT_CACHE_DIR", "").env_remove("DEBUGINFOD_URLS");
+    command.env("OBIT_CACHE_DIR", "").env_remove("DEBUGINFOD_URLS").env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 

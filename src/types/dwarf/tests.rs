@@ -16,6 +16,7 @@ fn decoder(fixture: &Fixture) -> Decoder<'_> {
         limits: Limits { depth: 20, items: 200, string: 200, follow: true, raw: false },
         symbols: Some(&fixture.symbols),
         evaluate: None,
+        user: None,
         raw: false,
     }
 }

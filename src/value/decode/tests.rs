@@ -97,6 +97,7 @@ fn decode(types: &Types, memory: &dyn Memory, limits: Limits, place: &Place, id:
         limits,
         symbols: None,
         evaluate: Some(&Seven),
+        user: None,
         raw: false,
     };
     decoder.value(place, id)

@@ -20,6 +20,7 @@ mod go;
 mod layout;
 mod object;
 mod rust;
+pub mod user;
 
 use std::borrow::Cow;
 

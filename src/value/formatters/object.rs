@@ -4,8 +4,8 @@ use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrup
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::types::{Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
-use crate::value::PlaceBytes;
 use crate::value::decode::{Decoder, Source};
+use crate::value::{PlaceBytes, Text};
 
 /// Base classes and anonymous members within each other.
 const MAX_NESTING: usize = 32;
@@ -346,6 +346,20 @@ impl<'v> Object<'v> {
         let name = if language == Language::Rust { "usize" } else { "unsigned long" };
         let type_id = self.types().number(name, self.word(), language, TypeKind::Int { signed: false });
         Item::Value(Value { type_id, kind: ValueKind::Int(count.into()) })
+    }
+
+    /// `length` bytes of text in memory, as a part: as many as are shown of a string. This object's type is the part's.
+    pub fn text(&self, address: u64, length: u64) -> Item<'v> {
+        let shown = length.min(self.decoder.limits.string as u64).min(MAX_READ as u64);
+        let kind = match self.decoder.memory.read_vec(RunAddr(address), shown as usize) {
+            Ok(bytes) => ValueKind::String(Text {
+                omitted: length.saturating_sub(bytes.len() as u64),
+                bytes,
+                length: Some(length),
+            }),
+            Err(error) => ValueKind::Absent(error.into()),
+        };
+        Item::Value(Value { type_id: self.type_id, kind })
     }
 
     /// A hole, as a part.
