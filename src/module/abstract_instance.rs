@@ -1,9 +1,11 @@
 //! What an abstract instance (the entry that all copies of an inlined function elaborate; DWARF 5, 3.3.8) has that a
-//! concrete one may lack: blocks and variables that no code is left of.
+//! concrete one may lack: blocks and variables that no code is left of, and calls.
+
+use gimli::DebuggingInformationEntry;
 
 use super::DieRef;
-use super::function::MAX_ENTRIES;
-use super::unit::Unit;
+use super::function::{CallSite, MAX_ENTRIES, call_parameter, call_site};
+use super::unit::{Unit, Units};
 
 /// Whether an entry of that tag is a block of statements.
 pub fn is_block(tag: gimli::DwTag) -> bool {
@@ -46,6 +48,45 @@ pub fn abstract_variables(unit: &Unit, offset: u32, described: &[DieRef]) -> Vec
             _ => {}
         }
         within = depth;
+    }
+    found
+}
+
+/// Calls that are described anywhere under the entry at `offset`.
+pub fn abstract_call_sites(units: &dyn Units, unit: &Unit, offset: u32) -> Vec<CallSite> {
+    let mut found: Vec<CallSite> = Vec::new();
+    let Ok(mut raw) = unit.unit.entries_raw(Some(gimli::UnitOffset(offset as usize))) else { return found };
+    let mut entry = DebuggingInformationEntry::null();
+    // The depth of the parameters of the call that was read last.
+    let mut parameters = None;
+    for _ in 0..MAX_ENTRIES {
+        if raw.is_empty() {
+            break;
+        }
+        let depth = raw.next_depth();
+        let Ok(there) = raw.read_entry(&mut entry) else { break };
+        if !there {
+            if depth <= 1 {
+                break;
+            }
+            continue;
+        }
+        if depth == 0 && !entry.has_children() {
+            break;
+        }
+        match entry.tag() {
+            gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site => {
+                let site = call_site(units, unit, &entry);
+                parameters = site.is_some().then_some(depth + 1);
+                found.extend(site);
+            }
+            gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter if parameters == Some(depth) => {
+                if let (Some(site), Some(parameter)) = (found.last_mut(), call_parameter(units, unit, &entry)) {
+                    site.parameters.push(parameter);
+                }
+            }
+            _ => {}
+        }
     }
     found
 }

@@ -1,10 +1,11 @@
 //! One function's subtree of DIEs: scopes, inlined calls, variables and call sites, read once.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwAt};
 
-use super::abstract_instance::{abstract_variables, is_block};
+use super::abstract_instance::{abstract_call_sites, abstract_variables, is_block};
 use super::skim::die_ranges;
 use super::unit::{Unit, Units};
 use super::{DieRef, Name, R, TypeId};
@@ -288,7 +289,28 @@ impl Function {
                 break;
             }
         }
+        function.add_abstract_call_sites(units, unit);
         (!function.scopes.is_empty()).then_some(function)
+    }
+
+    /// GCC describes calls of a function that it also inlined in the abstract instance, when they stand in a block
+    /// that the concrete one does not repeat.
+    fn add_abstract_call_sites(&mut self, units: &dyn Units, unit: &Unit) {
+        let Some((origin, ranges)) = self.scopes.first().and_then(|scope| Some((scope.origin?, &scope.ranges))) else {
+            return;
+        };
+        // Expressions are evaluated in the function's unit.
+        if (origin.module, origin.unit) != (unit.module, unit.id) {
+            return;
+        }
+        let own: HashSet<u64> = self.call_sites.iter().map(|site| site.return_address).collect();
+        let mut sites = abstract_call_sites(units, unit, origin.offset);
+        // A call that does not return may end the function.
+        sites.retain(|site| {
+            let here = ranges.iter().any(|(low, high)| *low < site.return_address && site.return_address <= *high);
+            here && !own.contains(&site.return_address)
+        });
+        self.call_sites.append(&mut sites);
     }
 
     fn add_scope(
@@ -507,7 +529,7 @@ fn file_index(entry: &DebuggingInformationEntry<R>, name: DwAt) -> Option<u64> {
     }
 }
 
-fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R>) -> Option<CallSite> {
+pub(super) fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R>) -> Option<CallSite> {
     let address = |name| {
         let value = entry.attr_value(name)?;
         unit.dwarf.attr_address(&unit.unit, value).ok().flatten()
@@ -534,7 +556,11 @@ fn call_site(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R
     })
 }
 
-fn call_parameter(units: &dyn Units, unit: &Unit, entry: &DebuggingInformationEntry<R>) -> Option<CallParameter> {
+pub(super) fn call_parameter(
+    units: &dyn Units,
+    unit: &Unit,
+    entry: &DebuggingInformationEntry<R>,
+) -> Option<CallParameter> {
     let parameter = entry
         .attr_value(gimli::DW_AT_call_parameter)
         .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))
