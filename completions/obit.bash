@@ -19,6 +19,9 @@ _obit() {
             obit,bt)
                 cmd="obit__subcmd__bt"
                 ;;
+            obit,disassemble)
+                cmd="obit__subcmd__disassemble"
+                ;;
             obit,info)
                 cmd="obit__subcmd__info"
                 ;;
@@ -56,7 +59,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt threads info modules maps registers print ptype x list schema"
+            opts="-h -V --help --version bt threads info modules maps registers print ptype x list disassemble schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -126,6 +129,65 @@ _obit() {
                     return 0
                     ;;
                 --max-string)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__disassemble)
+            opts="-s -r -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --source --raw-bytes --intel --count --thread --frame --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exe)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --frame)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -36,6 +36,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "print" -d 'Evaluate an ex
 complete -c obit -n "__fish_obit_needs_command" -f -a "ptype" -d 'Show a type\'s definition, or that of an expression\'s type'
 complete -c obit -n "__fish_obit_needs_command" -f -a "x" -d 'Examine memory'
 complete -c obit -n "__fish_obit_needs_command" -f -a "list" -d 'Show source lines'
+complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a function\'s instructions'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -152,7 +153,7 @@ complete -c obit -n "__fish_obit_using_subcommand x" -l debug-dir -d 'Look for s
 complete -c obit -n "__fish_obit_using_subcommand x" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c obit -n "__fish_obit_using_subcommand x" -s f -l format -d 'Count, form (x d u o t c a f s z) and unit (b h w g), as after gdb\'s x/' -r
+complete -c obit -n "__fish_obit_using_subcommand x" -s f -l format -d 'Count, form (x d u o t c a f s z, i for instructions) and unit (b h w g), as after gdb\'s x/' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l frame -d 'The frame, counted as bt does [default: 0]' -r
 complete -c obit -n "__fish_obit_using_subcommand x" -l max-string -d 'Show at most N bytes of a string' -r
@@ -175,4 +176,21 @@ complete -c obit -n "__fish_obit_using_subcommand list" -l no-debuginfod -d 'Do 
 complete -c obit -n "__fish_obit_using_subcommand list" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand list" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l count -d 'Show at most N instructions' -r
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l frame -d 'The frame, counted as bt does [default: 0]' -r
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -s s -l source -d 'Show source lines'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -s r -l raw-bytes -d 'Show the instructions\' bytes'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -l intel -d 'Intel\'s syntax instead of AT&T\'s'
+complete -c obit -n "__fish_obit_using_subcommand disassemble" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

@@ -5,6 +5,7 @@
 
 pub mod bt;
 pub mod common;
+pub mod disassemble;
 pub mod info;
 pub mod list;
 pub mod maps;
@@ -50,6 +51,8 @@ pub enum Command {
     X(x::Args),
     /// Show source lines
     List(list::Args),
+    /// Show a function's instructions
+    Disassemble(disassemble::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -68,6 +71,7 @@ impl Command {
             Command::Ptype(args) => ptype::run(args, state, output),
             Command::X(args) => x::run(args, state, output),
             Command::List(args) => list::run(args, state, output),
+            Command::Disassemble(args) => disassemble::run(args, state, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::common::{FrameArgs, TargetArgs};
+use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
 use crate::report::source::Sources;
 use crate::session::Session;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Aggregates over several lines.
     pub pretty: bool,
+    /// How x86 instructions are written.
+    pub syntax: Syntax,
 }
 
 impl State {

@@ -2,7 +2,7 @@
 
 use super::registers::symbol_text;
 use super::selected::{Selected, select};
-use super::{CommandError, FrameArgs, Output, State, common};
+use super::{CommandError, FrameArgs, Output, State, common, disassemble};
 use crate::addr::RunAddr;
 use crate::expr::{Variables, evaluate};
 use crate::memory::{Memory, MissingReason, ReadError};
@@ -20,7 +20,7 @@ pub struct Args {
     /// Where: an address or any expression that gives one; gdb's /NFU may come before it (/8xg $sp)
     #[arg(value_name = "ADDR", required = true, num_args = 1..=2)]
     address: Vec<String>,
-    /// Count, form (x d u o t c a f s z) and unit (b h w g), as after gdb's x/
+    /// Count, form (x d u o t c a f s z, i for instructions) and unit (b h w g), as after gdb's x/
     #[arg(long, short, value_name = "NFU")]
     format: Option<String>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ fn parse_format(text: &str, address_size: usize) -> Result<Format, String> {
             'h' => unit = Some(2),
             'w' => unit = Some(4),
             'g' => unit = Some(8),
-            'i' => return Err("instructions (i) are not shown by this version".to_owned()),
+            'i' => letter = Some('i'),
             _ if LETTERS.contains(c) => letter = Some(c),
             _ => return Err(format!("{text}: {c} is no form ({LETTERS}) and no unit (bhwg)")),
         }
@@ -99,6 +99,17 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let format = parse_format(format.unwrap_or(""), address_size).map_err(CommandError::Usage)?;
     let selected = select(state, &args.frame)?;
     let start = address_of(&selected, expression)?;
+    if format.letter == 'i' {
+        let rows = disassemble::rows(&selected, start, None, format.count, state.settings.syntax)?;
+        let notes = session.notes();
+        if state.json {
+            return common::write_document(output, documents::disassembly(None, &rows, 0, &notes));
+        }
+        for row in &rows {
+            disassemble::write_row(output, row, false, false)?;
+        }
+        return common::write_notes(output, &notes);
+    }
     let rows = if format.letter == 's' {
         strings(session.memory(), start, &format, args.max_string)
     } else {
@@ -113,7 +124,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 }
 
 /// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
-fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
+pub(super) fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
     let evaluated = evaluate(selected, expression, &mut Variables::default())?;
     let types = &selected.session.types;

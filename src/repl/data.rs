@@ -236,6 +236,13 @@ pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError>
         ["print" | "p", "max-depth", count] => limits.depth = number(count)?.min(64),
         ["print" | "p", "raw", on] => limits.raw = *on != "off",
         ["print" | "p", "pretty", ..] => repl.state.settings.pretty = words.get(2) != Some(&"off"),
+        ["disassembly-flavor", flavor] => {
+            repl.state.settings.syntax = match *flavor {
+                "intel" => crate::arch::instruction::Syntax::Intel,
+                "att" => crate::arch::instruction::Syntax::Att,
+                other => return Err(CommandError::Usage(format!("{other}: att or intel is expected"))),
+            };
+        }
         ["pagination" | "confirm" | "width" | "height" | "style" | "verbose" | "history" | "debuginfod", ..] => {}
         ["var" | "variable", ..] => {
             return Err(CommandError::Usage("set var: the process is dead; $NAME = EXPR keeps a value".to_owned()));

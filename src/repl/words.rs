@@ -51,6 +51,11 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
+    Word {
+        names: &["disassemble", "di"],
+        help: "[/s /r] [FUNCTION | ADDRESS | START,END | START,+LENGTH]: instructions",
+        run: disassemble,
+    },
     Word { names: &["echo"], help: "TEXT: the text", run: data::echo },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
@@ -168,6 +173,28 @@ fn one(repl: &mut Repl<'_>, command: &str, text: &str) -> Result<Next, CommandEr
         "" => repl.command(&[command]),
         text => repl.command(&[command, "--", text]),
     }
+}
+
+fn disassemble(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let mut arguments = vec!["disassemble"];
+    let mut rest = text.trim_start();
+    while let Some(modifiers) = rest.strip_prefix('/') {
+        let (letters, after) = modifiers.split_once(char::is_whitespace).unwrap_or((modifiers, ""));
+        for letter in letters.chars() {
+            match letter {
+                's' | 'm' => arguments.push("--source"),
+                'r' | 'b' => arguments.push("--raw-bytes"),
+                other => return Err(CommandError::Usage(format!("disassemble /{other}: /s and /r are known"))),
+            }
+        }
+        rest = after.trim_start();
+    }
+    // lldb's spelling.
+    let rest = rest.strip_prefix("-n ").or(rest.strip_prefix("--name ")).unwrap_or(rest).trim();
+    if !rest.is_empty() {
+        arguments.extend(["--", rest]);
+    }
+    repl.command(&arguments)
 }
 
 fn frame(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {

@@ -322,6 +322,60 @@ pub fn memory(rows: &[MemoryRow], format: char, unit: usize, notes: &[Note]) -> 
     json
 }
 
+/// An instruction of a disassembly.
+#[derive(Clone, Debug)]
+pub struct InstructionRow {
+    /// Where.
+    pub address: RunAddr,
+    /// Its bytes; of what is no instruction the ones that were passed over.
+    pub bytes: Vec<u8>,
+    /// Mnemonic and operands; `None` where the bytes are no instruction.
+    pub text: Option<String>,
+    /// Where a jump or call leads, and the symbol there.
+    pub target: Option<(RunAddr, Option<String>)>,
+    /// What an operand relative to the instruction refers to, and the symbol there.
+    pub data: Option<(RunAddr, Option<String>)>,
+    /// The symbol at or below the address.
+    pub function: Option<String>,
+    /// Bytes behind that symbol.
+    pub offset: u64,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line in it.
+    pub line: Option<u32>,
+    /// The frame stands here.
+    pub current: bool,
+}
+
+/// `obit.disassembly/1`; `left` bytes of what was asked for are not shown.
+pub fn disassembly(function: Option<&str>, rows: &[InstructionRow], left: u64, notes: &[Note]) -> Json {
+    let mut json = Json::new();
+    begin_document(&mut json, "obit.disassembly/1", notes);
+    json.field_string("function", function);
+    json.field_uint("bytes_omitted", Some(left));
+    json.key("instructions");
+    json.begin_array();
+    for row in rows {
+        json.begin_object();
+        json.field_hex("address", Some(row.address.0));
+        json.field_hex_bytes("bytes", Some(&row.bytes));
+        json.field_string("text", row.text.as_deref());
+        json.field_hex("target", row.target.as_ref().map(|(target, _)| target.0));
+        json.field_string("target_symbol", row.target.as_ref().and_then(|(_, symbol)| symbol.as_deref()));
+        json.field_hex("data", row.data.as_ref().map(|(data, _)| data.0));
+        json.field_string("data_symbol", row.data.as_ref().and_then(|(_, symbol)| symbol.as_deref()));
+        json.field_string("function", row.function.as_deref());
+        json.field_uint("offset", row.function.as_ref().map(|_| row.offset));
+        json.field_string("file", row.file.as_deref());
+        json.field_uint("line", row.line.map(u64::from));
+        json.field_bool("current", row.current);
+        json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+    json
+}
+
 /// `obit.list/1`: lines from `first` on; `current` is the frame's.
 pub fn list(recorded: &str, found: &str, current: Option<u32>, lines: &[(u32, String)], notes: &[Note]) -> Json {
     let mut json = Json::new();

@@ -451,6 +451,14 @@ documents! {
         unit: u64,
         units: Vec<MemoryUnit>,
     }
+    /// `obit disassemble`.
+    Disassembly "obit.disassembly/1" {
+        /// The function, where it is shown as a whole.
+        function: Option<String>,
+        /// Bytes of what was asked for that are not shown.
+        bytes_omitted: u64,
+        instructions: Vec<InstructionRow>,
+    }
     /// `obit list`.
     List "obit.list/1" {
         /// As the debug information names it.
@@ -572,6 +580,28 @@ struct MemoryUnit {
     text: Option<String>,
     #[schemars(default)]
     why: Option<Why>,
+}
+
+#[derive(JsonSchema)]
+struct InstructionRow {
+    address: String,
+    bytes: String,
+    /// Null where the bytes are no instruction.
+    text: Option<String>,
+    /// Where a jump or call leads.
+    target: Option<String>,
+    target_symbol: Option<String>,
+    /// What an operand relative to the instruction refers to.
+    data: Option<String>,
+    data_symbol: Option<String>,
+    /// The symbol at or below the address.
+    function: Option<String>,
+    /// Bytes behind it.
+    offset: Option<u64>,
+    file: Option<String>,
+    line: Option<u32>,
+    /// The frame stands here.
+    current: bool,
 }
 
 #[derive(JsonSchema)]
