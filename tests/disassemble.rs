@@ -67,7 +67,7 @@ fn json_has_every_part() {
     let instructions = answer["instructions"].as_array().unwrap();
     let current = instructions.iter().find(|instruction| instruction["current"] == true).unwrap();
     assert_eq!(current["address"], "0x555555555193");
-    assert_eq!(current["bytes"], "0x0317");
+    assert_eq!(current["bytes"], "0317");
     assert_eq!((&current["offset"], &current["line"]), (&19.into(), &28.into()));
     assert!(instructions.iter().any(|instruction| instruction["data_symbol"] == "counter"));
 }

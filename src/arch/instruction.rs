@@ -2,7 +2,9 @@
 //!
 //! x86-64 and i386 by iced-x86, in AT&T or Intel syntax, spaced as objdump and gdb do; aarch64 by yaxpeax-arm.
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, IntelFormatter, OpKind};
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, IntelFormatter, MemorySizeOptions, OpKind, Register,
+};
 use yaxpeax_arch::{Decoder as _, U8Reader};
 
 use super::Arch;
@@ -74,11 +76,15 @@ impl InstructionDecoder {
             Syntax::Att => {
                 let mut formatter = GasFormatter::new();
                 configure(formatter.options_mut());
+                let has_index = instruction.memory_index() != Register::None;
+                formatter.options_mut().set_always_show_scale(has_index);
                 formatter.format(&instruction, &mut text);
             }
             Syntax::Intel => {
                 let mut formatter = IntelFormatter::new();
                 configure(formatter.options_mut());
+                formatter.options_mut().set_memory_size_options(MemorySizeOptions::Always);
+                formatter.options_mut().set_uppercase_keywords(true);
                 formatter.format(&instruction, &mut text);
             }
         }
@@ -102,7 +108,6 @@ fn configure(options: &mut iced_x86::FormatterOptions) {
     options.set_small_hex_numbers_in_decimal(false);
     options.set_rip_relative_addresses(true);
     options.set_show_branch_size(false);
-    options.set_always_show_scale(true);
     options.set_show_zero_displacements(true);
 }
 
