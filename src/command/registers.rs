@@ -127,7 +127,7 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
 }
 
 /// `<main+4>`.
-pub(super) fn symbol_text((name, distance): &(String, u64)) -> String {
+pub(crate) fn symbol_text((name, distance): &(String, u64)) -> String {
     if *distance == 0 { format!("<{name}>") } else { format!("<{name}+{distance}>") }
 }
 
