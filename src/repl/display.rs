@@ -24,9 +24,9 @@ pub(super) struct Displays {
 }
 
 impl Display {
-    /// `i` and `s` are about memory.
+    /// `i`, `s`, counts and units are about memory.
     fn examines(&self) -> bool {
-        self.format.contains(['i', 's'])
+        self.format.contains(|letter: char| "isbhwg".contains(letter) || letter.is_ascii_digit())
     }
 
     fn slash(&self) -> String {

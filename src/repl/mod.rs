@@ -31,7 +31,10 @@ pub use invocation::{Invocation, Script, is_session, parse};
 use crate::command::{Command, CommandError, Output, State};
 use crate::report::session_documents;
 use crate::report::style::Paint;
+use crate::session::modules::{DebugStatus, FileStatus};
 
+/// Modules that the banner names.
+const MAX_MISSING: usize = 4;
 /// Scripts that call scripts.
 const MAX_SOURCES: usize = 16;
 
@@ -96,6 +99,11 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
 
 impl Repl<'_> {
     fn session(&mut self, invocation: &Invocation) -> io::Result<()> {
+        if let Some(init) = &invocation.init
+            && self.source(init)? == Next::Quit
+        {
+            return Ok(());
+        }
         for line in &invocation.early {
             if self.line(line)? == Next::Quit {
                 return Ok(());
@@ -143,7 +151,40 @@ impl Repl<'_> {
             }
         }
         self.say_notes();
+        if let Some(missing) = self.missing() {
+            writeln!(self.out, "{}", self.paint.aside(missing))?;
+        }
         Ok(())
+    }
+
+    /// The modules that could tell more with their files or debug information, in one line.
+    fn missing(&self) -> Option<String> {
+        let modules = self.state.session.modules();
+        let name = |row: &crate::session::modules::ModuleRow| crate::report::bt_text::base_name(&row.path).to_owned();
+        let files: Vec<String> = modules
+            .iter()
+            .filter(|row| matches!(row.file, FileStatus::Missing | FileStatus::Mismatch { used: false, .. }))
+            .map(name)
+            .collect();
+        let debug: Vec<String> = modules
+            .iter()
+            .filter(|row| matches!(row.debug, DebugStatus::Missing | DebugStatus::SymbolsOnly))
+            .map(name)
+            .filter(|name| !files.contains(name) && !name.starts_with('['))
+            .collect();
+        let listed = |names: &[String]| {
+            let shown = names.iter().take(MAX_MISSING).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = names.len().saturating_sub(MAX_MISSING);
+            if more > 0 { format!("{shown} and {more} more") } else { shown }
+        };
+        let mut parts = Vec::new();
+        if !files.is_empty() {
+            parts.push(format!("without a file: {}", listed(&files)));
+        }
+        if !debug.is_empty() {
+            parts.push(format!("without debug information: {}", listed(&debug)));
+        }
+        (!parts.is_empty()).then(|| format!("Modules {} (info sharedlibrary)", parts.join("; ")))
     }
 
     /// The lines of a file.

@@ -119,49 +119,42 @@ fn find(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     Ok(Next::Line)
 }
 
-/// Whether the expression matches somewhere: `.`, `x*`, `^`, `$` and plain characters.
+/// Whether the expression matches somewhere: `.`, `x*`, `^`, `$` and plain characters. One pass over the text with
+/// the set of places in the pattern that can be next, so no expression is slow.
 pub(super) fn matches(expression: &str, text: &str) -> bool {
     let pattern: Vec<char> = expression.chars().take(256).collect();
-    let text: Vec<char> = text.chars().take(1024).collect();
-    match pattern.split_first() {
-        Some(('^', rest)) => matches_here(rest, &text),
-        _ => (0..=text.len()).any(|start| matches_here(&pattern, &text[start..])),
-    }
-}
-
-/// The set of states is at most the pattern's length, so no expression is slow.
-fn matches_here(pattern: &[char], text: &[char]) -> bool {
+    let (anchored, pattern) = match pattern.split_first() {
+        Some(('^', rest)) => (true, rest),
+        _ => (false, pattern.as_slice()),
+    };
     let starred = |at: usize| pattern.get(at + 1) == Some(&'*');
-    // Positions of the pattern that can be next, with those behind `x*` that may be skipped.
-    let closed = |mut at: usize, states: &mut Vec<usize>| loop {
-        if !states.contains(&at) {
-            states.push(at);
+    // With those behind `x*`, which may be skipped.
+    let add = |mut at: usize, states: &mut [bool]| loop {
+        if let Some(state) = states.get_mut(at) {
+            *state = true;
         }
         if at < pattern.len() && starred(at) { at += 2 } else { break }
     };
-    let mut states = Vec::new();
-    closed(0, &mut states);
-    for index in 0..=text.len() {
-        if states.contains(&pattern.len()) {
+    let mut states = vec![false; pattern.len() + 1];
+    add(0, &mut states);
+    let mut chars = text.chars().take(1024);
+    loop {
+        if states.last() == Some(&true) {
             return true;
         }
-        let at_end = index == text.len();
-        if at_end && states.iter().any(|at| pattern.get(*at) == Some(&'$') && at + 1 == pattern.len()) {
-            return true;
-        }
-        let Some(next) = text.get(index) else { break };
-        let mut following = Vec::new();
-        for at in &states {
-            match pattern.get(*at) {
-                Some(wanted) if *wanted == '.' || wanted == next => {
-                    closed(if starred(*at) { *at } else { at + 1 }, &mut following);
-                }
-                _ => {}
+        let Some(next) = chars.next() else { break };
+        let mut following = vec![false; pattern.len() + 1];
+        for (at, wanted) in pattern.iter().enumerate().filter(|(at, _)| states[*at]) {
+            if *wanted == '.' || *wanted == next {
+                add(if starred(at) { at } else { at + 1 }, &mut following);
             }
+        }
+        if !anchored {
+            add(0, &mut following);
         }
         states = following;
     }
-    false
+    pattern.last() == Some(&'$') && states[pattern.len() - 1]
 }
 
 /// `thread name [NAME]`: what the selected thread is called from now on.
