@@ -133,6 +133,8 @@ pub struct Session {
     debuginfod: Option<Arc<Client>>,
     notes: Vec<Note>,
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
+    /// Types that Rust vtables were made for, by address.
+    vtables: RwLock<HashMap<u64, Option<TypeId>>>,
 }
 
 impl Session {
@@ -162,6 +164,7 @@ impl Session {
             debuginfod,
             notes,
             symbols: RwLock::default(),
+            vtables: RwLock::default(),
         })
     }
 
@@ -475,6 +478,14 @@ impl crate::value::decode::Symbols for Session {
 
     fn find_type(&self, name: &str) -> Option<TypeId> {
         Session::find_type(self, name)
+    }
+
+    fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
+        if let Some(known) = self.vtables.read().expect("not poisoned").get(&vtable.0) {
+            return *known;
+        }
+        let class = self.program.vtable_class(vtable).map(|die| self.types.of_die(die));
+        *self.vtables.write().expect("not poisoned").entry(vtable.0).or_insert(class)
     }
 }
 

@@ -10,7 +10,7 @@ use super::eval::{Evaluated, Evaluator, Items, Step, computed};
 use super::sequence::MAX_ITEMS;
 use super::tree::Node;
 use super::{ErrorKind, arithmetic};
-use crate::types::TypeKind;
+use crate::types::{Language, TypeId, TypeKind};
 use crate::value::decode::Decoder;
 use crate::value::formatters::{self, Item, MAX_WALK, View};
 use crate::value::{Absent, AbsentReason, Limits, Place, Value, ValueKind};
@@ -106,9 +106,23 @@ impl Evaluator<'_> {
                 Some(self.dereference(inner, span))
             }
             Ok(Some(inner)) => Some(Ok(inner)),
+            // Rust's `*arc` of text or of a slice, and `*vec`, is that text or slice.
+            Ok(None) if self.language_of(value.type_id) == Language::Rust && self.has_items(value) => {
+                Some(Ok(value.clone()))
+            }
             Ok(None) => None,
             Err(stop) => Some(Err(stop)),
         }
+    }
+
+    fn language_of(&self, id: TypeId) -> Language {
+        let types = self.scope.types();
+        types.get(types.strip(id)).language
+    }
+
+    fn has_items(&self, value: &Evaluated) -> bool {
+        let found = self.viewed(value, |view| Ok(matches!(view, View::Text { .. } | View::Sequence { .. })));
+        matches!(found, Some(Ok(true)))
     }
 
     /// `object.name`, where the object itself has no such member: a part by that name, else a member of what it holds.
@@ -275,10 +289,7 @@ impl Evaluator<'_> {
             return self.text(value, limit).map(Some);
         }
         let found = self.viewed(value, |view| match view {
-            View::Text { first, length } if length == 0 => {
-                let _ = first;
-                Ok(Ok(Vec::new()))
-            }
+            View::Text { length: 0, .. } => Ok(Ok(Vec::new())),
             View::Text { first, length } => {
                 let size = self.scope.types().size(first.type_id).unwrap_or(1);
                 let bytes = length.saturating_mul(size).min(limit as u64);

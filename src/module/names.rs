@@ -13,6 +13,7 @@ use super::DieRef;
 use super::skim::NamedEntry;
 use super::unit::Unit;
 use super::units::DebugInfo;
+use crate::addr::FileAddr;
 
 /// Offsets of a name in the string section up to which each is searched for by itself.
 const FEW_STRING_OFFSETS: usize = 12;
@@ -51,6 +52,27 @@ impl DebugInfo {
             }
         }
         found
+    }
+
+    /// The variable outside of functions whose location is just that address (DW_OP_addr).
+    pub fn variable_at(&self, address: FileAddr) -> Option<DieRef> {
+        let location = [&[gimli::constants::DW_OP_addr.0][..], &address.0.to_le_bytes()].concat();
+        let starts = self.unit_starts(0);
+        search(self.dwarf().debug_info.reader().slice(), &location).into_iter().take(MAX_FOUND).find_map(|hit| {
+            let index = starts.partition_point(|start| *start <= hit).checked_sub(1)?;
+            let start = *starts.get(index)?;
+            let unit = self.unit_holding(start)?;
+            let within = u32::try_from(hit - start).ok()?;
+            let named = &unit.skim().named;
+            let nearest = named.get(named.partition_point(|entry| entry.offset <= within).checked_sub(1)?)?;
+            let entry = unit.entry(nearest.offset).filter(|entry| entry.tag() == gimli::DW_TAG_variable)?;
+            let gimli::AttributeValue::Exprloc(found) = entry.attr_value(gimli::DW_AT_location)? else { return None };
+            (found.0.slice() == location).then_some(DieRef {
+                module: unit.module,
+                unit: unit.id,
+                offset: nearest.offset,
+            })
+        })
     }
 
     /// Offsets of the headers of the units that may have an entry of that name, ascending.

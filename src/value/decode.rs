@@ -46,6 +46,9 @@ pub trait Symbols {
 
     /// A type by its qualified name: what a symbol's name names (`vtable for ns::T`).
     fn find_type(&self, name: &str) -> Option<TypeId>;
+
+    /// The type that the Rust vtable at the address was made for.
+    fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 }
 
 /// Decodes values. Made once for many.

@@ -145,6 +145,10 @@ impl Symbols for FileSymbols {
     fn find_type(&self, _name: &str) -> Option<TypeId> {
         None
     }
+
+    fn vtable_class(&self, _vtable: RunAddr) -> Option<TypeId> {
+        None
+    }
 }
 
 /// An opened program.

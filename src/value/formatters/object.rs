@@ -330,6 +330,11 @@ impl<'v> Object<'v> {
         self.decoder.symbols?.symbol(RunAddr(address))
     }
 
+    /// The type that a Rust vtable was made for.
+    pub fn vtable_class(&self, vtable: u64) -> Option<TypeId> {
+        self.decoder.symbols?.vtable_class(RunAddr(vtable))
+    }
+
     /// A type by its qualified name.
     pub fn find_type(&self, name: &str) -> Option<TypeId> {
         self.decoder.symbols?.find_type(name)

@@ -22,7 +22,7 @@ pub(super) fn bitset<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let words = object.any_field(&["_M_w", "__first_"])?;
     let is_array = matches!(words.definition().kind, TypeKind::Array { .. });
     let word_bits = 8 * object.word();
-    if bits > 8 * words.size()?.saturating_mul(if is_array { 1 } else { 1 }) {
+    if bits.div_ceil(8) > words.size()? {
         return Err(corrupt(format!("{bits} bits in {} bytes", words.size()?)));
     }
     let size = size_type(object);

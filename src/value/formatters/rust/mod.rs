@@ -2,11 +2,15 @@
 //! (rust `src/etc/gdb_providers.py`).
 
 mod btree;
+mod crates;
 mod deque;
+mod fat;
 mod hash;
 mod parts;
 mod shared;
 mod slices;
+mod sync;
+mod values;
 mod vec;
 mod wrappers;
 
@@ -35,6 +39,36 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("core::cell::RefCell"), view: shared::ref_cell },
     Entry { matches: Match::Name("core::cell::Ref"), view: shared::reference },
     Entry { matches: Match::Name("core::cell::RefMut"), view: shared::reference },
+    Entry { matches: Match::Name("alloc::rc::Weak"), view: shared::weak },
+    Entry { matches: Match::Name("alloc::sync::Weak"), view: shared::weak },
+    Entry { matches: Match::Name("alloc::boxed::Box"), view: fat::boxed },
+    Entry { matches: Match::Prefix("&dyn "), view: fat::trait_object },
+    Entry { matches: Match::Prefix("&mut dyn "), view: fat::trait_object },
+    Entry { matches: Match::Name("alloc::ffi::c_str::CString"), view: fat::c_str },
+    Entry { matches: Match::Name("&core::ffi::c_str::CStr"), view: fat::c_str },
+    Entry { matches: Match::Name("&std::path::Path"), view: fat::text },
+    Entry { matches: Match::Name("&std::ffi::os_str::OsStr"), view: fat::text },
+    Entry { matches: Match::Name("alloc::collections::linked_list::LinkedList"), view: fat::linked_list },
+    Entry { matches: Match::Name("alloc::collections::binary_heap::BinaryHeap"), view: fat::binary_heap },
+    Entry { matches: Match::Name("std::sync::poison::mutex::Mutex"), view: sync::mutex },
+    Entry { matches: Match::Name("std::sync::mutex::Mutex"), view: sync::mutex },
+    Entry { matches: Match::Name("std::sync::poison::rwlock::RwLock"), view: sync::rw_lock },
+    Entry { matches: Match::Name("std::sync::rwlock::RwLock"), view: sync::rw_lock },
+    Entry { matches: Match::Name("core::cell::once::OnceCell"), view: sync::once_cell },
+    Entry { matches: Match::Name("std::sync::once_lock::OnceLock"), view: sync::once_lock },
+    Entry { matches: Match::Prefix("core::sync::atomic::Atomic"), view: values::atomic },
+    Entry { matches: Match::Name("core::time::Duration"), view: values::duration },
+    Entry { matches: Match::Name("core::net::ip_addr::Ipv4Addr"), view: values::ipv4 },
+    Entry { matches: Match::Name("core::net::ip_addr::Ipv6Addr"), view: values::ipv6 },
+    Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV4"), view: values::socket_v4 },
+    Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV6"), view: values::socket_v6 },
+    Entry { matches: Match::Name("core::pin::Pin"), view: values::wrapper },
+    Entry { matches: Match::Name("core::mem::manually_drop::ManuallyDrop"), view: values::wrapper },
+    Entry { matches: Match::Name("bytes::bytes::Bytes"), view: crates::bytes },
+    Entry { matches: Match::Name("bytes::bytes_mut::BytesMut"), view: crates::bytes },
+    Entry { matches: Match::Name("smallvec::SmallVec"), view: crates::small_vec },
+    Entry { matches: Match::Name("indexmap::map::IndexMap"), view: crates::index_map },
+    Entry { matches: Match::Name("indexmap::set::IndexSet"), view: crates::index_set },
     Entry { matches: Match::Name("core::num::nonzero::NonZero"), view: wrappers::number },
     Entry { matches: Match::Name("std::ffi::os_str::OsString"), view: wrappers::os_string },
     Entry { matches: Match::Name("std::path::PathBuf"), view: wrappers::path_buf },

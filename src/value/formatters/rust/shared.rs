@@ -16,8 +16,16 @@ pub(super) fn arc<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 }
 
 fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>, Refusal> {
-    // To `str`, slices and `dyn` the pointer is a structure of two: not known here.
-    let inner = object.path("ptr.pointer")?.deref()?;
+    let pointer = object.path("ptr.pointer")?;
+    if pointer.has("length") {
+        let (strong, weak) = super::fat::counts(&pointer)?;
+        if strong == 0 || weak == 0 {
+            return Err(corrupt(format!("{name} without references")));
+        }
+        return super::fat::behind_counts(&pointer);
+    }
+    // To `dyn` the pointer is a structure of two: not known here.
+    let inner = pointer.deref()?;
     let strong = number(&inner.field("strong")?)?;
     let Some(weak) = number(&inner.field("weak")?)?.checked_sub(1) else {
         return Err(corrupt(format!("{name} without references")));
@@ -27,6 +35,21 @@ fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>,
     parts.push(("strong".into(), object.count(strong)));
     parts.push(("weak".into(), object.count(weak)));
     Ok(View::Parts { title, parts })
+}
+
+/// `Weak(strong=1, weak=1)`, `Weak(dangling)` of one that never was alive.
+pub(super) fn weak<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let pointer = object.path("ptr.pointer")?;
+    if pointer.pointer()? == u64::MAX >> (64 - 8 * object.word()) {
+        return Ok(View::Parts { title: "Weak(dangling)".to_owned(), parts: Vec::new() });
+    }
+    let inner = pointer.deref()?;
+    let strong = number(&inner.field("strong")?)?;
+    let weak = number(&inner.field("weak")?)?;
+    // All strong references together are one weak one.
+    let weak = if strong > 0 { weak.saturating_sub(1) } else { weak };
+    let parts = if strong == 0 { Vec::new() } else { part("value", inner.any_field(&["value", "data"])?) };
+    Ok(View::Parts { title: format!("Weak(strong={strong}, weak={weak})"), parts })
 }
 
 /// `Cell` with `value`

@@ -1,0 +1,132 @@
+//! Pointers of two words: to slices, to text, to trait objects; and what owns through them.
+
+use super::super::{Items, Object, Refusal, View, corrupt};
+use super::parts::number;
+use crate::value::Absent;
+
+/// `Box<[T]>` and `Box<str>`: `data_ptr` and `length`, the text of `str` as text.
+pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let name = object.type_name();
+    let inside = name.strip_prefix("alloc::boxed::Box<").ok_or(Refusal::Declined)?;
+    if inside.starts_with("str") {
+        return text(object);
+    }
+    if inside.starts_with("dyn ") {
+        return trait_object(object);
+    }
+    let element = inside.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(Refusal::Declined)?.0;
+    elements(object, &format!("Box<[{element}]>"))
+}
+
+/// Text behind a pointer and a length: `&CStr` without its final zero is [`c_str`].
+pub(super) fn text<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let data = object.field("data_ptr")?;
+    let byte = object.types().number("u8", 1, object.language(), crate::types::TypeKind::Int { signed: false });
+    Ok(View::Text { first: object.at(data.pointer()?, byte), length: object.field("length")?.uint()? })
+}
+
+/// `&CStr`, `Box<[u8]>` of a `CString`: the length counts the zero.
+pub(super) fn c_str<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    match text(&object.field("inner").unwrap_or(*object))? {
+        View::Text { first, length } => match length.checked_sub(1) {
+            Some(length) => Ok(View::Text { first, length }),
+            None => Err(corrupt("a C string without its zero")),
+        },
+        other => Ok(other),
+    }
+}
+
+fn elements<'v>(object: &Object<'v>, name: &str) -> Result<View<'v>, Refusal> {
+    let data = object.field("data_ptr")?;
+    let length = object.field("length")?.uint()?;
+    let items = Items::strided(object, data.pointer()?, data.target()?, length)?;
+    Ok(View::Sequence { title: format!("{name}(size={length})"), set: false, items })
+}
+
+/// `&dyn Trait (Concrete)` and the concrete object. The type is the one that the vtable was made for, by the debug
+/// information of the vtable itself (rustc gives its variable a type with DW_AT_containing_type).
+pub(super) fn trait_object<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let data = object.field("pointer")?.pointer()?;
+    let vtable = object.field("vtable")?.pointer()?;
+    let concrete = object.vtable_class(vtable).ok_or(Refusal::Declined)?;
+    // Slots: drop, size, alignment (rust `library/core/src/ptr/metadata.rs`).
+    let word = object.word();
+    let size_at = vtable.checked_add(word).ok_or(Refusal::Declined)?;
+    if object.size_of(concrete)? != object.read_pointer(size_at)? {
+        return Err(Refusal::Declined);
+    }
+    let variant = object.types().name(concrete).to_owned();
+    let title = format!("{} ({variant})", object.type_name().replace(", alloc::alloc::Global>", ">"));
+    Ok(View::Variant { title, variant, content: Some(object.at(data, concrete).into()) })
+}
+
+/// What an `Rc`, `Arc` or `Weak` of a slice or text owns: it begins behind both counts, aligned.
+pub(super) fn behind_counts<'v>(pointer: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let length = pointer.field("length")?.uint()?;
+    let block = pointer.field("data_ptr")?;
+    let inner = block.target()?;
+    let whole = block.at(block.pointer()?, inner);
+    let value = whole.any_field(&["value", "data"])?;
+    let (Some(start), element) = (value.address(), value.type_id) else { return Err(Refusal::Declined) };
+    // `ArcInner<str>`, `RcInner<str>`, `RcBox<str>`: DWARF has the text as an array of bytes.
+    if pointer.type_name().ends_with("<str>") {
+        let byte = pointer.types().number("u8", 1, pointer.language(), crate::types::TypeKind::Int { signed: false });
+        return Ok(View::Text { first: pointer.at(start.0, byte), length });
+    }
+    let element = match pointer.types().stripped(element).1.kind {
+        crate::types::TypeKind::Array { element, .. } => element,
+        _ => element,
+    };
+    let items = Items::strided(pointer, start.0, element, length)?;
+    Ok(View::Sequence { title: format!("[{}](size={length})", pointer.types().name(element)), set: false, items })
+}
+
+/// The strong and weak counts of the block that a fat pointer leads to.
+pub(super) fn counts(pointer: &Object<'_>) -> Result<(u64, u64), Refusal> {
+    let block = pointer.any_field(&["data_ptr", "pointer"])?.pointer()?;
+    let word = pointer.word();
+    let weak_at = block.checked_add(word).ok_or_else(|| corrupt("beyond the address space"))?;
+    Ok((pointer.read_pointer(block)?, pointer.read_pointer(weak_at)?))
+}
+
+/// `LinkedList(size=2)` (rust `library/alloc/src/collections/linked_list.rs`).
+pub(super) fn linked_list<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let length = number(&object.field("len")?)?;
+    let mut next = object.field("head")?;
+    let mut left = length;
+    let mut step = move || -> Result<Option<Object<'v>>, Refusal> {
+        if left == 0 {
+            return Ok(None);
+        }
+        let ("Some", some) = next.variant()? else {
+            return Err(corrupt(format!("{left} elements fewer than the length says")));
+        };
+        let pointer = some.field("__0")?.field("pointer")?;
+        let node = pointer.deref()?;
+        next = node.field("next")?;
+        left -= 1;
+        Ok(Some(node.field("element")?))
+    };
+    let mut ended = false;
+    let walk = std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let found = step().map_err(Absent::from).transpose();
+        ended = !matches!(found, Some(Ok(_)));
+        found.map(|found| found.map(Into::into))
+    });
+    let items = Items::Walk { length: Some(length), walk: Box::new(walk) };
+    Ok(View::Sequence { title: format!("LinkedList(size={length})"), set: false, items })
+}
+
+/// `BinaryHeap(size=3)`, in the order of its array.
+pub(super) fn binary_heap<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    match super::vec::vec(&object.field("data")?)? {
+        View::Sequence { items, .. } => {
+            let length = items.length().unwrap_or(0);
+            Ok(View::Sequence { title: format!("BinaryHeap(size={length})"), set: false, items })
+        }
+        other => Ok(other),
+    }
+}
