@@ -65,7 +65,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         };
         let (hex, natural) = (hex_value(bytes), natural_text(&selected, row, bytes));
         // Long names and wide values push what follows to the right, as in gdb.
-        let line = format!("{:<15}{hex:<19}{natural}", row.name);
+        let line = format!("{:<15}{hex:<20}{natural}", row.name);
         writeln!(output.out, "{}", line.trim_end())?;
     }
     common::write_notes(output, &notes)
