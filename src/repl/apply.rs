@@ -8,6 +8,9 @@ use crate::report::session_documents::{self, Answer};
 /// Commands that apply commands.
 const MAX_NESTING: usize = 8;
 
+/// Frames that one command is asked of: each selection walks the stack anew.
+const MAX_FRAMES: usize = 512;
+
 /// What stands before the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Flags {
@@ -127,8 +130,14 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     if command.is_empty() {
         return Err(usage());
     }
+    let left_out = frames.len().saturating_sub(MAX_FRAMES);
+    if left_out > 0 {
+        repl.aside(&format!(
+            "the first {MAX_FRAMES} frames are asked, {left_out} are left out (frame apply level N-M)"
+        ));
+    }
     let thread = repl.state.selection.thread;
-    let selections = frames.into_iter().map(|frame| Selection { thread, frame }).collect();
+    let selections = frames.into_iter().take(MAX_FRAMES).map(|frame| Selection { thread, frame }).collect();
     each(repl, selections, command, flags, |repl, _| show_frame(repl).map(|_| ()))
 }
 
