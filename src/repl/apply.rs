@@ -8,8 +8,9 @@ use crate::report::session_documents::{self, Answer};
 /// Commands that apply commands.
 const MAX_NESTING: usize = 8;
 
-/// Frames that one command is asked of: each selection walks the stack anew.
+/// Frames that one command is asked of, and those that are walked for it: each selection walks the whole stack.
 const MAX_FRAMES: usize = 512;
+const MAX_WALKED: usize = 1 << 20;
 
 /// What stands before the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,7 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     let arguments = arguments.trim();
     let (which, mut rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
     let all: Vec<usize> = trace_of(repl)?.frames.iter().map(|frame| frame.index).collect();
+    let limit = (MAX_WALKED / all.len().max(1)).clamp(16, MAX_FRAMES);
     let frames: Vec<usize> = match which {
         "all" => all,
         "level" => {
@@ -130,14 +132,12 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     if command.is_empty() {
         return Err(usage());
     }
-    let left_out = frames.len().saturating_sub(MAX_FRAMES);
+    let left_out = frames.len().saturating_sub(limit);
     if left_out > 0 {
-        repl.aside(&format!(
-            "the first {MAX_FRAMES} frames are asked, {left_out} are left out (frame apply level N-M)"
-        ));
+        repl.aside(&format!("the first {limit} frames are asked, {left_out} are left out (frame apply level N-M)"));
     }
     let thread = repl.state.selection.thread;
-    let selections = frames.into_iter().take(MAX_FRAMES).map(|frame| Selection { thread, frame }).collect();
+    let selections = frames.into_iter().take(limit).map(|frame| Selection { thread, frame }).collect();
     each(repl, selections, command, flags, |repl, _| show_frame(repl).map(|_| ()))
 }
 
