@@ -114,15 +114,10 @@ fn parse(format: &str) -> Result<Vec<Part>, CommandError> {
             }
             chars.next();
         }
-        let mut digits = || {
-            let mut number = 0usize;
-            while let Some(digit) = chars.peek().and_then(|digit| digit.to_digit(10)) {
-                number = number.saturating_mul(10).saturating_add(digit as usize);
-                chars.next();
-            }
-            number
-        };
-        conversion.width = digits();
+        while let Some(digit) = chars.peek().and_then(|digit| digit.to_digit(10)) {
+            conversion.width = conversion.width.saturating_mul(10).saturating_add(digit as usize);
+            chars.next();
+        }
         if chars.peek() == Some(&'.') {
             chars.next();
             let mut number = 0usize;

@@ -131,7 +131,7 @@ static AT_START: &[(&str, &str)] = &[
 static ABOUT_RUNNING: &[&str] = &["args", "environment", "cwd", "exec-wrapper", "variable", "var", "inferior-tty"];
 
 /// The setting that the text's first words name, and what follows.
-fn find<'t>(text: &'t str) -> Result<Option<(&'static Setting, &'t str)>, CommandError> {
+fn find(text: &str) -> Result<Option<(&'static Setting, &str)>, CommandError> {
     let text = text.trim();
     let mut found: Vec<(&Setting, usize, &str)> = Vec::new();
     for setting in SETTINGS {
