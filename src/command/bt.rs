@@ -200,6 +200,8 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         paint: output.paint,
         address_digits: session.image.arch.address_size() * 2,
         frame_limit: args.frames,
+        options: state.settings.print,
+        arguments: state.settings.frame_arguments,
     };
     let full = if args.locals { Detail::Locals } else { Detail::Arguments };
     let everything = matches!(args.thread, Some(ThreadChoice::All));

@@ -80,7 +80,8 @@ fn answer(
     let text = match letter {
         _ if evaluated.is_void(&selected) => "void".to_owned(),
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
-        None => function_text(&selected, &evaluated).unwrap_or_else(|| value_text::printed(&session.types, &value)),
+        None => function_text(&selected, &evaluated)
+            .unwrap_or_else(|| value_text::printed_with(&session.types, &value, &state.settings.print)),
     };
     let number = variables.record(evaluated);
     writeln!(output.out, "${number} = {text}")?;

@@ -3,6 +3,7 @@
 use super::selected::select;
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::expr::{resolve_type, type_of};
+use crate::report::type_text::TypeStyle;
 use crate::report::{documents, type_text};
 
 /// Arguments of `ptype`.
@@ -11,6 +12,15 @@ pub struct Args {
     /// A type (struct node, ns::T, unsigned long) or an expression, whose type is shown
     #[arg(value_name = "TYPE")]
     type_or_expression: String,
+    /// Show each field's offset and size, and the holes between them (gdb's /o)
+    #[arg(long, short)]
+    offsets: bool,
+    /// Show offsets and sizes in hex
+    #[arg(long)]
+    hex: bool,
+    /// Leave out methods
+    #[arg(long)]
+    no_methods: bool,
     #[command(flatten)]
     frame: FrameArgs,
 }
@@ -30,11 +40,14 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
             Err(error) => return Err(error.into()),
         },
     };
-    let definition = type_text::type_text(&session.types, type_id);
+    let style = TypeStyle { offsets: args.offsets, hex: args.hex, methods: !args.no_methods };
+    let definition = type_text::type_text_as(&session.types, type_id, style);
     let notes = session.notes();
     if state.json {
         return common::write_document(output, documents::ptype(&session.types, type_id, &definition, &notes));
     }
-    writeln!(output.out, "type = {}", definition.trim_end())?;
+    // gdb heads the columns only of what has fields.
+    let heading = if args.offsets && definition.contains("/* total size") { type_text::OFFSET_HEADING } else { "" };
+    writeln!(output.out, "{heading}type = {}", definition.trim_end())?;
     common::write_notes(output, &notes)
 }

@@ -53,6 +53,11 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         let json = documents::registers(selected.thread.lwp, frame, &rows, &notes);
         return common::write_document(output, json);
     }
+    if rows.is_empty() {
+        return Err(CommandError::NoMatch(
+            "none of these registers is known of this frame; frame 0 has them".to_owned(),
+        ));
+    }
     for row in &rows {
         let Some(bytes) = &row.bytes else {
             writeln!(output.out, "{:<15}<not saved>", row.name)?;
@@ -60,7 +65,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         };
         let (hex, natural) = (hex_value(bytes), natural_text(&selected, row, bytes));
         // Long names and wide values push what follows to the right, as in gdb.
-        let line = format!("{:<15}{hex:<19}{natural}", row.name);
+        let line = format!("{:<15}{hex:<20}{natural}", row.name);
         writeln!(output.out, "{}", line.trim_end())?;
     }
     common::write_notes(output, &notes)
@@ -74,12 +79,54 @@ fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, C
     let mut rows = Vec::new();
     for name in &args.names {
         let plain = name.strip_prefix('$').unwrap_or(name);
+        if let Some(group) = group(plain, registers) {
+            rows.extend(group);
+            continue;
+        }
+        let arch = registers.arch();
+        let alias = match plain {
+            "pc" => Some(arch.pc()),
+            "sp" => Some(arch.sp()),
+            "fp" => Some(arch.fp()),
+            _ => None,
+        };
+        let general = |number| arch.general_registers().iter().find(|register| register.dwarf == number);
+        let plain = alias.and_then(general).map_or(plain, |register| register.name);
         let row = everything.iter().find(|row| row.name == plain).cloned().ok_or_else(|| {
-            CommandError::NoMatch(format!("{name}: no such register in this frame (--all lists all of them)"))
+            let why = if registers.vectors.is_some() {
+                "no such register; info all-registers lists them"
+            } else {
+                "no such register, or none that is known of a caller's frame; frame 0 has them all"
+            };
+            CommandError::NoMatch(format!("Invalid register `{plain}': {why}"))
         })?;
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// gdb's groups of registers.
+fn group(name: &str, registers: &Registers) -> Option<Vec<RegisterRow>> {
+    // The x87 registers and its control words, and what is as wide as a vector.
+    let control = |name: &str| {
+        matches!(name, "fctrl" | "fstat" | "ftag" | "fiseg" | "fioff" | "foseg" | "fooff" | "fop" | "fpsr" | "fpcr")
+    };
+    let stack = |name: &str| name.strip_prefix("st").is_some_and(|digits| digits.parse::<u8>().is_ok());
+    let is_float = |name: &str| control(name) || stack(name);
+    let lettered =
+        |name: &str, letters: &str| name.strip_prefix(letters).is_some_and(|digits| digits.parse::<u8>().is_ok());
+    let is_vector =
+        |name: &str| name == "mxcsr" || ["xmm", "ymm", "zmm", "v", "k"].iter().any(|letters| lettered(name, letters));
+    let all = all_rows(registers);
+    let chosen = |test: &dyn Fn(&str) -> bool| all.iter().filter(|row| test(&row.name)).cloned().collect();
+    match name {
+        "general" => Some(general_rows(registers)),
+        "all" | "save" | "restore" => Some(all),
+        "float" => Some(chosen(&is_float)),
+        "vector" | "sse" => Some(chosen(&is_vector)),
+        "system" => Some(chosen(&|name| matches!(name, "orig_rax" | "orig_eax" | "fs_base" | "gs_base"))),
+        _ => None,
+    }
 }
 
 /// General registers, then flags, segments and system registers.
@@ -127,7 +174,7 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
 }
 
 /// `<main+4>`.
-pub(super) fn symbol_text((name, distance): &(String, u64)) -> String {
+pub(crate) fn symbol_text((name, distance): &(String, u64)) -> String {
     if *distance == 0 { format!("<{name}>") } else { format!("<{name}+{distance}>") }
 }
 

@@ -1,11 +1,14 @@
 //! What the commands of one session share: the opened target, what is selected in it, and how answers are to look.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::common::{FrameArgs, TargetArgs};
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
+use crate::report::bt_text::FrameArguments;
 use crate::report::source::Sources;
+use crate::report::value_text::PrintOptions;
 use crate::session::Session;
 use crate::value::Limits;
 
@@ -43,8 +46,14 @@ pub struct Selection {
 pub struct Settings {
     /// Bounds on what is shown of values.
     pub limits: Limits,
-    /// Aggregates over several lines.
-    pub pretty: bool,
+    /// How values are written.
+    pub print: PrintOptions,
+    /// Which arguments a frame's line shows with their values.
+    pub frame_arguments: FrameArguments,
+    /// Frames of a stack that a session's `bt` shows at most.
+    pub backtrace_limit: Option<usize>,
+    /// What a session was told by `set`, by the setting's whole name.
+    pub said: BTreeMap<&'static str, String>,
     /// How x86 instructions are written.
     pub syntax: Syntax,
 }

@@ -8,7 +8,7 @@ use super::eval::Evaluated;
 const MAX_HISTORY: usize = 100_000;
 
 /// The value history (`$1`, `$`, `$$`) and the convenience variables (`$name`).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Variables {
     history: Vec<Evaluated>,
     named: BTreeMap<String, Evaluated>,

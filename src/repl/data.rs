@@ -3,17 +3,17 @@
 use std::io::Write as _;
 use std::process::{Command as Process, Stdio};
 
-use super::{Next, Repl, stack, words};
-use crate::command::selected::select;
-use crate::command::{CommandError, FrameArgs};
-use crate::expr::{evaluate, resolve_type, type_of};
-use crate::report::formatted::value_formatted;
-use crate::report::signal_text;
+use super::{Next, Repl, display, process, settings, stack, threads, words};
+use crate::addr::RunAddr;
+use crate::command::selected::{Selected, select};
+use crate::command::{CommandError, FrameArgs, registers};
+use crate::expr::{Evaluated, evaluate, resolve_type, type_of};
+use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::value_text;
-use crate::value::{Limits, ValueKind};
+use crate::value::{Limits, Place, ValueKind};
 
 /// `/FMT` and what follows it.
-fn format_and_rest(text: &str) -> (Option<&str>, &str) {
+pub(super) fn format_and_rest(text: &str) -> (Option<&str>, &str) {
     match text.strip_prefix('/') {
         Some(rest) => {
             let (format, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
@@ -23,8 +23,16 @@ fn format_and_rest(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// `print/FMT EXPR`; `/r` shows the plain fields.
+/// `print/FMT EXPR`; `/r` shows the plain fields. gdb's options (`-elements 3 --`) may come first.
 pub(super) fn print(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let (settings, text) = settings::take_options(&repl.state.settings, "print", text)?;
+    let before = std::mem::replace(&mut repl.state.settings, settings);
+    let answered = print_as_set(repl, text);
+    repl.state.settings = before;
+    answered
+}
+
+fn print_as_set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let (format, expression) = format_and_rest(text);
     let expression = expression.strip_prefix("-- ").unwrap_or(expression);
     // gdb: without an expression, the last value again.
@@ -35,6 +43,9 @@ pub(super) fn print(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
         command.push("--raw");
     }
     let letter = letters.replace('r', "");
+    if letter.contains('i') {
+        return Err(CommandError::Usage("Format letter \"i\" is meaningless in \"print\" command.".to_owned()));
+    }
     if !letter.is_empty() {
         command.extend(["--format", &letter]);
     }
@@ -44,23 +55,100 @@ pub(super) fn print(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
 
 /// `output/FMT EXPR`: neither number nor line end, and nothing is recorded.
 pub(super) fn output(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let (settings, text) = settings::take_options(&repl.state.settings, "print", text)?;
+    let before = std::mem::replace(&mut repl.state.settings, settings);
+    let answered = output_as_set(repl, text);
+    repl.state.settings = before;
+    answered
+}
+
+fn output_as_set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let (format, expression) = format_and_rest(text);
+    let letters = format.unwrap_or_default();
+    let letter = letters.replace('r', "").chars().next();
+    if let Some(letter) = letter.filter(|letter| !LETTERS.contains(*letter)) {
+        return Err(CommandError::Usage(format!("Undefined output format \"{letter}\".")));
+    }
     let mut variables = std::mem::take(&mut repl.state.variables);
     let text = (|| {
         let selected = select(repl.state, &FrameArgs::default())?;
         let evaluated = evaluate(&selected, expression, &mut variables)?;
-        let limits = Limits { follow: false, ..repl.state.settings.limits };
+        let raw = repl.state.settings.limits.raw || letters.contains('r');
+        let limits = Limits { follow: false, raw, ..repl.state.settings.limits };
         let value = crate::command::print::read(&selected, &evaluated, &limits);
         let types = &selected.session.types;
-        Ok(match format.and_then(|letters| letters.chars().next()) {
-            Some(letter) => value_formatted(types, &value, letter, &|_| None),
-            None => value_text::printed(types, &value),
+        let symbol = |address| selected.session.symbol(RunAddr(address)).map(|found| registers::symbol_text(&found));
+        Ok(match letter {
+            _ if evaluated.is_void(&selected) => "void".to_owned(),
+            Some(letter) => value_formatted(types, &value, letter, &symbol),
+            None => value_text::printed_with(types, &value, &repl.state.settings.print),
         })
     })();
     repl.state.variables = variables;
     let text: Result<String, CommandError> = text;
     write!(repl.out, "{}", text?)?;
     Ok(Next::Line)
+}
+
+/// Arguments between commas; those within brackets and quotes are not looked at.
+pub(super) fn arguments(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0usize);
+    let (mut quote, mut escaped) = (None, false);
+    for (index, char) in text.char_indices() {
+        match (quote, char) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), char) if char == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(char),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                parts.push(text[start..index].trim());
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts
+}
+
+/// `<main+4>` behind an address.
+pub(super) fn symbol_text(found: &(String, u64)) -> String {
+    format!(" {}", registers::symbol_text(found))
+}
+
+/// The number that a value is.
+pub(super) fn number_in(text: &str, value: &crate::value::Value) -> Result<i128, CommandError> {
+    let number = match &value.kind {
+        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } => Some(*number),
+        ValueKind::Uint(number) => i128::try_from(*number).ok(),
+        ValueKind::Char { code, .. } => Some((*code).into()),
+        ValueKind::Bool(raw) => Some((*raw).into()),
+        ValueKind::Pointer { address: Some(address), .. } => Some(address.0.into()),
+        _ => None,
+    };
+    number.ok_or_else(|| CommandError::Usage(format!("{text}: a number is expected")))
+}
+
+/// The number that an evaluated expression is.
+pub(super) fn number_of(selected: &Selected<'_>, text: &str, evaluated: &Evaluated) -> Result<i128, CommandError> {
+    let limits = Limits { depth: 1, items: 1, string: 1, follow: false, raw: true };
+    number_in(text, &crate::command::print::read(selected, evaluated, &limits))
+}
+
+/// The number that an expression gives.
+pub(super) fn number(repl: &Repl<'_>, text: &str) -> Result<i128, CommandError> {
+    let selected = select(repl.state, &FrameArgs::default())?;
+    let evaluated = evaluate_alone(repl, &selected, text)?;
+    number_of(&selected, text, &evaluated)
+}
+
+/// Evaluates with the session's variables, of which none is changed.
+fn evaluate_alone(repl: &Repl<'_>, selected: &Selected<'_>, text: &str) -> Result<Evaluated, CommandError> {
+    let mut variables = repl.state.variables.clone();
+    Ok(evaluate(selected, text, &mut variables)?)
 }
 
 /// `whatis EXPR`
@@ -90,26 +178,86 @@ pub(super) fn examine(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandEr
     }
 }
 
-/// `echo TEXT`, with C's escapes for line end, tab and backslash.
-pub(super) fn echo(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let mut shown = String::new();
-    let mut chars = text.chars();
-    while let Some(char) = chars.next() {
-        match (char, if char == '\\' { chars.next() } else { None }) {
-            ('\\', Some('n')) => shown.push('\n'),
-            ('\\', Some('t')) => shown.push('\t'),
-            ('\\', Some(other)) => shown.push(other),
-            (char, _) => shown.push(char),
+/// `ptype[/FLAGS] TYPE|EXPR`: gdb's `/o` shows offsets, `/x` in hex, `/m` leaves out methods.
+pub(super) fn ptype(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let (flags, text) = format_and_rest(text);
+    let mut command = vec!["ptype"];
+    for flag in flags.unwrap_or_default().chars() {
+        match flag {
+            'o' => command.push("--offsets"),
+            'x' => command.push("--hex"),
+            'd' => command.retain(|word| *word != "--hex"),
+            'm' => command.push("--no-methods"),
+            'M' => command.retain(|word| *word != "--no-methods"),
+            // Names as they are written, and types that typedefs are of, are what is shown anyway.
+            'r' | 't' | 'T' => {}
+            _ => return Err(CommandError::Usage(format!("unrecognized flag '{flag}'"))),
         }
     }
-    write!(repl.out, "{shown}")?;
+    // gdb: without a type, the last value's.
+    command.extend(["--", if text.is_empty() { "$" } else { text }]);
+    repl.command(&command)
+}
+
+/// `explore EXPR|TYPE`, without questions: what it is, its fields, and what to ask next.
+pub(super) fn explore(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let text = text.strip_prefix("value ").unwrap_or(text).trim();
+    if let Some(type_name) = text.strip_prefix("type ") {
+        return ptype(repl, &format!("/o {type_name}"));
+    }
+    let is_type = select(repl.state, &FrameArgs::default()).is_ok_and(|selected| {
+        evaluate_alone(repl, &selected, text).is_err() && matches!(resolve_type(&selected, text), Ok(Some(_)))
+    });
+    if is_type {
+        return ptype(repl, &format!("/o {text}"));
+    }
+    let lines = explore_lines(repl, text)?;
+    repl.out.write_all(lines.as_bytes())?;
     Ok(Next::Line)
+}
+
+fn explore_lines(repl: &Repl<'_>, text: &str) -> Result<String, CommandError> {
+    let selected = select(repl.state, &FrameArgs::default())?;
+    let evaluated = evaluate_alone(repl, &selected, text)?;
+    let types = &selected.session.types;
+    let value =
+        crate::command::print::read(&selected, &evaluated, &Limits { follow: false, ..repl.state.settings.limits });
+    let (name, options) = (types.name(evaluated.type_id), &repl.state.settings.print);
+    let simple = |kind: &ValueKind| !matches!(kind, ValueKind::Struct { .. } | ValueKind::Array { .. });
+    Ok(match &value.kind {
+        ValueKind::Struct { fields, .. } => {
+            let mut lines = format!("The value of '{text}' is of type '{name}' with the following fields:\n\n");
+            let width = fields.iter().filter_map(|field| field.name.as_ref()).map(|name| name.len()).max().unwrap_or(0);
+            for field in fields {
+                let type_name = types.name(field.value.type_id);
+                let label = field.name.as_deref().unwrap_or(if field.base { "<base class>" } else { "<anonymous>" });
+                lines += &match simple(&field.value.kind) {
+                    true => {
+                        let shown = value_text::value_text_with(types, &field.value, options);
+                        format!("  {label:>width$} = {shown} .. (Value of type '{type_name}')\n")
+                    }
+                    false => format!("  {label:>width$} = <explore {text}.{label}: a field of type '{type_name}'>\n"),
+                };
+            }
+            lines
+        }
+        ValueKind::Array { length, .. } => {
+            format!("'{text}' is an array of {length} elements of type '{name}'; explore {text}[0] looks at one.\n")
+        }
+        ValueKind::Pointer { address: Some(address), .. } => {
+            format!("'{text}' is a pointer of type '{name}', {address}; explore *{text} looks at what it leads to.\n")
+        }
+        _ => {
+            let shown = value_text::value_text_with(types, &value, options);
+            format!("'{text}' is a scalar value of type '{name}'.\n{text} = {shown}\n")
+        }
+    })
 }
 
 /// `info WHAT`
 pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    const TOPICS: [&str; 17] = [
+    const TOPICS: [&str; 23] = [
         "locals",
         "args",
         "frame",
@@ -127,18 +275,28 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         "auxv",
         "modules",
         "source",
+        "display",
+        "float",
+        "vector",
+        "inferiors",
+        "breakpoints",
+        "watchpoints",
     ];
     if word.is_empty() || word.starts_with("--") {
         return repl.command(&["info"]);
     }
     // gdb's own short forms.
     let topic = match word {
-        "r" | "reg" => Some("registers"),
+        "r" => Some("registers"),
         "s" => Some("stack"),
         "f" => Some("frame"),
         "lo" => Some("locals"),
         "th" | "thr" => Some("threads"),
         "dll" => Some("sharedlibrary"),
+        "ar" => Some("args"),
+        "reg" | "rg" => Some("registers"),
+        "handle" => Some("signals"),
+        "b" | "br" => Some("breakpoints"),
         word => TOPICS.iter().copied().find(|topic| *topic == word).or_else(|| {
             let mut begun = TOPICS.iter().copied().filter(|topic| topic.starts_with(word));
             begun.next().filter(|_| begun.next().is_none())
@@ -147,24 +305,26 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     let rest = rest.trim();
     match topic {
         Some(topic @ ("locals" | "args")) => stack::variables(repl, words::role(topic)),
-        Some("frame") => stack::describe(repl),
+        Some("frame") => stack::describe(repl, rest),
         Some("stack") => stack::backtrace(repl, rest),
-        Some("threads") => repl.command(&["threads"]),
+        Some("threads") => threads::list(repl, rest),
         Some(topic @ ("registers" | "all-registers")) => {
             let all = (topic == "all-registers").then_some("--all");
-            let command: Vec<&str> = std::iter::once("registers")
-                .chain(all)
-                .chain(rest.split_whitespace().map(|name| name.trim_start_matches('$')))
-                .collect();
+            let command: Vec<&str> = std::iter::once("registers").chain(all).chain(rest.split_whitespace()).collect();
             repl.command(&command)
         }
+        Some(group @ ("float" | "vector")) => repl.command(&["registers", group]),
         Some("sharedlibrary" | "modules") => repl.command(&["modules"]),
         Some("files") => repl.command(&["maps"]),
-        Some("proc") if rest.starts_with("map") => repl.command(&["maps"]),
-        Some("proc" | "auxv") => repl.command(&["info"]),
-        Some("signals" | "program") => {
-            let text = repl.state.session.image.signal.as_ref().map(signal_text::describe);
-            writeln!(repl.out, "{}", text.unwrap_or_else(|| "no signal is recorded".to_owned()))?;
+        Some("proc") => process::proc(repl, rest),
+        Some("auxv") if repl.state.json => repl.command(&["info"]),
+        Some("auxv") => process::auxv(repl),
+        Some("signals") => process::signals(repl, rest),
+        Some("program") => process::program(repl),
+        Some("inferiors") => process::inferiors(repl),
+        Some("display") => display::list(repl),
+        Some("breakpoints" | "watchpoints") => {
+            writeln!(repl.out, "No breakpoints or watchpoints: the process is dead.")?;
             Ok(Next::Line)
         }
         Some("symbol") => symbol(repl, rest),
@@ -174,16 +334,19 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
 }
 
 /// The address that an expression gives: a pointer's value, an object's own place.
-fn address_of(repl: &Repl<'_>, expression: &str) -> Result<crate::addr::RunAddr, CommandError> {
+pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let selected = select(repl.state, &FrameArgs::default())?;
-    let mut variables = crate::expr::Variables::default();
-    let evaluated = evaluate(&selected, expression, &mut variables)?;
+    let evaluated = evaluate_alone(repl, &selected, expression)?;
     let limits = Limits { follow: false, ..repl.state.settings.limits };
     let address = match crate::command::print::read(&selected, &evaluated, &limits).kind {
         ValueKind::Pointer { address: Some(address), .. } => Some(address),
-        ValueKind::Int(number) => u64::try_from(number).ok().map(crate::addr::RunAddr),
-        ValueKind::Uint(number) => u64::try_from(number).ok().map(crate::addr::RunAddr),
-        _ => None,
+        ValueKind::Int(number) => u64::try_from(number).ok().map(RunAddr),
+        ValueKind::Uint(number) => u64::try_from(number).ok().map(RunAddr),
+        // An object stands for its place.
+        _ => match evaluated.place {
+            Ok(Place::Memory(address)) => Some(address),
+            _ => None,
+        },
     };
     address.ok_or_else(|| CommandError::Usage(format!("{expression}: no address")))
 }
@@ -213,59 +376,63 @@ fn line(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
     Ok(Next::Line)
 }
 
-/// `set print elements N`, `set $x = …`
+/// `set SETTING VALUE`, `set $x = …`
 pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    if text.starts_with('$') {
+    let assignment = text.strip_prefix("var ").or(text.strip_prefix("variable ")).unwrap_or(text).trim();
+    if assignment.starts_with('$') {
         let mut variables = std::mem::take(&mut repl.state.variables);
         let selected = select(repl.state, &FrameArgs::default());
-        let done = selected.and_then(|selected| Ok(evaluate(&selected, text, &mut variables).map(|_| ())?));
+        let done = selected.and_then(|selected| Ok(evaluate(&selected, assignment, &mut variables).map(|_| ())?));
         repl.state.variables = variables;
         return done.map(|()| Next::Line);
     }
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let number = |word: &str| match word {
-        "0" | "unlimited" => Ok(usize::MAX),
-        word => word.parse().map_err(|_| CommandError::Usage(format!("{word}: a number or unlimited is expected"))),
-    };
-    let limits = &mut repl.state.settings.limits;
-    match words.as_slice() {
-        ["print" | "p", "elements", count] => {
-            limits.items = number(count)?;
-            limits.string = limits.items;
-        }
-        ["print" | "p", "max-depth", count] => limits.depth = number(count)?.min(64),
-        ["print" | "p", "raw", on] => limits.raw = *on != "off",
-        ["print" | "p", "pretty", ..] => repl.state.settings.pretty = words.get(2) != Some(&"off"),
-        ["disassembly-flavor", flavor] => {
-            repl.state.settings.syntax = match *flavor {
-                "intel" => crate::arch::instruction::Syntax::Intel,
-                "att" => crate::arch::instruction::Syntax::Att,
-                other => return Err(CommandError::Usage(format!("{other}: att or intel is expected"))),
-            };
-        }
-        ["pagination" | "confirm" | "width" | "height" | "style" | "verbose" | "history" | "debuginfod", ..] => {}
-        ["var" | "variable", ..] => {
-            return Err(CommandError::Usage("set var: the process is dead; $NAME = EXPR keeps a value".to_owned()));
-        }
-        _ => return Err(CommandError::Usage(format!("set {text}: no such setting"))),
-    }
-    Ok(Next::Line)
+    settings::set(repl, text)
 }
 
 /// `show WHAT`
 pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let limits = repl.state.settings.limits;
     match text.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["version"] => writeln!(repl.out, "obit {}", env!("CARGO_PKG_VERSION"))?,
-        ["print" | "p", "elements"] => writeln!(repl.out, "{}", limits.items)?,
-        ["print" | "p", "max-depth"] => writeln!(repl.out, "{}", limits.depth)?,
-        ["convenience" | "conv"] => {
-            let names: Vec<String> = repl.state.variables.named().map(|(name, _)| format!("${name}")).collect();
-            writeln!(repl.out, "{}", names.join(" "))?;
-        }
-        _ => return Err(CommandError::Usage(format!("show {text}: no such setting"))),
+        ["convenience" | "conv"] => return convenience(repl),
+        ["values"] => return values(repl),
+        _ => return settings::show(repl, text),
     }
     Ok(Next::Line)
+}
+
+/// What there is to name with a dollar: the session's own variables, then the ones that there always are.
+fn convenience(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    const ALWAYS: [&str; 7] = ["_", "_exitcode", "_exitsignal", "_inferior", "_thread", "_gthread", "_siginfo"];
+    let own: Vec<String> = repl.state.variables.named().map(|(name, _)| name.to_owned()).collect();
+    let always = ALWAYS.iter().filter(|name| !own.iter().any(|own| own == *name)).map(|name| (*name).to_owned());
+    let names: Vec<String> = own.iter().cloned().chain(always).collect();
+    for name in names {
+        show_value(repl, &format!("${name}"))?;
+    }
+    Ok(Next::Line)
+}
+
+/// The history's last ten values.
+fn values(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    let count = repl.state.variables.count();
+    for number in count.saturating_sub(9).max(1)..=count {
+        show_value(repl, &format!("${number}"))?;
+    }
+    Ok(Next::Line)
+}
+
+fn show_value(repl: &mut Repl<'_>, name: &str) -> Result<(), CommandError> {
+    let mut value = Vec::new();
+    let paint = repl.paint;
+    match repl.captured(&mut value, paint, |repl| output(repl, name)) {
+        Ok(_) => writeln!(repl.out, "{name} = {}", String::from_utf8_lossy(&value))?,
+        Err(CommandError::Output(error)) => return Err(error.into()),
+        Err(error) => {
+            let error = error.to_string();
+            writeln!(repl.out, "{name} = <error: {}>", error.lines().next().unwrap_or_default())?;
+        }
+    }
+    Ok(())
 }
 
 /// A shell's command, with `input` to read.
@@ -291,7 +458,7 @@ pub(super) fn shell(repl: &mut Repl<'_>, command: &str, input: Option<Vec<u8>>) 
 /// A command's answer as a shell command's input.
 pub(super) fn piped(repl: &mut Repl<'_>, line: &str, command: &str) -> Result<Next, CommandError> {
     let mut answer = Vec::new();
-    let answered = repl.with_output(&mut answer, |repl| words::answer(repl, line));
+    let answered = repl.with_output(&mut answer, |repl| repl.asked(line));
     answered?;
     shell(repl, command, Some(answer))
 }

@@ -20,6 +20,8 @@ pub struct Invocation {
     pub batch: bool,
     /// `-q`: no banner.
     pub quiet: bool,
+    /// The commands that every session begins with, unless `-nx` says otherwise.
+    pub init: Option<PathBuf>,
 }
 
 /// Lines from the command line.
@@ -34,22 +36,40 @@ pub enum Script {
 /// Reads the arguments after the program's name. Errors are for people.
 pub fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
     let (mut early, mut scripts, mut rest, mut plain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut batch, mut quiet, mut core) = (false, false, None);
+    let (mut batch, mut quiet, mut core, mut init) = (false, false, None, true);
     let mut given = arguments.iter();
     // Options of the target that have a value of their own.
     const WITH_VALUE: [&str; 5] = ["--exe", "--sysroot", "--debug-dir", "--color", "--max-items"];
     while let Some(argument) = given.next() {
         let text = argument.to_string_lossy();
         let name = if text.starts_with("--") && text.len() > 3 { text[1..].to_owned() } else { text.to_string() };
-        let mut value = |what: &str| given.next().cloned().ok_or_else(|| format!("{text}: {what} is expected"));
+        // gdb: `--core=FILE` as well as `--core FILE`.
+        let (name, attached) = match name.split_once('=') {
+            Some((name, value)) if OWN_WITH_VALUE.contains(&name) => (name.to_owned(), Some(OsString::from(value))),
+            _ => (name, None),
+        };
+        let mut value = |what: &str| {
+            attached.clone().or_else(|| given.next().cloned()).ok_or_else(|| format!("{text}: {what} is expected"))
+        };
         match name.as_str() {
             "-ex" | "-eval-command" => scripts.push(Script::Line(value("a command")?.to_string_lossy().into_owned())),
-            "-iex" => early.push(value("a command")?.to_string_lossy().into_owned()),
+            "-iex" | "-init-eval-command" => early.push(value("a command")?.to_string_lossy().into_owned()),
             "-x" | "-command" => scripts.push(Script::File(value("a file")?.into())),
+            "-ix" | "-init-command" => early.push(format!("source {}", value("a file")?.to_string_lossy())),
             "-c" | "-core" => core = Some(value("a core")?),
+            "-e" | "-exec" | "-se" => plain.insert(0, value("a file")?),
+            "-p" | "-pid" => {
+                let pid = value("a process")?;
+                let pid = pid.to_string_lossy();
+                return Err(format!(
+                    "-p {pid}: this version cannot look into live processes yet; make a core with gcore {pid}"
+                ));
+            }
+            "-args" => return Err("--args: obit runs no program; it reads the core of one: obit EXE CORE".to_owned()),
+            "-tui" | "-nw" | "-nowindows" | "-return-child-result" | "-readnow" | "-readnever" => {}
             "-batch" => (batch, quiet) = (true, true),
             "-q" | "-quiet" | "-silent" => quiet = true,
-            "-nx" | "-n" | "-nh" => {}
+            "-nx" | "-n" | "-nh" => init = false,
             _ if WITH_VALUE.contains(&text.as_ref()) => {
                 rest.push(argument.clone());
                 rest.push(value("a value")?);
@@ -76,13 +96,51 @@ pub fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
         .try_get_matches_from(rest)
         .and_then(|matches| TargetArgs::from_arg_matches(&matches))
         .map_err(|error| error.to_string().lines().next().unwrap_or_default().replacen("error: ", "", 1))?;
-    Ok(Invocation { target, early, scripts, batch, quiet })
+    let init = if init { init_file() } else { None };
+    Ok(Invocation { target, early, scripts, batch, quiet, init })
+}
+
+/// gdb's options with a value, which may follow after `=`.
+const OWN_WITH_VALUE: [&str; 10] =
+    ["-ex", "-eval-command", "-iex", "-init-eval-command", "-ix", "-init-command", "-x", "-command", "-core", "-pid"];
+
+/// `$XDG_CONFIG_HOME/obit/init`, by default `~/.config/obit/init`, where it exists.
+fn init_file() -> Option<PathBuf> {
+    let directory = match std::env::var_os("XDG_CONFIG_HOME").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory),
+        None => PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?).join(".config"),
+    };
+    Some(directory.join("obit/init")).filter(|path| path.is_file())
 }
 
 /// Whether the arguments ask for a session rather than for one command.
 pub fn is_session(arguments: &[OsString], is_command: &dyn Fn(&OsStr) -> bool) -> bool {
-    const OPTIONS: [&str; 11] =
-        ["-ex", "-iex", "-x", "-q", "-c", "-batch", "-nx", "--batch", "--ex", "--core", "--quiet"];
+    const OPTIONS: [&str; 24] = [
+        "-ex",
+        "-iex",
+        "-x",
+        "-q",
+        "-c",
+        "-p",
+        "-batch",
+        "-nx",
+        "-eval-command",
+        "-command",
+        "-core",
+        "-quiet",
+        "-pid",
+        "-args",
+        "--ex",
+        "--iex",
+        "--batch",
+        "--core",
+        "--quiet",
+        "--eval-command",
+        "--command",
+        "--nx",
+        "--pid",
+        "--args",
+    ];
     let Some(first) = arguments.first() else { return false };
     if is_command(first) {
         return false;
@@ -92,7 +150,11 @@ pub fn is_session(arguments: &[OsString], is_command: &dyn Fn(&OsStr) -> bool) -
         text.contains('/') || text.starts_with("pid:") || text.ends_with(".obit") || PathBuf::from(argument).is_file()
     };
     looks_like_target(first)
-        || arguments.iter().any(|argument| OPTIONS.iter().any(|option| OsStr::new(option) == argument))
+        || arguments.iter().any(|argument| {
+            let text = argument.to_string_lossy();
+            let name = text.split_once('=').map_or(text.as_ref(), |(name, _)| name);
+            OPTIONS.contains(&name)
+        })
 }
 
 #[cfg(test)]
@@ -113,6 +175,12 @@ mod tests {
         let invocation = parse(&arguments(&["--sysroot", "/r", "-c", "core.2", "--batch"])).unwrap();
         assert_eq!(invocation.target.target, PathBuf::from("core.2"));
         assert!(invocation.batch);
+        let invocation = parse(&arguments(&["--core=core.3", "prog", "--eval-command=bt", "--nx"])).unwrap();
+        assert_eq!(invocation.target.target, PathBuf::from("core.3"));
+        assert!(matches!(invocation.scripts.as_slice(), [Script::Line(line)] if line == "bt"));
+        assert!(invocation.init.is_none());
+        assert!(parse(&arguments(&["-p", "123"])).unwrap_err().contains("gcore 123"));
+        assert!(parse(&arguments(&["--args", "prog"])).unwrap_err().contains("runs no program"));
     }
 
     #[test]

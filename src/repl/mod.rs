@@ -7,10 +7,19 @@
 //! Lines come from `-iex`, `-ex` and `-x`, from a terminal (through the line editor) or from standard input. Without a
 //! terminal nothing but answers is printed. The exit status is that of the worst command.
 
+mod apply;
 mod data;
+mod dead;
+mod display;
+mod dump;
 mod editor;
+mod find;
 mod invocation;
+mod printf;
+mod process;
+mod settings;
 mod stack;
+mod threads;
 mod words;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -20,8 +29,12 @@ use clap::{FromArgMatches, Subcommand};
 pub use invocation::{Invocation, Script, is_session, parse};
 
 use crate::command::{Command, CommandError, Output, State};
+use crate::report::session_documents;
 use crate::report::style::Paint;
+use crate::session::modules::{DebugStatus, FileStatus};
 
+/// Modules that the banner names.
+const MAX_MISSING: usize = 4;
 /// Scripts that call scripts.
 const MAX_SOURCES: usize = 16;
 
@@ -45,6 +58,10 @@ pub struct Repl<'a> {
     sources: usize,
     /// The line that Enter repeats.
     last: String,
+    /// Expressions that are shown again at every selection.
+    displays: display::Displays,
+    /// Commands that apply commands, within each other.
+    applied: usize,
 }
 
 /// Answers what the invocation asks; the exit status.
@@ -57,7 +74,17 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
         }
     };
     state.interactive = true;
-    let mut repl = Repl { state: &mut state, out, paint, notes_said: 0, status: 0, sources: 0, last: String::new() };
+    let mut repl = Repl {
+        state: &mut state,
+        out,
+        paint,
+        notes_said: 0,
+        status: 0,
+        sources: 0,
+        last: String::new(),
+        displays: display::Displays::default(),
+        applied: 0,
+    };
     let next = repl.session(invocation);
     let _ = repl.out.flush();
     match next {
@@ -72,6 +99,11 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
 
 impl Repl<'_> {
     fn session(&mut self, invocation: &Invocation) -> io::Result<()> {
+        if let Some(init) = &invocation.init
+            && self.source(init)? == Next::Quit
+        {
+            return Ok(());
+        }
         for line in &invocation.early {
             if self.line(line)? == Next::Quit {
                 return Ok(());
@@ -119,7 +151,40 @@ impl Repl<'_> {
             }
         }
         self.say_notes();
+        if let Some(missing) = self.missing() {
+            writeln!(self.out, "{}", self.paint.aside(missing))?;
+        }
         Ok(())
+    }
+
+    /// The modules that could tell more with their files or debug information, in one line.
+    fn missing(&self) -> Option<String> {
+        let modules = self.state.session.modules();
+        let name = |row: &crate::session::modules::ModuleRow| crate::report::bt_text::base_name(&row.path).to_owned();
+        let files: Vec<String> = modules
+            .iter()
+            .filter(|row| matches!(row.file, FileStatus::Missing | FileStatus::Mismatch { used: false, .. }))
+            .map(name)
+            .collect();
+        let debug: Vec<String> = modules
+            .iter()
+            .filter(|row| matches!(row.debug, DebugStatus::Missing | DebugStatus::SymbolsOnly))
+            .map(name)
+            .filter(|name| !files.contains(name) && !name.starts_with('['))
+            .collect();
+        let listed = |names: &[String]| {
+            let shown = names.iter().take(MAX_MISSING).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = names.len().saturating_sub(MAX_MISSING);
+            if more > 0 { format!("{shown} and {more} more") } else { shown }
+        };
+        let mut parts = Vec::new();
+        if !files.is_empty() {
+            parts.push(format!("without a file: {}", listed(&files)));
+        }
+        if !debug.is_empty() {
+            parts.push(format!("without debug information: {}", listed(&debug)));
+        }
+        (!parts.is_empty()).then(|| format!("Modules {} (info sharedlibrary)", parts.join("; ")))
     }
 
     /// The lines of a file.
@@ -153,14 +218,7 @@ impl Repl<'_> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(Next::Line);
         }
-        let (line, json) = match line.strip_suffix("--json") {
-            Some(before) if before.ends_with(' ') => (before.trim_end(), true),
-            _ => (line, false),
-        };
-        let before = self.state.json;
-        self.state.json |= json;
-        let answered = words::answer(self, line);
-        self.state.json = before;
+        let answered = self.asked(line);
         let next = match answered {
             Ok(next) => next,
             Err(CommandError::Output(error)) => return Err(error),
@@ -172,6 +230,42 @@ impl Repl<'_> {
         };
         self.say_notes();
         Ok(next)
+    }
+
+    /// One line with its `--json`.
+    fn asked(&mut self, line: &str) -> Result<Next, CommandError> {
+        let (line, json) = match line.strip_suffix("--json") {
+            Some(before) if before.ends_with(' ') => (before.trim_end(), true),
+            _ => (line, false),
+        };
+        if !json && !self.state.json {
+            return words::answer(self, line);
+        }
+        let before = std::mem::replace(&mut self.state.json, true);
+        let answered = self.document(line);
+        self.state.json = before;
+        answered
+    }
+
+    /// A command's document: its own, or its lines in one.
+    fn document(&mut self, line: &str) -> Result<Next, CommandError> {
+        let mut answer = Vec::new();
+        let answered = self.captured(&mut answer, Paint { enabled: false }, |repl| words::answer(repl, line));
+        let own = answer.starts_with(b"{\"schema\":\"obit.") || line.starts_with("schema");
+        if own {
+            self.out.write_all(&answer)?;
+        } else if !matches!(answered, Ok(Next::Quit)) && (answered.is_ok() || !answer.is_empty()) {
+            let notes = self.state.session.notes();
+            self.out.write_all(&session_documents::text(line, &answer, &notes).into_bytes())?;
+            self.out.write_all(b"\n")?;
+        }
+        answered
+    }
+
+    /// Something beside the answer.
+    fn aside(&mut self, message: &str) {
+        let _ = self.out.flush();
+        let _ = writeln!(io::stderr(), "{message}");
     }
 
     fn complain(&mut self, error: &CommandError) {
@@ -195,16 +289,29 @@ impl Repl<'_> {
 
     /// Answers into `buffer`.
     fn with_output<T>(&mut self, buffer: &mut Vec<u8>, ask: impl FnOnce(&mut Repl<'_>) -> T) -> T {
+        self.captured(buffer, Paint { enabled: false }, ask)
+    }
+
+    /// The same, with those colours.
+    fn captured<T>(&mut self, buffer: &mut Vec<u8>, paint: Paint, ask: impl FnOnce(&mut Repl<'_>) -> T) -> T {
         let mut inner = Repl {
             state: &mut *self.state,
             out: buffer,
-            paint: Paint { enabled: false },
+            paint,
             notes_said: self.notes_said,
             status: 0,
             sources: self.sources,
             last: String::new(),
+            displays: std::mem::take(&mut self.displays),
+            applied: self.applied,
         };
-        ask(&mut inner)
+        let answer = ask(&mut inner);
+        let (status, notes_said) = (inner.status, inner.notes_said);
+        let displays = std::mem::take(&mut inner.displays);
+        self.displays = displays;
+        self.notes_said = notes_said;
+        self.status = self.status.max(status);
+        answer
     }
 
     /// One of the commands that the command line has too, with its arguments as that takes them.

@@ -1,10 +1,12 @@
 //! Selecting threads and frames, and what a frame holds.
 
-use super::{Next, Repl};
+use super::{Next, Repl, settings};
 use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText};
+use crate::report::json_backtrace::FrameSource;
+use crate::report::session_documents;
 use crate::report::value_text;
 use crate::session::{Role, Trace};
 use crate::unwind::StackEnd;
@@ -13,12 +15,12 @@ use crate::value::Limits;
 /// Frames of a stack in which one is looked for.
 const FRAMES: usize = 1 << 16;
 
-fn current<'a>(repl: &'a Repl<'_>) -> Result<Selected<'a>, CommandError> {
+pub(super) fn current<'a>(repl: &'a Repl<'_>) -> Result<Selected<'a>, CommandError> {
     selected::select(repl.state, &FrameArgs::default())
 }
 
 /// What `write` makes of the selected thread's stack as far as it was traced.
-fn stack_text(
+pub(super) fn stack_text(
     repl: &Repl<'_>,
     found: &Selected<'_>,
     limits: Limits,
@@ -35,6 +37,8 @@ fn stack_text(
         paint: repl.paint,
         address_digits: session.image.arch.address_size() * 2,
         frame_limit: FRAMES,
+        options: repl.state.settings.print,
+        arguments: repl.state.settings.frame_arguments,
     };
     let mut out = String::new();
     write(&text, &mut out);
@@ -43,6 +47,9 @@ fn stack_text(
 
 /// The selected frame's line and source line.
 pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    if repl.state.json {
+        return describe(repl, "");
+    }
     let text = {
         let found = current(repl)?;
         let Some(position) = found.position else {
@@ -57,11 +64,27 @@ pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
 
 /// `bt [full] [N|-N]`: the selected thread's stack; `bt all` is the command line's `bt`.
 pub(super) fn backtrace(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
+    let (settings, arguments) = settings::take_options(&repl.state.settings, "print", arguments)?;
+    let before = std::mem::replace(&mut repl.state.settings, settings);
+    let answered = backtrace_as_set(repl, arguments);
+    repl.state.settings = before;
+    answered
+}
+
+fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
     let (mut full, mut count) = (false, None);
-    for word in arguments.split_whitespace() {
+    let mut words = arguments.split_whitespace();
+    while let Some(word) = words.next() {
         match word {
             "full" | "-full" | "--locals" => full = true,
             "all" => return repl.command(&["bt", "--thread", "all"]),
+            // What they leave out is never made here.
+            "no-filters" | "-no-filters" | "hide" | "-hide" | "-past-main" | "-past-entry" => {}
+            // lldb: -c COUNT
+            "-c" => {
+                let number = words.next().and_then(|number| number.parse().ok());
+                count = Some(number.ok_or_else(|| CommandError::Usage("bt -c COUNT".to_owned()))?);
+            }
             _ if word.starts_with("--") => {
                 let words: Vec<&str> = std::iter::once("bt").chain(arguments.split_whitespace()).collect();
                 return repl.command(&words);
@@ -85,14 +108,15 @@ pub(super) fn backtrace(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Co
         let mut found = selected::find(&repl.state.session, selection)?;
         found.trace = repl.state.session.trace(thread, FRAMES);
         let all = found.trace.frames.len();
+        let limit = repl.state.settings.backtrace_limit.map(|limit| limit as i64);
         let mut more = None;
-        match count {
-            Some(number @ 0..) if (number as usize) < all => {
+        match count.or(limit) {
+            Some(number @ 0..) if usize::try_from(number).is_ok_and(|number| number < all) => {
                 found.trace.frames.truncate(number as usize);
                 more = Some("(More stack frames follow...)\n");
             }
             Some(number @ ..0) => {
-                let left = all.saturating_sub(number.unsigned_abs() as usize);
+                let left = all.saturating_sub(usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX));
                 found.trace.frames.drain(..left);
             }
             _ => {}
@@ -108,31 +132,58 @@ pub(super) fn backtrace(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Co
     Ok(Next::Line)
 }
 
-/// `frame N`, and without a number the selected one.
+/// `frame N`, `frame level N`, `frame function NAME`, `frame address ADDR`; without any, the selected one.
 pub(super) fn frame(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
     let arguments = arguments.strip_prefix("select ").unwrap_or(arguments).trim();
-    if let Some(name) = arguments.strip_prefix("function ") {
-        let found = {
-            let all = trace_of(repl)?;
-            let wanted = name.trim();
-            let named = |frame: &&crate::session::Frame| {
-                frame.code.function.as_deref().is_some_and(|function| {
-                    function == wanted || function.split('(').next().is_some_and(|plain| plain.ends_with(wanted))
-                })
-            };
-            all.frames.iter().find(named).map(|frame| frame.index)
-        };
-        let index = found.ok_or_else(|| CommandError::NoMatch(format!("no frame of a function {}", name.trim())))?;
-        return go(repl, index);
-    }
-    let arguments = arguments.strip_prefix("level ").unwrap_or(arguments).trim();
-    if arguments.is_empty() {
-        return show_frame(repl);
-    }
-    let index = arguments.parse().map_err(|_| {
-        CommandError::Usage(format!("{arguments}: the number of a frame is expected, as bt counts them"))
-    })?;
+    let (kind, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    let rest = rest.trim();
+    let index = match kind {
+        "" | "info" => return show_frame(repl),
+        "function" | "func" if !rest.is_empty() => {
+            let found =
+                trace_of(repl)?.frames.iter().find(|frame| is_of_function(frame, rest)).map(|frame| frame.index);
+            found.ok_or_else(|| CommandError::NoMatch(format!("No frame for function \"{rest}\".")))?
+        }
+        "address" | "addr" if !rest.is_empty() => frame_at(repl, rest)?,
+        "view" => {
+            return Err(CommandError::Usage("frame view: only the frames that bt lists can be selected".to_owned()));
+        }
+        "level" => level(repl, rest)?,
+        _ => level(repl, arguments)?,
+    };
     go(repl, index)
+}
+
+/// The function's name, its last part or that with its parameters.
+fn is_of_function(frame: &crate::session::Frame, wanted: &str) -> bool {
+    let Some(function) = frame.code.function.as_deref() else { return false };
+    let plain = function.split('(').next().unwrap_or(function);
+    function == wanted || plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"))
+}
+
+/// A frame's number: a number or an expression that gives one.
+fn level(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let usage = || CommandError::Usage(format!("{text}: the number of a frame is expected, as bt counts them"));
+    if text.is_empty() {
+        return Err(usage());
+    }
+    let number = super::data::number(repl, text).map_err(|_| usage())?;
+    usize::try_from(number).map_err(|_| usage())
+}
+
+/// The frame whose stack address (gdb's `frame at`) or, within its function, whose pc is that.
+fn frame_at(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
+    let address = super::data::number(repl, text)?;
+    let trace = trace_of(repl)?;
+    let at = |frame: &&crate::session::Frame| {
+        let canonical = trace.stack.frames.get(frame.machine + 1).and_then(|caller| caller.registers.sp());
+        i128::from(frame.pc.0) == address || canonical.is_some_and(|canonical| i128::from(canonical) == address)
+    };
+    let found = trace.frames.iter().find(at).map(|frame| frame.index);
+    found.ok_or_else(|| CommandError::NoMatch(format!("No frame at address {text}.")))
 }
 
 fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
@@ -140,16 +191,17 @@ fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
     let shown = show_frame(repl);
     if shown.is_err() {
         repl.state.selection.frame = before;
+        return shown;
     }
-    shown
+    super::display::redisplay(repl)
 }
 
-fn trace_of(repl: &Repl<'_>) -> Result<Trace, CommandError> {
+pub(super) fn trace_of(repl: &Repl<'_>) -> Result<Trace, CommandError> {
     let thread = thread_of(repl)?;
     Ok(repl.state.session.trace(thread, FRAMES))
 }
 
-fn thread_of<'a>(repl: &'a Repl<'_>) -> Result<&'a ThreadState, CommandError> {
+pub(super) fn thread_of<'a>(repl: &'a Repl<'_>) -> Result<&'a ThreadState, CommandError> {
     let session = &repl.state.session;
     match repl.state.selection.thread {
         Some(lwp) => selected::find_thread(session, lwp),
@@ -163,8 +215,13 @@ fn thread_of<'a>(repl: &'a Repl<'_>) -> Result<&'a ThreadState, CommandError> {
 pub(super) fn step(repl: &mut Repl<'_>, arguments: &str, step: isize) -> Result<Next, CommandError> {
     let count: isize = match arguments.trim() {
         "" => 1,
-        text => text.parse().map_err(|_| CommandError::Usage(format!("{text}: a count is expected")))?,
+        text => match text.parse() {
+            Ok(count) => count,
+            Err(_) => isize::try_from(super::data::number(repl, text)?).unwrap_or(isize::MAX),
+        },
     };
+    let step = if count < 0 { -step } else { step };
+    let count = count.saturating_abs();
     let highest = trace_of(repl)?.frames.last().map_or(0, |frame| frame.index);
     let from = repl.state.selection.frame;
     let to = from.saturating_add_signed(step.saturating_mul(count)).min(highest);
@@ -179,199 +236,129 @@ pub(super) fn step(repl: &mut Repl<'_>, arguments: &str, step: isize) -> Result<
     go(repl, to)
 }
 
-/// The thread that a word names: its number as `info threads` counts, or its LWP.
-pub(super) fn thread_named(repl: &Repl<'_>, word: &str) -> Result<u32, CommandError> {
-    let threads = &repl.state.session.image.threads;
-    let number: usize =
-        word.parse().map_err(|_| CommandError::Usage(format!("{word}: a thread's number or LWP is expected")))?;
-    if let Some(thread) = threads.iter().find(|thread| thread.lwp as usize == number) {
-        return Ok(thread.lwp);
-    }
-    let numbered = number.checked_sub(1).and_then(|index| threads.get(index));
-    numbered.map(|thread| thread.lwp).ok_or_else(|| CommandError::NoMatch(format!("no thread {word}")))
-}
-
-/// `thread N`
-pub(super) fn thread(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
-    let (word, rest) = arguments.trim().split_once(char::is_whitespace).unwrap_or((arguments.trim(), ""));
-    match word {
-        "" => {
-            let text = thread_title(thread_of(repl)?);
-            writeln!(repl.out, "[Current thread is {text}]")?;
-            Ok(Next::Line)
-        }
-        "apply" => apply(repl, rest.trim()),
-        "backtrace" => repl.command(&["bt", "--thread", if rest.trim() == "unique" { "all" } else { "crashed" }]),
-        "list" => repl.command(&["threads"]),
-        "find" => find(repl, rest.trim()),
-        _ => {
-            let word = if word == "select" { rest.trim() } else { word };
-            let lwp = thread_named(repl, word)?;
-            repl.state.selection = Selection { thread: Some(lwp), frame: 0 };
-            let text = thread_title(thread_of(repl)?);
-            writeln!(repl.out, "[Switching to {text}]")?;
-            show_frame(repl)
-        }
-    }
-}
-
-fn thread_title(thread: &ThreadState) -> String {
-    let name = thread.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
-    format!("thread LWP {}{name}", thread.lwp)
-}
-
-fn find(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let threads = repl.state.session.image.threads.iter().enumerate();
-    let found: Vec<String> = threads
-        .filter(|(_, thread)| {
-            thread.name.as_ref().is_some_and(|name| name.contains(text)) || thread.lwp.to_string() == text
-        })
-        .map(|(index, thread)| format!("Thread {} is {}", index + 1, thread_title(thread)))
-        .collect();
-    if found.is_empty() {
-        return Err(CommandError::NoMatch(format!("no thread's name has {text}")));
-    }
-    for line in found {
-        writeln!(repl.out, "{line}")?;
-    }
-    Ok(Next::Line)
-}
-
-/// `thread apply all|LIST [-q] [-s] COMMAND`
-pub(super) fn apply(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
-    let mut words = arguments.split_whitespace().peekable();
-    let mut lwps = Vec::new();
-    while let Some(word) = words.peek() {
-        if *word == "all" {
-            lwps = repl.state.session.image.threads.iter().map(|thread| thread.lwp).collect();
-        } else if let Some((from, to)) = word.split_once('-').filter(|(from, _)| !from.is_empty()) {
-            let (Ok(from), Ok(to)) = (from.parse::<usize>(), to.parse::<usize>()) else { break };
-            let threads = repl.state.session.image.threads.iter().enumerate();
-            lwps.extend(threads.filter(|(index, _)| (from..=to).contains(&(index + 1))).map(|(_, thread)| thread.lwp));
-        } else if word.starts_with(|first: char| first.is_ascii_digit()) {
-            lwps.push(thread_named(repl, word)?);
-        } else {
-            break;
-        }
-        words.next();
-    }
-    let (quiet, silent, line) = flags_and_line(words);
-    if lwps.is_empty() || line.is_empty() {
-        return Err(CommandError::Usage("thread apply all|LIST [-q] [-s] COMMAND".to_owned()));
-    }
-    let before = repl.state.selection;
-    for lwp in lwps {
-        repl.state.selection = Selection { thread: Some(lwp), frame: 0 };
-        let title = thread_title(thread_of(repl)?);
-        one(repl, &line, silent, (!quiet).then(|| format!("\nThread {}:", title.trim_start_matches("thread "))))?;
-    }
-    repl.state.selection = before;
-    Ok(Next::Line)
-}
-
-/// `frame apply all|COUNT [-q] [-s] COMMAND`
-pub(super) fn frame_apply(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
-    let (which, rest) = arguments.trim().split_once(char::is_whitespace).unwrap_or((arguments.trim(), ""));
-    let count = match which {
-        "all" => usize::MAX,
-        text => text.parse().map_err(|_| CommandError::Usage(format!("{text}: all or a count is expected")))?,
-    };
-    let (quiet, silent, line) = flags_and_line(rest.split_whitespace().peekable());
-    let frames: Vec<usize> = trace_of(repl)?.frames.iter().take(count).map(|frame| frame.index).collect();
-    let before = repl.state.selection;
-    for frame in frames {
-        repl.state.selection.frame = frame;
-        if !quiet {
-            show_frame(repl)?;
-        }
-        one(repl, &line, silent, None)?;
-    }
-    repl.state.selection = before;
-    Ok(Next::Line)
-}
-
-fn flags_and_line<'w>(mut words: std::iter::Peekable<impl Iterator<Item = &'w str>>) -> (bool, bool, String) {
-    let (mut quiet, mut silent) = (false, false);
-    while let Some(flag) = words.peek().filter(|word| word.starts_with('-')) {
-        match *flag {
-            "-q" => quiet = true,
-            "-s" => silent = true,
-            _ => {}
-        }
-        words.next();
-    }
-    (quiet, silent, words.collect::<Vec<_>>().join(" "))
-}
-
-fn one(repl: &mut Repl<'_>, line: &str, silent: bool, title: Option<String>) -> Result<(), CommandError> {
-    if let Some(title) = title {
-        writeln!(repl.out, "{}", repl.paint.heading(title))?;
-    }
-    match super::words::answer(repl, line) {
-        Err(CommandError::Output(error)) => Err(error.into()),
-        Err(_) if silent => Ok(()),
-        Err(error) => {
-            repl.complain(&error);
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
 /// `info locals`, `info args`
 pub(super) fn variables(repl: &mut Repl<'_>, role: Option<Role>) -> Result<Next, CommandError> {
-    let lines: Vec<String> = {
+    let text = {
         let found = current(repl)?;
         let session = &repl.state.session;
-        let limits = Limits { follow: false, ..repl.state.settings.limits };
-        let variables = found.position.map(|position| session.variables(&found.trace, position, &limits));
-        let chosen =
-            variables.unwrap_or_default().into_iter().filter(|variable| role.is_none_or(|role| variable.role == role));
-        chosen
-            .map(|variable| format!("{} = {}", variable.name, value_text::value_text(&session.types, &variable.value)))
-            .collect()
+        let limits = Limits { follow: repl.state.json, ..repl.state.settings.limits };
+        let Some(position) = found.position else {
+            return Err(CommandError::NoMatch("No frame selected.".to_owned()));
+        };
+        let mut variables = session.variables(&found.trace, position, &limits);
+        variables.retain(|variable| role.is_none_or(|role| variable.role == role));
+        if repl.state.json {
+            let json = session_documents::variables(
+                found.thread.lwp,
+                repl.state.selection.frame,
+                &session.types,
+                &variables,
+                &session.notes(),
+            );
+            let mut bytes = json.into_bytes();
+            bytes.push(b'\n');
+            bytes
+        } else {
+            let described = found.frame().is_some_and(|frame| frame.code.language.is_some());
+            variables_text(repl, &variables, role, described).into_bytes()
+        }
     };
-    if lines.is_empty() {
-        writeln!(repl.out, "{}", if role == Some(Role::Argument) { "No arguments." } else { "No locals." })?;
-    }
-    for line in lines {
-        writeln!(repl.out, "{line}")?;
-    }
+    repl.out.write_all(&text)?;
     Ok(Next::Line)
 }
 
-/// `info frame`
-pub(super) fn describe(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
-    let lines = {
-        let found = current(repl)?;
-        let Some(frame) = found.frame() else {
-            return Err(CommandError::NoMatch("no frame is selected: the thread has none".to_owned()));
+fn variables_text(
+    repl: &Repl<'_>,
+    variables: &[crate::session::Variable],
+    role: Option<Role>,
+    described: bool,
+) -> String {
+    if variables.is_empty() {
+        let what = match role {
+            _ if !described => "No symbol table info available.",
+            Some(Role::Argument) => "No arguments.",
+            _ => "No locals.",
         };
-        let machine = found.trace.stack.frames.get(frame.machine);
-        let mut lines = vec![format!("Stack level {}, frame at pc {}:", frame.index, frame.pc)];
-        let name = frame.code.function.as_deref().unwrap_or("a function without a name");
-        lines.push(match (&frame.code.file, frame.code.line) {
-            (Some(file), Some(line)) => format!(" in {name} ({file}:{line})"),
-            _ => format!(" in {name}"),
-        });
-        let inlined = if frame.inlined { ", inlined" } else { "" };
-        lines.push(format!(
-            " found by {}{inlined}{}",
-            crate::report::json_backtrace::trust_code(frame.trust),
-            if frame.signal { ", a signal trampoline" } else { "" }
-        ));
-        if let Some(caller) = found.trace.frames.get(found.position.unwrap_or(0) + 1) {
-            lines.push(format!(" called from frame {} at {}", caller.index, caller.pc));
-        } else if found.trace.stack.end == StackEnd::Complete {
-            lines.push(" the outermost frame".to_owned());
-        }
-        if let Some(stack_pointer) = machine.and_then(|machine| machine.registers.sp()) {
-            lines.push(format!(" stack pointer {stack_pointer:#x}"));
-        }
-        lines
-    };
-    for line in lines {
-        writeln!(repl.out, "{line}")?;
+        return format!("{what}\n");
     }
+    let options = &repl.state.settings.print;
+    let mut text = String::new();
+    for variable in variables {
+        let value = value_text::value_text_with(&repl.state.session.types, &variable.value, options);
+        text += &format!("{} = {value}\n", variable.name);
+    }
+    text
+}
+
+/// `info frame`, as gdb words it: what is known of the frame, and how it was found.
+pub(super) fn describe(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let before = repl.state.selection;
+    if !text.is_empty() {
+        repl.state.selection.frame = level(repl, text.strip_prefix("level ").unwrap_or(text).trim())?;
+    }
+    let described = describe_selected(repl);
+    repl.state.selection = before;
+    repl.out.write_all(&described?)?;
     Ok(Next::Line)
+}
+
+fn describe_selected(repl: &Repl<'_>) -> Result<Vec<u8>, CommandError> {
+    let found = current(repl)?;
+    let Some(frame) = found.frame() else {
+        return Err(CommandError::NoMatch("No frame selected.".to_owned()));
+    };
+    let session = &repl.state.session;
+    if repl.state.json {
+        let module = |id| session.module_label(id);
+        let source = FrameSource { types: &session.types, module: &module, variables: None };
+        let mut bytes = session_documents::frame(found.thread.lwp, frame, &source, &session.notes()).into_bytes();
+        bytes.push(b'\n');
+        return Ok(bytes);
+    }
+    let frames = &found.trace.frames;
+    // gdb's frame address: the stack pointer in the caller, after the call has returned.
+    let outer = |frame: &crate::session::Frame| found.trace.stack.frames.get(frame.machine + 1);
+    let canonical = |frame: &crate::session::Frame| outer(frame).and_then(|outer| outer.registers.sp());
+    let address = |frame: &crate::session::Frame| match canonical(frame) {
+        Some(address) => format!("{address:#x}"),
+        None => "an unknown address".to_owned(),
+    };
+    let counter = match session.image.arch {
+        crate::arch::Arch::X86_64 => "rip",
+        crate::arch::Arch::I386 => "eip",
+        crate::arch::Arch::Aarch64 => "pc",
+    };
+    let mut text = format!("Stack level {}, frame at {}:\n", frame.index, address(frame));
+    text += &format!(" {counter} = {}", frame.pc);
+    if let Some(name) = &frame.code.function {
+        text += &format!(" in {}", crate::report::bt_text::display_name(name, &frame.code));
+    }
+    if let (Some(file), Some(line)) = (&frame.code.file, frame.code.line) {
+        text += &format!(" ({}:{line})", crate::report::bt_text::shortened(file));
+    }
+    if let Some(outer) = outer(frame) {
+        text += &format!("; saved {counter} = {}", outer.pc);
+    }
+    text.push('\n');
+    let position = found.position.unwrap_or(0);
+    match frames.get(position + 1) {
+        Some(caller) if frame.inlined => text += &format!(" inlined into frame {}\n", caller.index),
+        Some(caller) => text += &format!(" called by frame {} at {}\n", caller.index, address(caller)),
+        None if found.trace.stack.end == StackEnd::Complete => text += " the outermost frame\n",
+        None => {}
+    }
+    if let Some(callee) = position.checked_sub(1).and_then(|inner| frames.get(inner)).filter(|callee| !callee.inlined) {
+        text += &format!(" caller of frame {} at {}\n", callee.index, address(callee));
+    }
+    if let Some(language) = frame.code.language.and_then(|language| language.name()) {
+        text += &format!(" source language {language}.\n");
+    }
+    if frame.signal {
+        text += " a signal trampoline\n";
+    }
+    if let Some(canonical) = canonical(frame) {
+        text += &format!(" Previous frame's sp is {canonical:#x}\n");
+    }
+    text += &format!(" found by {}\n", crate::report::json_backtrace::trust_code(frame.trust));
+    Ok(text.into_bytes())
 }

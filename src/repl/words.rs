@@ -1,6 +1,6 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
-use super::{Next, Repl, data, stack};
+use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, threads};
 use crate::command::CommandError;
 use crate::session::Role;
 
@@ -26,18 +26,18 @@ pub(super) static WORDS: &[Word] = &[
     Word {
         names: &["faas"],
         help: "COMMAND: a command in all frames, silently where it fails",
-        run: |repl, text| stack::frame_apply(repl, &format!("all -s {text}")),
+        run: |repl, text| apply::frames(repl, &format!("all -s {text}")),
     },
-    Word { names: &["thread", "t"], help: "[N | LWP | apply | find NAME]: select a thread", run: stack::thread },
+    Word { names: &["thread", "t"], help: "[N | LWP | apply | find NAME]: select a thread", run: threads::thread },
     Word {
         names: &["taas"],
         help: "COMMAND: a command in all threads, silently where it fails",
-        run: |repl, text| stack::apply(repl, &format!("all -s {text}")),
+        run: |repl, text| apply::threads(repl, &format!("all -s {text}")),
     },
     Word {
         names: &["tfaas"],
         help: "COMMAND: a command in all frames of all threads",
-        run: |repl, text| stack::apply(repl, &format!("all -s -q frame apply all -s {text}")),
+        run: |repl, text| apply::threads(repl, &format!("all -s -q frame apply all -s {text}")),
     },
     Word {
         names: &["info", "i", "inf"],
@@ -47,7 +47,42 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["print", "p", "inspect"], help: "[/FMT] EXPR: an expression's value", run: data::print },
     Word { names: &["output"], help: "[/FMT] EXPR: the value alone", run: data::output },
     Word { names: &["v"], help: "[NAME]: a variable, or all of the frame (lldb)", run: variables },
-    Word { names: &["ptype"], help: "TYPE|EXPR: a type's definition", run: |repl, text| one(repl, "ptype", text) },
+    Word {
+        names: &["ptype"],
+        help: "[/o|/x|/m] TYPE|EXPR: a type's definition; /o: with offsets, sizes and holes",
+        run: data::ptype,
+    },
+    Word { names: &["explore"], help: "EXPR|TYPE: a value's or type's fields", run: data::explore },
+    Word {
+        names: &["find"],
+        help: "[/SIZE-CHAR] [/MAX] START, +LENGTH|END, VALUE...: where values are in memory",
+        run: search::find,
+    },
+    Word {
+        names: &["dump"],
+        help: "memory FILE START STOP | value FILE EXPR: memory or a value into a file",
+        run: |repl, text| dump::dump(repl, text, false),
+    },
+    Word {
+        names: &["append"],
+        help: "memory FILE START STOP | value FILE EXPR: memory or a value to a file's end",
+        run: |repl, text| dump::dump(repl, text, true),
+    },
+    Word {
+        names: &["display"],
+        help: "[/FMT] EXPR: a value, again at every selection of a frame or thread",
+        run: display::display,
+    },
+    Word { names: &["undisplay"], help: "[N...]: end displays", run: display::undisplay },
+    Word { names: &["printf"], help: "\"FORMAT\", VALUE...: values in C's formats", run: printf::printf },
+    Word { names: &["eval"], help: "\"FORMAT\", VALUE...: the formatted text as a command", run: printf::eval },
+    Word {
+        names: &["expression", "expr", "e"],
+        help: "[--] EXPR: an expression's value (lldb)",
+        run: |repl, text| data::print(repl, text.strip_prefix("--").unwrap_or(text).trim()),
+    },
+    Word { names: &["memory"], help: "read ADDRESS: memory (lldb)", run: memory },
+    Word { names: &["target"], help: "variable NAME: a global (lldb)", run: target },
     Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
@@ -56,7 +91,7 @@ pub(super) static WORDS: &[Word] = &[
         help: "[/s /r] [FUNCTION | ADDRESS | START,END | START,+LENGTH]: instructions",
         run: disassemble,
     },
-    Word { names: &["echo"], help: "TEXT: the text", run: data::echo },
+    Word { names: &["echo"], help: "TEXT: the text", run: printf::echo },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
         names: &["modules", "image"],
@@ -69,18 +104,15 @@ pub(super) static WORDS: &[Word] = &[
         help: "[NAME…]: the frame's registers",
         run: |repl, text| words(repl, "registers", text),
     },
-    Word {
-        names: &["register"],
-        help: "read [NAME…]: the frame's registers (lldb)",
-        run: |repl, text| words(repl, "registers", text.strip_prefix("read").unwrap_or(text)),
-    },
+    Word { names: &["register"], help: "read [NAME…]: the frame's registers (lldb)", run: register },
     Word {
         names: &["schema"],
         help: "the JSON Schema of --json's documents",
         run: |repl, text| words(repl, "schema", text),
     },
-    Word { names: &["set"], help: "print elements|max-depth N, print raw on|off; $NAME = EXPR", run: data::set },
-    Word { names: &["show"], help: "print elements|max-depth, version, convenience: settings", run: data::show },
+    Word { names: &["set"], help: "SETTING VALUE, $NAME = EXPR: how answers look; a variable", run: data::set },
+    Word { names: &["show"], help: "[SETTING|version|convenience|values]: settings, variables", run: data::show },
+    Word { names: &["with"], help: "SETTING [VALUE] -- COMMAND: a command under a setting", run: settings::with },
     Word {
         names: &["source"],
         help: "FILE: the commands of a file",
@@ -89,27 +121,6 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
     Word { names: &["apropos"], help: "TEXT: commands whose help has the text", run: apropos },
     Word { names: &["quit", "q", "exit"], help: "end the session", run: |_, _| Ok(Next::Quit) },
-];
-
-/// What only a living process can do, and what to ask instead.
-static DEAD: &[(&str, &str)] = &[
-    ("run", "bt shows where it ended"),
-    ("start", "bt shows where it ended"),
-    ("step", "up and down move between frames"),
-    ("next", "up and down move between frames"),
-    ("stepi", "x/8xb $pc shows the instruction's bytes"),
-    ("nexti", "x/8xb $pc shows the instruction's bytes"),
-    ("continue", "bt shows where it ended"),
-    ("finish", "up selects the caller"),
-    ("until", "up selects the caller"),
-    ("break", "list shows the source"),
-    ("tbreak", "list shows the source"),
-    ("watch", "print shows the last value"),
-    ("call", "print reads values"),
-    ("jump", "frame selects a frame"),
-    ("kill", "quit ends the session"),
-    ("signal", "info signals shows the one that it got"),
-    ("attach", "obit reads a process as obit pid:N where that is supported"),
 ];
 
 /// Answers a line.
@@ -130,12 +141,21 @@ pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandErr
     }
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
-    if let Some((dead, instead)) =
-        DEAD.iter().find(|(dead, _)| *dead == name || (name.len() > 1 && dead.starts_with(name) && find(name).is_err()))
+    // `enable display 1`, where gdb's own are about breakpoints.
+    if let ("delete" | "enable" | "disable", Some((topic, numbers))) =
+        (name, Some(rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""))))
+        && topic == "display"
     {
-        return Err(CommandError::Usage(format!("{dead}: the process is dead; {instead}")));
+        return match name {
+            "delete" => display::undisplay(repl, numbers),
+            _ => display::enable(repl, numbers, name == "enable"),
+        };
     }
-    let word = find(name)?;
+    let found = find(name);
+    if let Some(message) = dead::answer(name, found.is_ok()) {
+        return Err(CommandError::Usage(message));
+    }
+    let word = found?;
     // `bt | grep x`, but `p a | b` computes.
     if let (Some((arguments, shell)), false) =
         (rest.split_once(" | "), matches!(word.names[0], "print" | "output" | "x" | "whatis" | "set"))
@@ -199,10 +219,70 @@ fn disassemble(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
 
 fn frame(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     match text.split_once(char::is_whitespace).unwrap_or((text, "")) {
-        ("apply", rest) => stack::frame_apply(repl, rest),
-        ("variable", "") => stack::variables(repl, None),
-        ("variable", name) => data::print(repl, name),
+        ("apply", rest) => apply::frames(repl, rest),
+        ("variable" | "var", "") => stack::variables(repl, None),
+        ("variable" | "var", name) => data::print(repl, name),
         _ => stack::frame(repl, text),
+    }
+}
+
+/// lldb: `register read [--all|-a] [NAME…]`
+fn register(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let rest = text.strip_prefix("read").unwrap_or(text).trim();
+    let all: Vec<&str> = rest.split_whitespace().map(|word| if word == "-a" { "--all" } else { word }).collect();
+    words(repl, "registers", &all.join(" "))
+}
+
+/// lldb: `memory read [-c COUNT] [-s SIZE] [-f FORMAT] ADDRESS [END]`, `memory find`, `memory region`.
+fn memory(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let usage = || CommandError::Usage("memory read [-c COUNT] [-s SIZE] [-f x|d|u|c|s] ADDRESS".to_owned());
+    let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    match verb {
+        "read" => {}
+        "region" => return words(repl, "maps", ""),
+        "write" => return Err(CommandError::Usage("memory write: the process is dead".to_owned())),
+        _ => return Err(usage()),
+    }
+    let (mut count, mut unit, mut form, mut address) = (32, 'b', 'x', Vec::new());
+    let (verb, mut given) = rest.strip_prefix('/').and_then(|rest| rest.split_once(' ')).unwrap_or(("", rest));
+    if !verb.is_empty() {
+        return data::examine(repl, &format!("/{verb} {given}"));
+    }
+    let mut next = || {
+        let (word, rest) = given.trim_start().split_once(char::is_whitespace).unwrap_or((given.trim_start(), ""));
+        given = rest;
+        word
+    };
+    loop {
+        match next() {
+            "" => break,
+            "-c" | "--count" => count = next().parse().map_err(|_| usage())?,
+            "-s" | "--size" => {
+                unit = match next() {
+                    "1" => 'b',
+                    "2" => 'h',
+                    "4" => 'w',
+                    "8" => 'g',
+                    _ => return Err(usage()),
+                };
+            }
+            "-f" | "--format" => form = next().chars().next().ok_or_else(usage)?,
+            word => address.push(word),
+        }
+    }
+    if address.is_empty() {
+        return Err(usage());
+    }
+    let count: usize = if form == 's' && count == 32 { 1 } else { count };
+    data::examine(repl, &format!("/{count}{form}{unit} {}", address.join(" ")))
+}
+
+/// lldb: `target variable NAME`; what else gdb calls target is about living processes.
+fn target(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    match text.split_once(char::is_whitespace) {
+        Some(("variable", name)) => data::print(repl, name),
+        _ if text == "modules" || text.starts_with("modules ") => words(repl, "modules", ""),
+        _ => Err(CommandError::Usage(dead::answer("target", false).unwrap_or_default())),
     }
 }
 

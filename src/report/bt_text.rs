@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use super::fold::{Part, fold};
 use super::source::Sources;
 use super::style::Paint;
-use super::value_text::{ValueStyle, value_text, write_value};
+use super::value_text::{PrintOptions, ValueStyle, value_text_with, write_value};
 use crate::module::ModuleId;
 use crate::session::modules::ModuleLabel;
 use crate::session::{Code, Frame, Role, Trace, Variable};
@@ -37,6 +37,20 @@ pub enum Detail {
     Locals,
 }
 
+/// Which arguments are shown with their values (gdb's `set print frame-arguments`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FrameArguments {
+    /// Every one.
+    All,
+    /// Structures and arrays as `...`.
+    #[default]
+    Scalars,
+    /// Every one as `...`.
+    None,
+    /// One `...` where there are any.
+    Presence,
+}
+
 /// What the text of a stack is made from.
 pub struct StackText<'a> {
     /// Names of types.
@@ -53,6 +67,10 @@ pub struct StackText<'a> {
     pub address_digits: usize,
     /// Frames to show at most, after folding; the outermost are kept.
     pub frame_limit: usize,
+    /// How values are written.
+    pub options: PrintOptions,
+    /// Which arguments are shown with their values.
+    pub arguments: FrameArguments,
 }
 
 /// A line (or so) of a stack.
@@ -226,13 +244,22 @@ impl StackText<'_> {
     }
 
     fn write_arguments(&self, out: &mut String, variables: &[Variable]) {
-        let arguments = variables.iter().filter(|variable| variable.role == Role::Argument);
+        let mut arguments = variables.iter().filter(|variable| variable.role == Role::Argument).peekable();
+        if self.arguments == FrameArguments::Presence && arguments.peek().is_some() {
+            return out.push_str("...");
+        }
         for (index, variable) in arguments.enumerate() {
             if index > 0 {
                 out.push_str(", ");
             }
-            let text =
-                if is_aggregate(&variable.value) { "...".to_owned() } else { value_text(self.types, &variable.value) };
+            let hidden = match self.arguments {
+                FrameArguments::None => true,
+                FrameArguments::All => false,
+                _ => is_aggregate(&variable.value),
+            };
+            // A frame stays one line.
+            let options = PrintOptions { pretty: false, array_lines: false, ..self.options };
+            let text = if hidden { "...".to_owned() } else { value_text_with(self.types, &variable.value, &options) };
             let _ = write!(out, "{}{}={text}", self.paint.variable(&variable.name), entry_mark(variable));
             self.write_inferred(out, variable);
         }
@@ -245,7 +272,8 @@ impl StackText<'_> {
                 continue;
             }
             let _ = write!(out, "{:INDENT$}{}{} = ", "", self.paint.variable(&variable.name), entry_mark(variable));
-            let style = ValueStyle { width: Some(WIDTH), indent: INDENT, ..ValueStyle::default() };
+            let style =
+                ValueStyle { width: Some(WIDTH), indent: INDENT, options: self.options, ..ValueStyle::default() };
             write_value(out, self.types, &variable.value, style);
             self.write_inferred(out, variable);
             out.push('\n');

@@ -23,6 +23,8 @@ fn text_of(
         paint: Paint { enabled: false },
         address_digits: 16,
         frame_limit: limit,
+        options: Default::default(),
+        arguments: Default::default(),
     };
     let mut out = String::new();
     text.write_stack(&mut out, trace, detail);

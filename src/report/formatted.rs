@@ -89,6 +89,10 @@ pub fn value_formatted(
     letter: char,
     symbol: &dyn Fn(u64) -> Option<String>,
 ) -> String {
+    // What is no text is as it always is.
+    if letter == 's' {
+        return value_text(types, value);
+    }
     let mut out = String::new();
     write(&mut out, &Form { types, letter, symbol }, value);
     out

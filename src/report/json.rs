@@ -102,6 +102,11 @@ impl Json {
         self.out.extend_from_slice(bytes);
     }
 
+    /// A whole document that was written before.
+    pub fn document(&mut self, document: &[u8]) {
+        self.raw(document.trim_ascii_end());
+    }
+
     /// A number that is not negative.
     pub fn uint(&mut self, value: u128) {
         self.separate();

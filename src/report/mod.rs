@@ -11,6 +11,7 @@ pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
 pub mod schema;
+pub mod session_documents;
 pub mod signal_text;
 pub mod source;
 pub mod style;

@@ -469,6 +469,43 @@ documents! {
         current_line: Option<u32>,
         lines: Vec<SourceLine>,
     }
+    /// A session's `frame`, `up`, `down`, `thread N`, `info frame`.
+    SelectedFrame "obit.frame/1" {
+        lwp: u32,
+        frame: Frame,
+    }
+    /// A session's `info locals`, `info args`, `v`.
+    Variables "obit.variables/1" {
+        lwp: u32,
+        frame: u64,
+        variables: Vec<Variable>,
+    }
+    /// A session's `find`.
+    Found "obit.found/1" {
+        addresses: Vec<Hex>,
+        /// Where memory could not be read and the search ended.
+        halted_at: Option<Hex>,
+    }
+    /// A session's `thread apply`, `frame apply`.
+    Answers "obit.answers/1" {
+        command: String,
+        answers: Vec<Answer>,
+    }
+    /// What a session's other commands answer.
+    Text "obit.text/1" {
+        command: String,
+        lines: Vec<String>,
+    }
+}
+
+#[derive(JsonSchema)]
+struct Answer {
+    lwp: u32,
+    frame: u64,
+    /// Why there is no answer.
+    error: Option<String>,
+    /// The command's own document.
+    answer: Option<serde_json::Value>,
 }
 
 #[derive(JsonSchema)]

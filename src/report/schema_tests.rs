@@ -10,6 +10,7 @@ use crate::module::ModuleId;
 use crate::report::documents::{self, MemoryRow, RegisterRow};
 use crate::report::json::Json as Writer;
 use crate::report::json_backtrace::{self, FrameSource};
+use crate::report::session_documents;
 use crate::report::testing;
 use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
 use crate::session::{Role, Trace, Variable};
@@ -334,6 +335,26 @@ fn the_other_documents_conform() {
 
     let lines = [(3, "int main() {".to_owned())];
     check("obit.list/1", documents::list("/src/w.c", "/src/w.c", Some(3), &lines, &[]));
+}
+
+#[test]
+fn a_session_s_documents_conform() {
+    let types = testing::types();
+    let stack = testing::trace(&[("main", 4, false)]);
+    let module = |id| testing::module(id);
+    let source = FrameSource { types: &types, module: &module, variables: None };
+    let frame = session_documents::frame(7, &stack.frames[0], &source, &notes());
+    assert_eq!(check("obit.frame/1", frame)["frame"]["function"], "main");
+    check("obit.variables/1", session_documents::variables(7, 0, &types, &[], &notes()));
+    let found = session_documents::found(&[RunAddr(0x10)], Some(RunAddr(0x20)), &[]);
+    assert_eq!(check("obit.found/1", found)["addresses"], json!(["0x10"]));
+    let text = session_documents::text("echo a", b"a\nb", &notes());
+    assert_eq!(check("obit.text/1", text)["lines"], json!(["a", "b"]));
+    let answer = |document| session_documents::Answer { lwp: 7, frame: 1, document };
+    let answers = [answer(Ok(b"{\"a\":1}\n".to_vec())), answer(Err("no such name".to_owned())), answer(Ok(Vec::new()))];
+    let document = check("obit.answers/1", session_documents::answers("p x", &answers, &[]));
+    assert_eq!(document["answers"][0]["answer"], json!({"a": 1}));
+    assert_eq!(document["answers"][1]["error"], "no such name");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::image::SignalInfo;
 
-fn description(number: i32) -> Option<&'static str> {
+/// What the signal is about.
+pub fn description(number: i32) -> Option<&'static str> {
     Some(match number {
         1 => "Hangup",
         2 => "Interrupt",
@@ -19,8 +20,21 @@ fn description(number: i32) -> Option<&'static str> {
         13 => "Broken pipe",
         14 => "Alarm clock",
         15 => "Terminated",
+        16 => "Stack fault",
+        17 => "Child exited",
+        18 => "Continued",
+        19 => "Stopped (signal)",
+        20 => "Stopped",
+        21 => "Stopped (tty input)",
+        22 => "Stopped (tty output)",
+        23 => "Urgent I/O condition",
         24 => "CPU time limit exceeded",
         25 => "File size limit exceeded",
+        26 => "Virtual timer expired",
+        27 => "Profiling timer expired",
+        28 => "Window changed",
+        29 => "I/O possible",
+        30 => "Power failure",
         31 => "Bad system call",
         _ => return None,
     })

@@ -71,23 +71,45 @@ fn collect_rows(types: &TypeTable, id: TypeId, base: Option<u64>, depth: usize, 
     }
 }
 
+/// What gdb's `ptype /o` writes before `type = `.
+pub const OFFSET_HEADING: &str = "/* offset      |    size */  ";
+
+/// gdb's flags of `ptype`.
+#[derive(Clone, Copy, Debug)]
+pub struct TypeStyle {
+    /// Offsets and sizes before each field, and holes.
+    pub offsets: bool,
+    /// Both in hex.
+    pub hex: bool,
+    /// Methods too.
+    pub methods: bool,
+}
+
+impl Default for TypeStyle {
+    fn default() -> TypeStyle {
+        TypeStyle { offsets: false, hex: false, methods: true }
+    }
+}
+
 /// The type's definition, as gdb's `ptype` prints it (without `type = `).
 pub fn type_text(types: &TypeTable, id: TypeId) -> String {
-    text(types, id, false)
+    type_text_as(types, id, TypeStyle::default())
 }
 
 /// The same with offsets and sizes before each field, as gdb's `ptype /o` prints it. For what is no structure, the
 /// same as [`type_text`].
 pub fn type_text_with_offsets(types: &TypeTable, id: TypeId) -> String {
-    text(types, id, true)
+    type_text_as(types, id, TypeStyle { offsets: true, ..TypeStyle::default() })
 }
 
-fn text(types: &TypeTable, id: TypeId, offsets: bool) -> String {
+/// The definition in that style.
+pub fn type_text_as(types: &TypeTable, id: TypeId, style: TypeStyle) -> String {
     let base = innermost(types, id);
     let definition = types.get(base);
     let structure = matches!(definition.kind, TypeKind::Struct(_));
     let outermost = types.strip(id) == base;
-    let mut writer = Writer { out: String::new(), types, lines: 0, offsets: offsets && structure && outermost };
+    let offsets = style.offsets && structure && outermost;
+    let mut writer = Writer { out: String::new(), types, lines: 0, offsets, style };
     writer.definition(base, 0, 0);
     let body = writer.out;
     if definition.language == Language::Rust && !outermost {
@@ -117,6 +139,7 @@ struct Writer<'a> {
     types: &'a TypeTable,
     lines: usize,
     offsets: bool,
+    style: TypeStyle,
 }
 
 impl<'a> Writer<'a> {
@@ -228,9 +251,9 @@ impl<'a> Writer<'a> {
             self.indent(level + 4);
             let _ = writeln!(self.out, "static {};", declare(types, *id, name));
         }
-        if !self.offsets {
+        if !self.offsets && self.style.methods {
             self.methods(definition, content, level, section, labelled);
-        } else {
+        } else if self.offsets {
             if content.kind != StructKind::Union {
                 self.hole(end, definition.size.unwrap_or(0).saturating_mul(8), "padding");
             }
@@ -476,6 +499,11 @@ impl<'a> Writer<'a> {
         }
         let bit = start.saturating_mul(8).saturating_add(bit);
         let _ = match (union, bit_field) {
+            (true, _) if self.style.hex => write!(self.out, "/*                {size:#06x} */"),
+            (_, true) if self.style.hex => {
+                write!(self.out, "/* {:#06x}:{:#x}  |  {size:#06x} */", bit / 8, bit % 8)
+            }
+            _ if self.style.hex => write!(self.out, "/* {:#06x}      |  {size:#06x} */", bit / 8),
             (true, _) => write!(self.out, "/*                {size:6} */"),
             (_, true) => write!(self.out, "/* {:6}:{:2}   |  {size:6} */", bit / 8, bit % 8),
             _ => write!(self.out, "/* {:6}      |  {size:6} */", bit / 8),

@@ -9,10 +9,44 @@ use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
 use crate::value::decode::flags;
 use crate::value::{Absent, AbsentReason, Field, Map, Summary, SummaryPiece, Text, Value, ValueKind};
 
-/// Equal elements in a row, beyond which they are written once with their count (gdb's `print repeats`).
-const REPEATS: usize = 10;
 /// Values within values that are written; decoding stops before.
 const MAX_DEPTH: usize = 200;
+
+/// gdb's `set print …`, as far as it is about values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// Structures over several lines, a field a line.
+    pub pretty: bool,
+    /// Arrays over several lines, an element a line.
+    pub array_lines: bool,
+    /// Elements with their index: `[0] = 4`.
+    pub indexes: bool,
+    /// Addresses of pointers.
+    pub addresses: bool,
+    /// The symbol that a pointer to data leads to.
+    pub symbols: bool,
+    /// Unions within structures; otherwise `{...}`.
+    pub unions: bool,
+    /// Character arrays end at their first NUL.
+    pub null_stop: bool,
+    /// Equal elements in a row, beyond which they are written once with their count.
+    pub repeats: usize,
+}
+
+impl Default for PrintOptions {
+    fn default() -> PrintOptions {
+        PrintOptions {
+            pretty: false,
+            array_lines: false,
+            indexes: false,
+            addresses: true,
+            symbols: true,
+            unions: true,
+            null_stop: false,
+            repeats: 10,
+        }
+    }
+}
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +57,8 @@ pub struct ValueStyle {
     pub width: Option<usize>,
     /// Columns already used at the first line's start, and by how much all further lines are indented.
     pub indent: usize,
+    /// What the user set.
+    pub options: PrintOptions,
 }
 
 /// The value on one line, as gdb's `info locals` has it.
@@ -42,16 +78,36 @@ pub fn printed(types: &TypeTable, value: &Value) -> String {
 /// A summary's line.
 pub fn summary_text(types: &TypeTable, summary: &Summary) -> String {
     let mut out = String::new();
-    let mut writer = Writer { out: &mut out, types, width: None, depth: 0 };
+    let options = PrintOptions::default();
+    let mut writer = Writer { out: &mut out, types, width: None, depth: 0, options };
     for piece in &summary.pieces {
         writer.piece(piece);
     }
     out
 }
 
+/// The value as `print` has it, with what the user set.
+pub fn printed_with(types: &TypeTable, value: &Value, options: &PrintOptions) -> String {
+    let mut out = String::new();
+    write_value(
+        &mut out,
+        types,
+        value,
+        ValueStyle { typed_pointers: true, options: *options, ..ValueStyle::default() },
+    );
+    out
+}
+
+/// The value as `info locals` has it, with what the user set.
+pub fn value_text_with(types: &TypeTable, value: &Value, options: &PrintOptions) -> String {
+    let mut out = String::new();
+    write_value(&mut out, types, value, ValueStyle { options: *options, ..ValueStyle::default() });
+    out
+}
+
 /// Appends the value.
 pub fn write_value(out: &mut String, types: &TypeTable, value: &Value, style: ValueStyle) {
-    let mut writer = Writer { out, types, width: style.width, depth: 0 };
+    let mut writer = Writer { out, types, width: style.width, options: style.options, depth: 0 };
     if style.typed_pointers {
         writer.pointer_type(value);
     }
@@ -73,6 +129,7 @@ struct Writer<'a> {
     out: &'a mut String,
     types: &'a TypeTable,
     width: Option<usize>,
+    options: PrintOptions,
     depth: usize,
 }
 
@@ -146,16 +203,20 @@ impl<'a> Writer<'a> {
                     Some(address) if *reference => {
                         let _ = write!(self.out, "@{address}");
                     }
+                    Some(_) if !self.options.addresses && self.shows_target(definition, string, symbol) => {}
                     Some(address) => self.display(address),
                     None if !*reference => self.out.push_str("<synthetic pointer>"),
                     None => {}
                 }
-                if let Some(symbol) = symbol {
-                    let _ = write!(self.out, " <{symbol}>");
+                if let Some(symbol) = symbol
+                    && (self.options.symbols || self.is_function_pointer(definition))
+                {
+                    self.space();
+                    let _ = write!(self.out, "<{symbol}>");
                 }
                 match string {
                     Some(text) => {
-                        self.out.push(' ');
+                        self.space();
                         self.text(text, self.text_prefix(definition), false);
                     }
                     None => self.unreadable_string(definition, *address),
@@ -167,6 +228,7 @@ impl<'a> Writer<'a> {
                     self.value(pointee, false, indent);
                 }
             }
+            ValueKind::Struct { .. } if self.is_hidden_union(definition) => self.out.push_str("{...}"),
             ValueKind::Struct { fields, .. } => match &definition.kind {
                 TypeKind::Complex => self.complex(fields),
                 TypeKind::MemberPointer { .. } => self.method_pointer(value.type_id, fields),
@@ -268,6 +330,32 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Something stands for the pointer where its address is not shown.
+    fn shows_target(&self, definition: &Type, string: &Option<Text>, symbol: &Option<String>) -> bool {
+        string.is_some() || symbol.is_some() && (self.options.symbols || self.is_function_pointer(definition))
+    }
+
+    fn is_function_pointer(&self, definition: &Type) -> bool {
+        match definition.kind {
+            TypeKind::Pointer { target } => matches!(self.definition(target).kind, TypeKind::Function { .. }),
+            TypeKind::Function { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// A union within something else, where those are not to be shown.
+    fn is_hidden_union(&self, definition: &Type) -> bool {
+        let union = matches!(&definition.kind, TypeKind::Struct(content) if content.kind == StructKind::Union);
+        union && !self.options.unions && self.depth > 1
+    }
+
+    /// A space after an address that was written.
+    fn space(&mut self) {
+        if self.options.addresses {
+            self.out.push(' ');
+        }
+    }
+
     fn display(&mut self, value: impl std::fmt::Display) {
         let _ = write!(self.out, "{value}");
     }
@@ -287,15 +375,18 @@ impl<'a> Writer<'a> {
                     | ValueKind::Parts { .. }
             )
         });
-        let lines = long && self.breaks(indent, |writer| writer.array_items(items, omitted, None));
-        self.array_items(items, omitted, lines.then_some(indent));
+        let lines = self.options.array_lines && !items.is_empty()
+            || long
+                && !self.options.pretty
+                && self.breaks(indent, |writer| writer.array_items(items, omitted, None, 0));
+        self.array_items(items, omitted, lines.then_some(indent), indent + 2);
         if lines {
             self.new_line(indent);
         }
         self.out.push(close);
     }
 
-    fn array_items(&mut self, items: &[Value], omitted: u64, lines: Option<usize>) {
+    fn array_items(&mut self, items: &[Value], omitted: u64, lines: Option<usize>, nested: usize) {
         let mut index = 0;
         while index < items.len() {
             if index > 0 {
@@ -305,8 +396,11 @@ impl<'a> Writer<'a> {
                 self.new_line(indent + 2);
             }
             let alike = items[index..].iter().take_while(|item| same(item, &items[index])).count();
-            self.value(&items[index], false, lines.map_or(0, |indent| indent + 2));
-            if alike > REPEATS {
+            if self.options.indexes {
+                let _ = write!(self.out, "[{index}] = ");
+            }
+            self.value(&items[index], false, nested);
+            if alike > self.options.repeats {
                 let _ = write!(self.out, " <repeats {alike} times>");
                 index += alike;
             } else {
@@ -359,11 +453,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether what `compact` writes is too long for the rest of the line.
+    /// Whether what `compact` writes is too long for the rest of the line, or lines are asked for.
     fn breaks(&mut self, indent: usize, compact: impl FnOnce(&mut Writer<'_>)) -> bool {
+        if self.options.pretty {
+            return true;
+        }
         let Some(width) = self.width else { return false };
         let mut trial = String::new();
-        compact(&mut Writer { out: &mut trial, types: self.types, width: None, depth: self.depth });
+        let (types, options) = (self.types, self.options);
+        compact(&mut Writer { out: &mut trial, types, width: None, options, depth: self.depth });
         trial.chars().count() + indent + 2 > width
     }
 
@@ -578,6 +676,10 @@ impl<'a> Writer<'a> {
     /// is not shown.
     fn text(&mut self, text: &Text, prefix: &str, terminated: bool) {
         let mut glyphs = Glyph::all(&text.bytes);
+        if terminated && self.options.null_stop {
+            let end = glyphs.iter().position(|glyph| *glyph == Glyph::Char('\0'));
+            glyphs.truncate(end.unwrap_or(glyphs.len()));
+        }
         if terminated && glyphs.last() == Some(&Glyph::Char('\0')) {
             glyphs.pop();
         }
@@ -590,7 +692,7 @@ impl<'a> Writer<'a> {
         while index < glyphs.len() {
             let glyph = glyphs[index];
             let alike = glyphs[index..].iter().take_while(|other| **other == glyph).count();
-            if alike > REPEATS {
+            if alike > self.options.repeats {
                 if quoted {
                     self.out.push('"');
                 }

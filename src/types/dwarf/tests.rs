@@ -219,7 +219,7 @@ fn long_values_over_several_lines() {
     let (address, id) = fixture.variables["second"];
     let value = decoder(&fixture).value(&Place::Memory(address), id);
     let mut text = String::new();
-    let style = ValueStyle { width: Some(60), indent: 2, typed_pointers: false };
+    let style = ValueStyle { width: Some(60), indent: 2, ..ValueStyle::default() };
     write_value(&mut text, &fixture.types, &value, style);
     let expected = "{
     value = 2,

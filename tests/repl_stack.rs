@@ -1,0 +1,195 @@
+//! Stacks, threads, registers and what the core says of the process, in a session.
+
+mod common;
+
+/// The lines' answers and complaints.
+fn asked(fixture: &str, lines: &[&str]) -> (String, String, i32) {
+    let directory = common::root().join("tmp/fixtures").join(fixture);
+    let mut obit = common::program();
+    obit.arg(directory.join("core")).arg("--sysroot").arg(common::root()).args(["-q", "-nx"]);
+    obit.arg("--exe").arg(directory.join(fixture));
+    for line in lines {
+        obit.args(["-ex", line]);
+    }
+    let output = obit.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+fn demo(lines: &[&str]) -> (String, String, i32) {
+    let mut obit = common::program();
+    obit.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx"]);
+    for line in lines {
+        obit.args(["-ex", line]);
+    }
+    let output = obit.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+fn answer(lines: &[&str]) -> String {
+    let (text, errors, status) = demo(lines);
+    assert_eq!((errors.as_str(), status), ("", 0), "{lines:?}");
+    text
+}
+
+#[test]
+fn threads_are_numbered_and_named_as_in_gdb() {
+    let text = answer(&["info threads"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "  Id   Target Id                         Frame ");
+    assert!(
+        lines[1].starts_with("* 1    Thread 0x303213c0 (LWP 23586)     0x000000000040168c in discounted (sum=1000")
+    );
+    assert_eq!(
+        lines[2],
+        "  2    Thread 0x7fe3e2bab6c0 (LWP 23588) 0x000000000045ab46 in __futex_abstimed_wait_common ()"
+    );
+    assert_eq!(lines.len(), 6);
+    assert!(answer(&["info threads -gid 2-3"]).starts_with("  Id   GId  Target Id"));
+    assert_eq!(answer(&["thread"]), "[Current thread is 1 (Thread 0x303213c0 (LWP 23586))]\n");
+    let text = answer(&["thread 2", "thread"]);
+    assert!(text.starts_with("[Switching to thread 2 (Thread 0x7fe3e2bab6c0 (LWP 23588))]\n#0  "), "{text}");
+    assert!(text.ends_with("[Current thread is 2 (Thread 0x7fe3e2bab6c0 (LWP 23588))]\n"));
+    assert!(answer(&["thread 23588"]).contains("thread 2 "));
+    assert_eq!(answer(&["thread name main loop", "thread find ^main"]), "Thread 1 has name 'main loop'\n");
+    let (_, errors, status) = demo(&["thread 9"]);
+    assert_eq!((errors.as_str(), status), ("Unknown thread 9.\n", 1));
+    assert_eq!(demo(&["thread x"]).1, "Invalid thread ID: x\n");
+}
+
+#[test]
+fn commands_are_applied_as_in_gdb() {
+    let text = answer(&["thread apply all p $_thread"]);
+    assert!(text.starts_with("\nThread 5 (Thread 0x7fe3e33ac6c0 (LWP 23587)):\n$1 = 5\n\nThread 4 ("), "{text}");
+    assert!(text.ends_with("\nThread 1 (Thread 0x303213c0 (LWP 23586)):\n$5 = 1\n"), "{text}");
+    assert_eq!(answer(&["thread apply all -ascending -q p $_thread"]), "$1 = 1\n$2 = 2\n$3 = 3\n$4 = 4\n$5 = 5\n");
+    assert_eq!(answer(&["thread apply 2 1 -q p $_thread"]), "$1 = 2\n$2 = 1\n");
+    // -s leaves out the frames where it fails, -c says why and goes on.
+    assert_eq!(answer(&["frame apply all -s -q p count"]), "$1 = 4\n");
+    let text = answer(&["frame apply 2 -c p count"]);
+    assert!(text.contains("count") && text.ends_with("$1 = 4\n"), "{text}");
+    assert_eq!(demo(&["frame apply 2 p count"]).2, 1);
+    assert_eq!(answer(&["frame apply level 1-2 -q p 7"]), "$1 = 7\n$2 = 7\n");
+    assert_eq!(answer(&["faas p count", "frame"]).matches("$1 = 4").count(), 1);
+    assert_eq!(answer(&["taas p $_thread == 2"]).matches("Thread ").count(), 10);
+}
+
+#[test]
+fn frames_are_selected_by_level_function_and_address() {
+    assert!(answer(&["frame function add_up"]).starts_with("#2  0x00000000004016b5 in add_up ("));
+    assert!(answer(&["frame level 3"]).starts_with("#3  0x0000000000401844 in main ()"));
+    assert!(answer(&["frame address 0x401844"]).starts_with("#3 "));
+    assert!(answer(&["up 2", "down"]).contains("\n#1  total ("));
+    let (_, errors, status) = demo(&["frame function nothing"]);
+    assert_eq!((errors.as_str(), status), ("No frame for function \"nothing\".\n", 1));
+    assert_eq!(demo(&["down"]).1, "Bottom (innermost) frame selected; you can't go down.\n");
+    let text = answer(&["up 2", "info frame"]);
+    assert!(text.contains("Stack level 2, frame at 0x7ffc4deed510:\n rip = 0x4016b5 in add_up (fixtures/demo/demo.c:52); saved rip = 0x401844\n called by frame 3 at 0x"), "{text}");
+    assert!(text.contains(" source language c.\n Previous frame's sp is 0x7ffc4deed510\n"), "{text}");
+    assert_eq!(answer(&["bt 1"]).lines().last(), Some("(More stack frames follow...)"));
+    assert_eq!(answer(&["set backtrace limit 2", "bt"]).matches('#').count(), 2);
+    assert!(answer(&["bt -frame-arguments none 1"]).contains("(sum=..., order=...)"));
+}
+
+#[test]
+fn the_process_is_described_as_in_gdb() {
+    let text = answer(&["info auxv"]);
+    assert!(text.starts_with("33   AT_SYSINFO_EHDR      System-supplied DSO's ELF header 0x7fe3e33b3000\n"), "{text}");
+    assert!(text.contains("6    AT_PAGESZ            System page size               4096\n"));
+    assert!(text.contains("31   AT_EXECFN            File name of executable        0x7ffc4deeeff1 \"./demo\"\n"));
+    let text = answer(&["info signals SIGSEGV"]);
+    assert_eq!(
+        text,
+        "Signal        Stop\tPrint\tPass to program\tDescription\n\
+         SIGSEGV       Yes\tYes\tYes\t\tSegmentation fault   <-- ended the process\n"
+    );
+    assert!(answer(&["info proc"]).starts_with("process 23586\ncmdline = './demo'\n"));
+    assert!(
+        answer(&["info proc mappings"]).contains("            0x401000           0x48d000    0x8c000     0x1000  r-x")
+    );
+    assert!(answer(&["info inferiors"]).contains("\n* 1    process 23586     1 (core)  "));
+    assert!(answer(&["info program"]).contains("signal SIGSEGV, Segmentation fault (SEGV_MAPERR) at 0x10."));
+    assert_eq!(demo(&["info proc cwd"]).2, 1);
+}
+
+#[test]
+fn registers_are_found_by_name_and_group() {
+    let (text, errors, _) = asked("kinds-O0", &["info registers eflags", "info registers pc", "info registers float"]);
+    assert_eq!(errors, "");
+    assert!(
+        text.starts_with("eflags         0x246               [ PF ZF IF ]\nrip            0x7ffff7e68eec"),
+        "{text}"
+    );
+    assert!(text.contains("\nst0 ") && text.contains("\nfctrl          0x37f               895\n"), "{text}");
+    let (_, errors, status) = asked("kinds-O0", &["info registers nosuch"]);
+    assert!(errors.starts_with("Invalid register `nosuch'") && status == 1, "{errors}");
+    assert!(asked("kinds-O0", &["register read rip"]).0.starts_with("rip "));
+}
+
+#[test]
+fn what_needs_a_living_process_says_what_to_ask_instead() {
+    let words = [
+        "run",
+        "start",
+        "step",
+        "next",
+        "stepi",
+        "nexti",
+        "continue",
+        "finish",
+        "until",
+        "advance",
+        "break",
+        "tbreak",
+        "watch",
+        "catch",
+        "commands",
+        "delete",
+        "enable",
+        "disable",
+        "detach",
+        "kill",
+        "attach",
+        "target",
+        "call",
+        "jump",
+        "signal",
+        "c",
+        "s",
+        "n",
+        "b",
+        "r",
+        "fin",
+        "set var x = 1",
+        "handle",
+        "return",
+    ];
+    for word in words {
+        let (text, errors, status) = demo(&[word]);
+        assert!(text.is_empty() && status == 2 && errors.contains("the process is dead"), "{word}: {errors}");
+    }
+}
+
+#[test]
+fn every_answer_is_a_document_where_json_is_asked() {
+    let document = |line: &str| -> serde_json::Value {
+        let (text, errors, status) = demo(&[&format!("{line} --json")]);
+        assert_eq!((errors.as_str(), status, text.lines().count()), ("", 0, 1), "{line}: {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(document("frame 2")["frame"]["function"], "add_up");
+    assert_eq!(document("info frame")["schema"], "obit.frame/1");
+    assert_eq!(document("up")["frame"]["index"], 1);
+    let variables = document("info args");
+    assert_eq!((&variables["schema"], &variables["variables"][0]["name"]), (&"obit.variables/1".into(), &"sum".into()));
+    let text = document("info signals SIGSEGV");
+    assert_eq!((&text["schema"], text["lines"].as_array().unwrap().len()), (&"obit.text/1".into(), 2));
+    let answers = document("thread apply 1 2 p $_thread");
+    assert_eq!(answers["answers"][1]["answer"]["value"]["int"], 2);
+    let answers = document("frame apply 2 p count");
+    assert!(answers["answers"][0]["error"].as_str().unwrap().contains("count"));
+    assert_eq!(answers["answers"][1]["answer"]["value"]["int"], 4);
+    assert_eq!(document("info threads")["schema"], "obit.threads/1");
+    assert_eq!(document("set print pretty on")["lines"], serde_json::json!([]));
+}
