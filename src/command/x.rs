@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(parse_format("4f", 8), Ok(format(4, 'f', 8)));
         assert_eq!(parse_format("bx", 8), Ok(format(1, 'x', 1)));
         assert_eq!(parse_format("-2xg", 8), Ok(Format { backwards: true, ..format(2, 'x', 8) }));
-        assert!(parse_format("4i", 8).is_err());
+        assert_eq!(parse_format("4i", 8), Ok(format(4, 'i', 4)));
         assert!(parse_format("4q", 8).is_err());
         assert!(parse_format("99999999999999999999x", 8).is_err());
     }

@@ -5,12 +5,14 @@
 //! run at memory speed, on all cores; a full pass over every unit is made only where a name is so common that this
 //! does not narrow anything.
 
+use std::sync::atomic::Ordering;
+
 use gimli::Section;
 use memchr::memmem;
 use rayon::prelude::*;
 
 use super::DieRef;
-use super::skim::NamedEntry;
+use super::skim::{NamedEntry, Skim};
 use super::unit::Unit;
 use super::units::DebugInfo;
 use crate::addr::FileAddr;
@@ -23,6 +25,10 @@ const MAX_STRING_OFFSETS: usize = 200_000;
 const SEARCH_CHUNK: usize = 4 << 20;
 /// Units that are passed over before it is asked whether enough was found.
 const UNITS_AT_ONCE: usize = 16;
+/// Searches of a module after which an index of all its names pays.
+const SEARCHES_BEFORE_INDEX: usize = 24;
+/// As how many a search for a name counts that is the end of many others.
+const COSTLY_SEARCH: usize = 10;
 /// Entries of one name that are looked at.
 const MAX_FOUND: usize = 4096;
 
@@ -79,6 +85,13 @@ impl DebugInfo {
     fn units_mentioning(&self, name: &str) -> Vec<usize> {
         let dwarf = self.dwarf();
         let starts = self.unit_starts(0);
+        if self.name_index.get().is_some() || self.name_searches.load(Ordering::Relaxed) >= SEARCHES_BEFORE_INDEX {
+            let index = self.name_index.get_or_init(|| self.index_names(&starts));
+            let hash = hash_of(name.as_bytes());
+            let first = index.partition_point(|(known, _)| *known < hash);
+            let units = index[first..].iter().take_while(|(known, _)| *known == hash);
+            return units.filter_map(|(_, unit)| starts.get(*unit as usize).copied()).collect();
+        }
         if dwarf.sup().is_some() || !dwarf.debug_str_offsets.reader().is_empty() || self.has_split_units() {
             return starts.to_vec();
         }
@@ -94,7 +107,9 @@ impl DebugInfo {
         }
         // Short names stand in .debug_info itself (DW_FORM_string).
         let mut hits = search(info, &needle);
-        if offsets.len() <= FEW_STRING_OFFSETS {
+        let few = offsets.len() <= FEW_STRING_OFFSETS;
+        self.name_searches.fetch_add(if few { 1 } else { COSTLY_SEARCH }, Ordering::Relaxed);
+        if few {
             hits.extend(offsets.par_iter().flat_map(|offset| search(info, &offset.to_le_bytes())).collect::<Vec<_>>());
         } else {
             hits.extend(search_any(info, &offsets));
@@ -105,6 +120,22 @@ impl DebugInfo {
         hits.sort_unstable();
         hits.dedup();
         hits.iter().filter_map(|index| starts.get(index.checked_sub(1)?).copied()).collect()
+    }
+
+    /// Of every name outside of functions its hash and the number of a unit that has it, ascending.
+    fn index_names(&self, starts: &[usize]) -> Vec<(u32, u32)> {
+        let mut index: Vec<(u32, u32)> = (0..starts.len())
+            .into_par_iter()
+            .flat_map_iter(|number| {
+                let unit = starts.get(number).and_then(|start| self.unit_holding(*start));
+                let mut hashes: Vec<u32> = unit.map(names_in).unwrap_or_default();
+                hashes.sort_unstable();
+                hashes.dedup();
+                hashes.into_iter().map(move |hash| (hash, number as u32))
+            })
+            .collect();
+        index.par_sort_unstable();
+        index
     }
 
     fn has_split_units(&self) -> bool {
@@ -176,6 +207,35 @@ fn entries_in(unit: &Unit, name: &str, wanted: &impl Fn(&NamedEntry) -> bool) ->
         }
     }
     found
+}
+
+/// Hashes of all names of the unit's entries outside of functions.
+fn names_in(unit: &Unit) -> Vec<u32> {
+    // What the pass finds is not kept: an index is made of every unit, and few are looked into later.
+    let skim = Skim::of(unit.dwarf, &unit.unit);
+    let name_of = |offset: u32| {
+        let entry = unit.entry(offset)?;
+        let own = |entry: &gimli::DebuggingInformationEntry<super::R>| {
+            let name = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
+            Some(hash_of(name.ok()?.slice()))
+        };
+        own(&entry).or_else(|| {
+            let declared = entry
+                .attr_value(gimli::DW_AT_specification)
+                .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
+            let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
+            own(&unit.entry(u32::try_from(offset.0).ok()?)?)
+        })
+    };
+    skim.named.iter().filter_map(|named| name_of(named.offset)).collect()
+}
+
+/// FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), folded to 32 bits.
+fn hash_of(name: &[u8]) -> u32 {
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    (hash >> 32) as u32 ^ hash as u32
 }
 
 /// Splits `a::b<c::d>::e` into `["a", "b<c::d>", "e"]`.

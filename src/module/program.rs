@@ -67,6 +67,8 @@ pub struct Program {
     debug: Vec<OnceLock<Option<DebugInfo>>>,
     functions: RwLock<HashMap<DieRef, Option<Arc<Function>>>>,
     names: RwLock<HashMap<DieRef, FunctionName>>,
+    /// Definitions of types that are only declared, by the module that asks and the qualified name.
+    definitions: RwLock<HashMap<(ModuleId, String), Option<DieRef>>>,
     files: RwLock<FilePaths>,
     codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
     /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
@@ -88,6 +90,7 @@ impl Program {
             debug,
             functions: RwLock::default(),
             names: RwLock::default(),
+            definitions: RwLock::default(),
             files: RwLock::default(),
             codes: RwLock::default(),
             chains: RwLock::default(),
@@ -397,6 +400,18 @@ impl Units for Program {
     }
 
     fn find_definition(&self, die: DieRef, qualified_name: &str) -> Option<DieRef> {
+        // Every unit declares a class of its own; the search for what they all mean is made once.
+        let key = (die.module, qualified_name.to_owned());
+        if let Some(known) = self.definitions.read().expect("not poisoned").get(&key) {
+            return *known;
+        }
+        let found = self.search_definition(die.module, qualified_name);
+        *self.definitions.write().expect("not poisoned").entry(key).or_insert(found)
+    }
+}
+
+impl Program {
+    fn search_definition(&self, asking: ModuleId, qualified_name: &str) -> Option<DieRef> {
         let is_type = |entry: &super::skim::NamedEntry| {
             !entry.declaration
                 && matches!(
@@ -409,7 +424,7 @@ impl Units for Program {
         };
         let mut modules = self.modules_for_names();
         // Its own module first.
-        modules.sort_by_key(|module| *module != die.module);
+        modules.sort_by_key(|module| *module != asking);
         modules.truncate(8);
         modules.into_iter().find_map(|module| {
             // The innermost scopes may be alike elsewhere, so not the very first alone is looked at.

@@ -5,6 +5,7 @@
 //! makes it necessary.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use gimli::{AttributeValue, DebugInfoOffset, Section};
@@ -56,6 +57,10 @@ pub struct DebugInfo {
     without_aranges: OnceLock<RangeIndex>,
     starts: RwLock<HashMap<u32, Arc<Vec<usize>>>>,
     signatures: RwLock<HashMap<u32, Arc<HashMap<u64, UnitKey>>>>,
+    /// Names that were looked for so far.
+    pub(super) name_searches: AtomicUsize,
+    /// Made when many were: hashes of names, and numbers of the units that have them.
+    pub(super) name_index: OnceLock<Vec<(u32, u32)>>,
 }
 
 impl DebugInfo {
@@ -77,6 +82,8 @@ impl DebugInfo {
             without_aranges: OnceLock::new(),
             starts: RwLock::default(),
             signatures: RwLock::default(),
+            name_searches: AtomicUsize::new(0),
+            name_index: OnceLock::new(),
         }
     }
 

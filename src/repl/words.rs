@@ -336,7 +336,7 @@ mod tests {
         ] {
             assert_eq!(find(typed).map(|word| word.names[0]).ok(), Some(meant), "{typed}");
         }
-        assert!(find("s").err().is_some_and(|error| error.to_string().contains("ambiguous")));
+        assert!(find("e").err().is_some_and(|error| error.to_string().contains("ambiguous")));
         assert!(find("nonsense").is_err());
     }
 }
