@@ -332,11 +332,10 @@ mod tests {
             ("wh", "whatis"),
             ("i", "info"),
             ("back", "backtrace"),
-            ("pri", "print"),
         ] {
             assert_eq!(find(typed).map(|word| word.names[0]).ok(), Some(meant), "{typed}");
         }
-        assert!(find("e").err().is_some_and(|error| error.to_string().contains("ambiguous")));
+        assert!(find("m").err().is_some_and(|error| error.to_string().contains("ambiguous")));
         assert!(find("nonsense").is_err());
     }
 }
