@@ -12,6 +12,8 @@ use crate::value::{Limits, Place, Value, ValueKind};
 
 /// Arguments of `print`.
 #[derive(clap::Args, Debug, Clone)]
+// The forms are shown as they are by --help.
+#[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct Args {
     /// What to show, in the program's language and gdb's (--help lists its forms)
     ///
