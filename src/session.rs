@@ -135,8 +135,8 @@ pub struct Session {
     debuginfod: Option<Arc<Client>>,
     notes: Vec<Note>,
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
-    /// Types that Rust vtables were made for, by address.
-    vtables: RwLock<HashMap<u64, Option<TypeId>>>,
+    /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
+    described: RwLock<HashMap<u64, Option<TypeId>>>,
     user_formatters: Formatters,
 }
 
@@ -167,7 +167,7 @@ impl Session {
             debuginfod,
             notes,
             symbols: RwLock::default(),
-            vtables: RwLock::default(),
+            described: RwLock::default(),
             user_formatters: Formatters::default(),
         })
     }
@@ -490,11 +490,26 @@ impl crate::value::decode::Symbols for Session {
     }
 
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
-        if let Some(known) = self.vtables.read().expect("not poisoned").get(&vtable.0) {
+        self.described_type(vtable, |program| program.vtable_class(vtable))
+    }
+
+    fn go_type(&self, description: RunAddr) -> Option<TypeId> {
+        self.described_type(description, |program| program.go_type(description))
+    }
+}
+
+impl Session {
+    /// The type that data of the program is about, looked up once an address.
+    fn described_type(
+        &self,
+        address: RunAddr,
+        find: impl FnOnce(&Program) -> Option<crate::module::DieRef>,
+    ) -> Option<TypeId> {
+        if let Some(known) = self.described.read().expect("not poisoned").get(&address.0) {
             return *known;
         }
-        let class = self.program.vtable_class(vtable).map(|die| self.types.of_die(die));
-        *self.vtables.write().expect("not poisoned").entry(vtable.0).or_insert(class)
+        let found = find(&self.program).map(|die| self.types.of_die(die));
+        *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
     }
 }
 

@@ -26,9 +26,24 @@ impl Evaluator<'_> {
         let local = file.is_none().then(|| self.scope.variable(name)).flatten();
         // As in C++: a member of `this` hides a global.
         local
+            .or_else(|| self.moved_to_heap(file, name))
             .or_else(|| self.own_member(file, name))
             .or_else(|| self.in_namespaces(file, name))
             .or_else(|| self.scope.globals(name, file).into_iter().next())
+    }
+
+    /// A variable of Go's that outlives its frame: the debug information has a pointer to it, named `&name`.
+    fn moved_to_heap(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
+        if file.is_some() || self.scope.language() != Some(Language::Go) {
+            return None;
+        }
+        let (place, type_id) = self.scope.variable(&format!("&{name}"))?;
+        let TypeKind::Pointer { target } = *self.kind_of(type_id) else { return None };
+        match self.follow(&Evaluated::new(place, type_id, true), target) {
+            Ok(object) => Some((object.place, object.type_id)),
+            Err(Stop::Hole(absent)) => Some((Err(absent), target)),
+            Err(Stop::Error(_)) => None,
+        }
     }
 
     /// A member of the object that the frame's method works on.

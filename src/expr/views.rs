@@ -37,9 +37,13 @@ impl Evaluator<'_> {
 
     /// Whether a formatter may know the value's type.
     pub(super) fn has_view(&self, value: &Evaluated) -> bool {
-        value.items.is_none()
-            && matches!(self.kind_of(value.type_id), TypeKind::Struct(_))
-            && self.decoder().has_view(value.type_id)
+        // Go's maps and channels are pointers underneath.
+        let may_have = match self.kind_of(value.type_id) {
+            TypeKind::Struct(_) => true,
+            TypeKind::Pointer { .. } => self.language_of(value.type_id) == Language::Go,
+            _ => false,
+        };
+        value.items.is_none() && may_have && self.decoder().has_view(value.type_id)
     }
 
     /// What `wanted` makes of the object's view; `None` where no formatter knows it.

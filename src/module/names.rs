@@ -63,21 +63,38 @@ impl DebugInfo {
     /// The variable outside of functions whose location is just that address (DW_OP_addr).
     pub fn variable_at(&self, address: FileAddr) -> Option<DieRef> {
         let location = [&[gimli::constants::DW_OP_addr.0][..], &address.0.to_le_bytes()].concat();
+        self.entry_with(&location, |entry| {
+            let found = entry.attr_value(gimli::DW_AT_location);
+            entry.tag() == gimli::DW_TAG_variable
+                && matches!(found, Some(gimli::AttributeValue::Exprloc(found)) if found.0.slice() == location)
+        })
+    }
+
+    /// The type whose description Go's runtime has at that offset from its first one (DW_AT_go_runtime_type, of form
+    /// DW_FORM_addr all the same; go `cmd/internal/dwarf/dwarf.go`, Go 1.18 to 1.25).
+    pub fn go_type_at(&self, offset: u64) -> Option<DieRef> {
+        const GO_RUNTIME_TYPE: gimli::DwAt = gimli::DwAt(0x2904);
+        self.entry_with(&offset.to_le_bytes(), |entry| {
+            matches!(entry.attr_value(GO_RUNTIME_TYPE), Some(gimli::AttributeValue::Addr(found)) if found == offset)
+        })
+    }
+
+    /// The named entry outside of functions that holds the bytes and is the one that is meant.
+    fn entry_with(
+        &self,
+        bytes: &[u8],
+        is_meant: impl Fn(&gimli::DebuggingInformationEntry<super::R>) -> bool,
+    ) -> Option<DieRef> {
         let starts = self.unit_starts(0);
-        search(self.dwarf().debug_info.reader().slice(), &location).into_iter().take(MAX_FOUND).find_map(|hit| {
+        search(self.dwarf().debug_info.reader().slice(), bytes).into_iter().take(MAX_FOUND).find_map(|hit| {
             let index = starts.partition_point(|start| *start <= hit).checked_sub(1)?;
             let start = *starts.get(index)?;
             let unit = self.unit_holding(start)?;
             let within = u32::try_from(hit - start).ok()?;
             let named = &unit.skim().named;
             let nearest = named.get(named.partition_point(|entry| entry.offset <= within).checked_sub(1)?)?;
-            let entry = unit.entry(nearest.offset).filter(|entry| entry.tag() == gimli::DW_TAG_variable)?;
-            let gimli::AttributeValue::Exprloc(found) = entry.attr_value(gimli::DW_AT_location)? else { return None };
-            (found.0.slice() == location).then_some(DieRef {
-                module: unit.module,
-                unit: unit.id,
-                offset: nearest.offset,
-            })
+            unit.entry(nearest.offset).filter(|entry| is_meant(entry))?;
+            Some(DieRef { module: unit.module, unit: unit.id, offset: nearest.offset })
         })
     }
 

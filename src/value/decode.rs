@@ -53,6 +53,9 @@ pub trait Symbols {
 
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
+
+    /// The type that the description of Go's runtime at the address is of.
+    fn go_type(&self, description: RunAddr) -> Option<TypeId>;
 }
 
 /// Decodes values. Made once for many.

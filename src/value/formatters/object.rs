@@ -335,6 +335,11 @@ impl<'v> Object<'v> {
         self.decoder.symbols?.vtable_class(RunAddr(vtable))
     }
 
+    /// The type that a description of Go's runtime is of.
+    pub fn go_type(&self, description: u64) -> Option<TypeId> {
+        self.decoder.symbols?.go_type(RunAddr(description))
+    }
+
     /// A type by its qualified name.
     pub fn find_type(&self, name: &str) -> Option<TypeId> {
         self.decoder.symbols?.find_type(name)

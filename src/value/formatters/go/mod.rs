@@ -1,12 +1,26 @@
 //! Go: the runtime's own structures (go `src/runtime`).
 
+mod maps;
+mod values;
+
 use super::{Entry, Items, Library, Match, Object, Refusal, View, corrupt};
 use crate::types::Language;
 
 pub(super) static LIBRARY: Library = Library { languages: &[Language::Go], entries: ENTRIES };
 
-static ENTRIES: &[Entry] =
-    &[Entry { matches: Match::Name("string"), view: string }, Entry { matches: Match::Prefix("[]"), view: slice }];
+static ENTRIES: &[Entry] = &[
+    Entry { matches: Match::Name("string"), view: string },
+    Entry { matches: Match::Prefix("[]"), view: slice },
+    Entry { matches: Match::Prefix("map["), view: maps::map },
+    Entry { matches: Match::Prefix("chan "), view: values::channel },
+    Entry { matches: Match::Name("runtime.iface"), view: values::interface },
+    Entry { matches: Match::Name("runtime.eface"), view: values::interface },
+    Entry { matches: Match::Name("sync.Mutex"), view: values::mutex },
+    Entry { matches: Match::Name("sync.RWMutex"), view: values::rw_mutex },
+    Entry { matches: Match::Prefix("sync/atomic.Int"), view: values::atomic },
+    Entry { matches: Match::Prefix("sync/atomic.Uint"), view: values::atomic },
+    Entry { matches: Match::Name("time.Time"), view: values::time },
+];
 
 /// `str` and `len` (go `src/runtime/string.go`, stringStruct).
 fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
