@@ -34,7 +34,7 @@ use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::Expression;
-use crate::types::{Language, TypeId, TypeTable};
+use crate::types::{Language, TypeId, TypeKind, TypeTable};
 use crate::value::decode::Symbols;
 use crate::value::{Absent, Place};
 
@@ -46,6 +46,20 @@ pub const MAX_NESTING: usize = 256;
 /// Checks an expression's form alone. `is_type` says whether a name is a type's and no variable's.
 pub fn check_form(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<(), ExprError> {
     parse::parse(text, is_type).map(|_| ())
+}
+
+/// Members of what the variable is, or of what it points to, in their order.
+pub fn member_names(scope: &dyn Scope, variable: &str) -> Vec<String> {
+    let variables = Variables::default();
+    let evaluator = eval::Evaluator::new(scope, variable, &variables);
+    let Some((_, mut type_id)) = scope.variable(variable) else { return Vec::new() };
+    for _ in 0..8 {
+        match evaluator.kind_of(type_id) {
+            TypeKind::Pointer { target } | TypeKind::Reference { target, .. } => type_id = *target,
+            _ => break,
+        }
+    }
+    evaluator.member_names(type_id)
 }
 
 /// Something that a name stands for.

@@ -254,34 +254,36 @@ fn explore_lines(repl: &Repl<'_>, text: &str) -> Result<String, CommandError> {
     })
 }
 
+/// What `info` tells of.
+pub(super) const TOPICS: [&str; 23] = [
+    "locals",
+    "args",
+    "frame",
+    "stack",
+    "threads",
+    "registers",
+    "all-registers",
+    "sharedlibrary",
+    "files",
+    "symbol",
+    "line",
+    "signals",
+    "program",
+    "proc",
+    "auxv",
+    "modules",
+    "source",
+    "display",
+    "float",
+    "vector",
+    "inferiors",
+    "breakpoints",
+    "watchpoints",
+];
+
 /// `info WHAT`
 pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    const TOPICS: [&str; 23] = [
-        "locals",
-        "args",
-        "frame",
-        "stack",
-        "threads",
-        "registers",
-        "all-registers",
-        "sharedlibrary",
-        "files",
-        "symbol",
-        "line",
-        "signals",
-        "program",
-        "proc",
-        "auxv",
-        "modules",
-        "source",
-        "display",
-        "float",
-        "vector",
-        "inferiors",
-        "breakpoints",
-        "watchpoints",
-    ];
     if word.is_empty() || word.starts_with("--") {
         return repl.command(&["info"]);
     }

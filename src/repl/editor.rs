@@ -1,4 +1,4 @@
-//! The terminal: line editing, history, completion of commands, Enter that repeats.
+//! The terminal: line editing, history, completion, hints from the history, Enter that repeats.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,46 +6,58 @@ use std::path::PathBuf;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
+use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
-use super::words::WORDS;
+use super::completion::Candidates;
 use super::{Next, Repl};
 
 /// Lines that are kept from one session to the next.
 const MAX_HISTORY: usize = 1000;
 
-/// Completes the first word.
-struct Words;
-
-impl Helper for Words {}
-impl Highlighter for Words {}
-impl Validator for Words {}
-
-impl Hinter for Words {
-    type Hint = String;
+/// What the line editor asks while a line is typed.
+#[derive(Default)]
+struct Assistant {
+    candidates: Candidates,
+    history: HistoryHinter,
 }
 
-impl Completer for Words {
+impl Helper for Assistant {}
+impl Highlighter for Assistant {}
+
+impl Validator for Assistant {
+    /// A backslash at the end goes on in the next line.
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        match context.input().ends_with('\\') {
+            true => Ok(ValidationResult::Incomplete),
+            false => Ok(ValidationResult::Valid(None)),
+        }
+    }
+}
+
+impl Hinter for Assistant {
+    type Hint = String;
+
+    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<String> {
+        self.history.hint(line, position, context)
+    }
+}
+
+impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let typed = line.get(..position).unwrap_or_default();
-        if typed.contains(' ') {
-            return Ok((position, Vec::new()));
-        }
-        let names = WORDS.iter().flat_map(|word| word.names).filter(|name| name.starts_with(typed));
-        Ok((0, names.map(|name| format!("{name} ")).collect()))
+        Ok(self.candidates.complete(line, position))
     }
 }
 
 /// Lines from the terminal until the session ends.
 pub(super) fn run(repl: &mut Repl<'_>) -> io::Result<()> {
     let config = Config::builder().completion_type(CompletionType::List).build();
-    let mut editor: Editor<Words, MemHistory> = Editor::with_history(config, MemHistory::new()).map_err(to_io)?;
-    editor.set_helper(Some(Words));
+    let mut editor: Editor<Assistant, MemHistory> = Editor::with_history(config, MemHistory::new()).map_err(to_io)?;
+    editor.set_helper(Some(Assistant::default()));
     let kept = history_file();
     let mut lines: Vec<String> = kept
         .as_ref()
@@ -57,6 +69,9 @@ pub(super) fn run(repl: &mut Repl<'_>) -> io::Result<()> {
     }
     loop {
         repl.out.flush()?;
+        if let Some(assistant) = editor.helper_mut() {
+            assistant.candidates = Candidates::of(repl);
+        }
         match editor.readline("(obit) ") {
             Ok(line) if line.trim().is_empty() => {
                 let last = repl.last.clone();
@@ -65,6 +80,7 @@ pub(super) fn run(repl: &mut Repl<'_>) -> io::Result<()> {
                 }
             }
             Ok(line) => {
+                let line = line.replace("\\\n", " ");
                 let _ = editor.add_history_entry(&line);
                 lines.push(line.clone());
                 repl.last.clone_from(&line);
