@@ -25,13 +25,13 @@
 //! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (the only `unsafe`) |
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |
-//! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers |
+//! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers, instruction decoding |
 //! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were |
 //! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites. The only owner of `gimli::Dwarf` |
 //! | [`unwind`] | machine frames: call frame information first, marked fallbacks; says why a stack ends |
 //! | [`types`] | the type graph, filled from DWARF as it is looked at |
-//! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value |
-//! | [`expr`] | the expression language: parse, evaluate |
+//! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value; formatters, one directory a language; whole objects behind base classes |
+//! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name |
 //! | [`report`] | text and JSON of what commands answer |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |

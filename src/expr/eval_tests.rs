@@ -62,6 +62,7 @@ fn member(name: Option<&str>, type_id: TypeId, offset: u64) -> Member {
 
 fn structure(members: Vec<Member>) -> TypeKind {
     TypeKind::Struct(StructType {
+        alignment: None,
         kind: StructKind::Struct,
         declaration: false,
         members,

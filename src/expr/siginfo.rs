@@ -64,6 +64,7 @@ impl Evaluator<'_> {
             is_virtual: false,
         });
         let content = StructType {
+            alignment: None,
             kind,
             declaration: false,
             members: members.collect(),

@@ -167,6 +167,8 @@ pub struct StructType {
     pub kind: StructKind,
     /// Declared without a definition: nothing but the name is known here, and [`TypeTable::complete`] may find it.
     pub declaration: bool,
+    /// In bytes, where the program asks for more than its members need (DW_AT_alignment).
+    pub alignment: Option<u64>,
     /// Fields and base classes, in order.
     pub members: Vec<Member>,
     /// Static data members: name, type, access. Their values are variables.

@@ -337,6 +337,7 @@ fn canonical_base_name(name: &str) -> Option<&'static str> {
 /// An empty structure of that kind.
 fn empty_structure(kind: StructKind, declaration: bool) -> StructType {
     StructType {
+        alignment: None,
         kind,
         declaration,
         members: Vec::new(),

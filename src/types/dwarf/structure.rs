@@ -17,6 +17,7 @@ impl Loader<'_> {
         let language = unit.language;
         let mut content = empty_structure(kind, entry.flag(dw::DW_AT_declaration));
         let access = default_access(kind);
+        content.alignment = entry.unsigned(dw::DW_AT_alignment).filter(|alignment| alignment.is_power_of_two());
         let mut arguments = Vec::new();
         let mut variant_part = None;
         let name = if depth > 0 {

@@ -72,6 +72,7 @@ fn member(name: &'static str, type_id: TypeId, offset: u64) -> Member {
 
 fn structure(size: u64, members: Vec<Member>) -> Type {
     let content = StructType {
+        alignment: None,
         kind: StructKind::Struct,
         declaration: false,
         members,

@@ -7,8 +7,11 @@ const MAX_NESTING: usize = 32;
 /// No type of the ABIs at hand is aligned more without being told so.
 const MAX_ALIGNMENT: u64 = 16;
 
+/// What a program may ask for (gcc's limit is 2^28).
+const MAX_ASKED: u64 = 1 << 28;
+
 /// A type's alignment in bytes as the platform's ABI derives it: a number's size, a structure's largest member's.
-/// `alignas` is not seen. `None` where the type is not complete.
+/// What `alignas` asks of a structure counts, too. `None` where the type is not complete.
 pub(super) fn alignment(types: &TypeTable, id: TypeId, word: u64) -> Option<u64> {
     within(types, id, word, 0)
 }
@@ -25,7 +28,7 @@ fn within(types: &TypeTable, id: TypeId, word: u64, nesting: usize) -> Option<u6
             let variants = content.variants.iter().flat_map(|part| {
                 part.discriminant.iter().chain(part.variants.iter().flat_map(|variant| &variant.members))
             });
-            let mut largest = 1;
+            let mut largest = content.alignment.unwrap_or(1).clamp(1, MAX_ASKED);
             for member in content.members.iter().chain(variants) {
                 match within(types, member.type_id, word, nesting + 1) {
                     Some(alignment) => largest = largest.max(alignment),
