@@ -14,7 +14,10 @@ pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if inside.starts_with("dyn ") {
         return trait_object(object);
     }
-    let element = inside.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(Refusal::Declined)?.0;
+    if !inside.starts_with('[') {
+        return Err(Refusal::Declined);
+    }
+    let element = object.types().name(object.field("data_ptr")?.target()?);
     elements(object, &format!("Box<[{element}]>"))
 }
 

@@ -1,6 +1,7 @@
 //! `Vec` and `String`.
 
 use super::super::{Items, Object, Refusal, View, corrupt};
+use super::parts::number;
 
 /// What a `Vec` holds: pointer and length. `buf.ptr` until Rust 1.79, `buf.inner.ptr` since (rust
 /// `library/alloc/src/raw_vec`); a `Unique` around a `NonNull` around the pointer.
@@ -8,7 +9,15 @@ fn parts(object: &Object<'_>) -> Result<(u64, u64), Refusal> {
     let buffer = object.field("buf")?;
     let inner = buffer.field("inner").unwrap_or(buffer);
     let pointer = inner.path("ptr.pointer")?.pointer()?;
-    Ok((pointer, object.field("len")?.uint()?))
+    let length = object.field("len")?.uint()?;
+    // Elements without a size need no room. A capacity that the compiler dropped says nothing.
+    if object.size_of(object.argument(0)?)? > 0
+        && let Ok(capacity) = inner.field("cap").and_then(|capacity| number(&capacity))
+        && length > capacity
+    {
+        return Err(corrupt(format!("{length} elements with room for {capacity}")));
+    }
+    Ok((pointer, length))
 }
 
 /// `Vec(size=3)`
