@@ -131,7 +131,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             let fields = self.fields(source, &active.members, nest);
             return Ok(ValueKind::Variant { title: None, variant: Cow::Borrowed("?"), fields });
         };
-        let name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
+        let mut name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
+        // rustc numbers the states of an async block and names their structures: Unresumed, Suspend0.
+        if name.bytes().all(|byte| byte.is_ascii_digit())
+            && let Some(state) = self.decoder.types.name(member.type_id).rsplit("::").next()
+        {
+            name = Cow::Owned(state.to_owned());
+        }
         let inner = self.member(source, member, nest.saturating_sub(1));
         match inner.kind {
             ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { title: None, variant: name, fields }),
