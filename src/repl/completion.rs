@@ -67,7 +67,10 @@ impl Candidates {
         let before = typed.get(..start).unwrap_or_default();
         if let Some(object) = before.strip_suffix('.').or_else(|| before.strip_suffix("->")) {
             let from = object.rfind(|c: char| !is_part_of_name(c)).map_or(0, |at| at + last_char_length(object, at));
-            let members = self.members.get(object.get(from..).unwrap_or_default());
+            // What a member leads to is not looked at: a variable of its name may be something else.
+            let is_member = object.get(..from).is_some_and(|before| before.ends_with('.') || before.ends_with("->"));
+            let variable = object.get(from..).filter(|_| !is_member);
+            let members = variable.and_then(|variable| self.members.get(variable));
             return (start, matching(members.into_iter().flatten().map(String::as_str), word, ""));
         }
         (start, matching(self.names.iter().map(String::as_str), word, ""))
@@ -111,6 +114,7 @@ mod tests {
         assert_eq!(names(offered("p ord")), (2, "order|ordinal".to_owned()));
         assert_eq!(names(offered("p *order->n")), (10, "next|number".to_owned()));
         assert_eq!(names(offered("p 1+order.c")), (10, "customer".to_owned()));
+        assert_eq!(names(offered("p sum.order.n")), (12, String::new()));
         assert_eq!(names(offered("x/4i $r")), (5, "$rip".to_owned()));
         assert_eq!(names(offered("p sum.x")), (6, String::new()));
         assert_eq!(names(offered("p é")), (2, String::new()));
