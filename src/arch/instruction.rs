@@ -119,16 +119,38 @@ fn decode_aarch64(bytes: &[u8], address: RunAddr) -> Option<Instruction> {
     let target = aarch64_target(number, address);
     let plain = decoded.to_string();
     let (mnemonic, operands) = plain.split_once(' ').unwrap_or((plain.as_str(), ""));
+    let data = aarch64_address(number, address);
+    let operands = match data {
+        // The decoder writes a distance, of ADRP one that counts from the page.
+        Some(data) => format!("x{}, {:#x}", number & 31, data.0),
+        // MSR (register): the decoder gives another register (Arm ARM, C6.2.222: Rt is bits 0 to 4).
+        None if number & 0xfff0_0000 == 0xd510_0000 && mnemonic == "msr" => {
+            let register = if number & 31 == 31 { "xzr".to_owned() } else { format!("x{}", number & 31) };
+            operands.rsplit_once(", ").map_or(register.clone(), |(before, _)| format!("{before}, {register}"))
+        }
+        None => operands.to_owned(),
+    };
     // The decoder writes a branch's distance; people want its target.
     let operands = match target {
         Some(target) => {
             let before = operands.rsplit_once(", ").map_or(String::new(), |(before, _)| format!("{before}, "));
             format!("{before}{:#x}", target.0)
         }
-        None => operands.to_owned(),
+        None => operands,
     };
     let text = if operands.is_empty() { mnemonic.to_owned() } else { format!("{mnemonic}\t{operands}") };
-    Some(Instruction { length: 4, text, target, data: None })
+    Some(Instruction { length: 4, text, target, data })
+}
+
+/// What ADR and ADRP compute (Arm ARM, C6.2.10 and C6.2.11).
+fn aarch64_address(word: u32, address: RunAddr) -> Option<RunAddr> {
+    let field = (word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3;
+    let distance = (((field << 11) as i32) >> 11) as i64;
+    match word & 0x9f00_0000 {
+        0x1000_0000 => Some(RunAddr(address.0.wrapping_add_signed(distance))),
+        0x9000_0000 => Some(RunAddr((address.0 & !0xfff).wrapping_add_signed(distance << 12))),
+        _ => None,
+    }
 }
 
 /// Where B, BL, B.cond, CBZ, CBNZ, TBZ and TBNZ lead (Arm ARM, C4.1.66, branches).
@@ -178,5 +200,10 @@ mod tests {
             .decode(&0x97ff_ffffu32.to_le_bytes(), RunAddr(0x1000))
             .expect("a branch");
         assert_eq!((branch.target, branch.text.as_str()), (Some(RunAddr(0xffc)), "bl\t0xffc"));
+        let aarch64 = |word: u32| text(Arch::Aarch64, Syntax::Att, &word.to_le_bytes());
+        assert_eq!(aarch64(0xd51b_d053), "msr\ttpidr_el0, x19");
+        // adrp x0, two pages on; adr x1, itself
+        assert_eq!(aarch64(0xd000_0000), "adrp\tx0, 0x3000");
+        assert_eq!(aarch64(0x1000_0001), "adr\tx1, 0x1000");
     }
 }

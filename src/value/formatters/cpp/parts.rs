@@ -90,7 +90,10 @@ impl<'v> Chain<'v> {
         let node = self.next;
         if let Some(length) = self.length {
             if self.seen == length {
-                return Ok(None);
+                return match node == self.end {
+                    true => Ok(None),
+                    false => Err(corrupt("more nodes follow than the size says")),
+                };
             }
             if node == self.end || node == 0 {
                 return Err(corrupt(format!("{} elements fewer than the size says", length - self.seen)));

@@ -28,7 +28,7 @@ pub(super) fn vector<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 
 /// `std::vector<bool>`: iterators of `_M_p` and `_M_offset` (gcc `bits/stl_bvector.h`); libc++ `__begin_`, `__size_`.
 fn bits<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let (first, skip, length) = match object.path("_M_impl._M_start") {
+    let (first, skip, length, room) = match object.path("_M_impl._M_start") {
         Ok(start) => {
             let end = object.path("_M_impl._M_finish")?;
             let (first, last) = (start.field("_M_p")?.pointer()?, end.field("_M_p")?.pointer()?);
@@ -39,10 +39,18 @@ fn bits<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
             let Some(length) = bits else {
                 return Err(corrupt(format!("bits from {first:#x} to {last:#x}")));
             };
-            (first, skip, length)
+            let limit = object.path("_M_impl._M_end_of_storage")?.pointer()?;
+            (first, skip, length, limit.saturating_sub(first).saturating_mul(8).saturating_sub(skip))
         }
-        Err(_) => (object.field("__begin_")?.pointer()?, 0, member(object, &["__size_"])?.uint()?),
+        Err(_) => {
+            let words = member(object, &["__cap_alloc_", "__cap_"])?.uint()?;
+            let room = words.saturating_mul(8 * object.word());
+            (object.field("__begin_")?.pointer()?, 0, member(object, &["__size_"])?.uint()?, room)
+        }
     };
+    if length > room {
+        return Err(corrupt(format!("{length} bits with room for {room}")));
+    }
     let truth = object.types().number("bool", 1, Language::Cpp, TypeKind::Bool);
     let items = *object;
     let mut index = 0;

@@ -1,7 +1,7 @@
 //! Strings and what wraps them.
 
 use super::super::{Object, Refusal, View, corrupt};
-use super::parts::{byte, member};
+use super::parts::{byte, member, size_type};
 
 /// `std::basic_string`: libstdc++'s new ABI (`_M_dataplus._M_p`, `_M_string_length`; gcc `bits/basic_string.h`), its old
 /// one (the length lies before the text; `bits/cow_string.h`), and libc++ (llvm `libcxx/include/string`, since LLVM 14).
@@ -9,7 +9,19 @@ pub(super) fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let Ok(data) = object.path("_M_dataplus._M_p") else { return libcxx_string(object) };
     let (first, character) = (data.pointer()?, data.target()?);
     let length = match object.field("_M_string_length") {
-        Ok(length) => length.uint()?,
+        Ok(length) => {
+            let length = length.uint()?;
+            let local = object.field("_M_local_buf")?;
+            let room = match local.address() {
+                Some(address) if address.0 == first => local.size()? / object.size_of(character)?.max(1) - 1,
+                Some(_) => object.field("_M_allocated_capacity")?.uint()?,
+                None => u64::MAX,
+            };
+            if length > room {
+                return Err(corrupt(format!("a string of {length} characters with room for {room}")));
+            }
+            length
+        }
         // _Rep { size_type _M_length, _M_capacity; _Atomic_word _M_refcount; } ends where the text begins.
         Err(_) => {
             let word = object.word();
@@ -46,7 +58,13 @@ fn libcxx_string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         }
         return Ok(View::Text { first: text.part(0, character)?, length });
     }
-    Ok(View::Text { first: object.at(data.pointer()?, character), length: long.field("__size_")?.uint()? })
+    // The rest of the first word is the room, the final zero's included.
+    let room = rep.cast(size_type(&rep)).uint()? & !1;
+    let length = long.field("__size_")?.uint()?;
+    if length >= room {
+        return Err(corrupt(format!("a string of {length} characters with room for {room}")));
+    }
+    Ok(View::Text { first: object.at(data.pointer()?, character), length })
 }
 
 /// `std::basic_string_view`: `_M_str`, `_M_len`; libc++ `__data_`, `__size_` (without the last underscore before LLVM 17).

@@ -73,12 +73,14 @@ struct Tree<'v> {
     seen: u64,
     /// The next node.
     next: u64,
+    /// The node above the root, which holds no value.
+    end: u64,
 }
 
 impl<'v> Tree<'v> {
     fn of(object: &Object<'v>) -> Result<Tree<'v>, Refusal> {
         let word = object.word();
-        let new = |left, right, parent, header, length, next| Tree {
+        let new = |(left, right, parent), header, length, next, end: Object<'v>| Tree {
             object: *object,
             left,
             right,
@@ -87,15 +89,19 @@ impl<'v> Tree<'v> {
             length,
             seen: 0,
             next,
+            end: end.address().map_or(0, |address| address.0),
         };
         if let Ok(tree) = object.path("_M_t._M_impl") {
             let length = tree.field("_M_node_count")?.uint()?;
             let leftmost = tree.path("_M_header._M_left")?.pointer()?;
-            return Ok(new(2 * word, 3 * word, word, 4 * word, length, leftmost));
+            let links = (2 * word, 3 * word, word);
+            return Ok(new(links, 4 * word, length, leftmost, tree.field("_M_header")?));
         }
         let tree = object.field("__tree_")?;
         let length = member(&tree, &["__pair3_", "__size_"])?.uint()?;
-        Ok(new(0, word, 2 * word, 3 * word + 1, length, tree.field("__begin_node_")?.pointer()?))
+        let first = tree.field("__begin_node_")?.pointer()?;
+        let end = tree.any_field(&["__pair1_", "__end_node_"])?;
+        Ok(new((0, word, 2 * word), 3 * word + 1, length, first, end))
     }
 
     fn value_offset(&self, alignment: u64) -> Result<u64, Refusal> {
@@ -112,7 +118,7 @@ impl<'v> Tree<'v> {
             return Ok(None);
         }
         let node = self.next;
-        if node == 0 {
+        if node == 0 || node == self.end {
             return Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen)));
         }
         self.seen += 1;
@@ -126,7 +132,12 @@ impl<'v> Tree<'v> {
     fn successor(&self, node: u64) -> Result<u64, Refusal> {
         let mut at = self.link(node, self.right)?;
         if at != 0 {
+            let mut above = node;
             for _ in 0..MAX_HEIGHT {
+                if self.link(at, self.parent)? != above {
+                    return Err(corrupt(format!("the node at {at:#x} is the child of another than its parent")));
+                }
+                above = at;
                 match self.link(at, self.left)? {
                     0 => return Ok(at),
                     left => at = left,
@@ -137,7 +148,8 @@ impl<'v> Tree<'v> {
         let mut child = node;
         for _ in 0..MAX_HEIGHT {
             let parent = self.link(child, self.parent)?;
-            if parent == 0 {
+            // Above the root there is nothing more.
+            if parent == 0 || parent == self.end {
                 break;
             }
             if self.link(parent, self.left)? == child {
