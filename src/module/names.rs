@@ -71,7 +71,7 @@ impl DebugInfo {
     }
 
     /// The type whose description Go's runtime has at that offset from its first one (DW_AT_go_runtime_type, of form
-    /// DW_FORM_addr all the same; go `cmd/internal/dwarf/dwarf.go`, Go 1.18 to 1.25).
+    /// DW_FORM_addr all the same; go `cmd/internal/dwarf/dwarf.go`, Go 1.18 to 1.27).
     pub fn go_type_at(&self, offset: u64) -> Option<DieRef> {
         const GO_RUNTIME_TYPE: gimli::DwAt = gimli::DwAt(0x2904);
         self.entry_with(&offset.to_le_bytes(), |entry| {

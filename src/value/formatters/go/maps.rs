@@ -15,6 +15,8 @@ use crate::value::Absent;
 const SLOTS: u64 = 8;
 /// Buckets behind one bucket.
 const MAX_OVERFLOW: usize = 10_000;
+/// Buckets, groups or tables that a walk looks at.
+const MAX_VISITS: u64 = 4 << 20;
 /// The lowest `tophash` of a slot in use; lower ones are states (go `runtime/map.go`).
 const MIN_TOP_HASH: u64 = 5;
 /// The bit of `flags` that says that a growing map keeps its size.
@@ -48,6 +50,15 @@ fn direct<'v>(slot: Object<'v>, map: &str, is_key: bool) -> Result<Object<'v>, R
     }
 }
 
+/// Buckets, groups and tables without end are a corrupt map's.
+fn count_visit(visited: &mut u64) -> Result<(), Refusal> {
+    *visited += 1;
+    if *visited > MAX_VISITS {
+        return Err(corrupt(format!("more than {MAX_VISITS} buckets, and entries still missing")));
+    }
+    Ok(())
+}
+
 /// A walk over buckets and what overflows them.
 struct Buckets<'v> {
     map: String,
@@ -59,6 +70,7 @@ struct Buckets<'v> {
     /// The bucket that is looked at, and its next slot.
     current: Option<(Object<'v>, u64)>,
     overflow: usize,
+    visited: u64,
     left: u64,
 }
 
@@ -83,7 +95,17 @@ impl<'v> Buckets<'v> {
         }
         let bucket = buckets.target()?;
         let map = map.to_owned();
-        Ok(Buckets { map, bucket, object: *header, arrays, index: 0, current: None, overflow: 0, left: length })
+        Ok(Buckets {
+            map,
+            bucket,
+            object: *header,
+            arrays,
+            index: 0,
+            current: None,
+            overflow: 0,
+            visited: 0,
+            left: length,
+        })
     }
 
     fn step(&mut self) -> Result<Option<(Item<'v>, Item<'v>)>, Refusal> {
@@ -101,6 +123,7 @@ impl<'v> Buckets<'v> {
                 let at = offset.and_then(|offset| array.checked_add(offset));
                 self.index += 1;
                 self.overflow = 0;
+                count_visit(&mut self.visited)?;
                 let bucket = self.object.at(at.ok_or_else(|| corrupt("beyond the address space"))?, self.bucket);
                 let top = bucket.field("tophash")?.element(0)?.uint()?;
                 if !(old && (2..MIN_TOP_HASH).contains(&top)) {
@@ -153,6 +176,7 @@ struct Swiss<'v> {
     groups: (u64, u64, u64),
     /// The group that is looked at, its control word and its next slot.
     current: Option<(Object<'v>, u64, u64)>,
+    visited: u64,
     left: u64,
 }
 
@@ -166,7 +190,17 @@ impl<'v> Swiss<'v> {
         let group = pointer.at(0, table).path("groups.data")?.target()?;
         let groups = if entries == 0 && address != 0 { (address, 1, 0) } else { (0, 0, 0) };
         let directory = (address, entries, 0);
-        Ok(Swiss { map: map.to_owned(), header: *header, table, group, directory, groups, current: None, left: length })
+        Ok(Swiss {
+            map: map.to_owned(),
+            header: *header,
+            table,
+            group,
+            directory,
+            groups,
+            current: None,
+            visited: 0,
+            left: length,
+        })
     }
 
     fn step(&mut self) -> Result<Option<(Item<'v>, Item<'v>)>, Refusal> {
@@ -184,6 +218,7 @@ impl<'v> Swiss<'v> {
                 }
                 continue;
             }
+            count_visit(&mut self.visited)?;
             let (address, count, next) = self.groups;
             if next < count {
                 let offset = next.checked_mul(self.header.size_of(self.group)?).ok_or_else(beyond)?;

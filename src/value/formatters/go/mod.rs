@@ -13,6 +13,8 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Prefix("[]"), view: slice },
     Entry { matches: Match::Prefix("map["), view: maps::map },
     Entry { matches: Match::Prefix("chan "), view: values::channel },
+    Entry { matches: Match::Prefix("<-chan "), view: values::channel },
+    Entry { matches: Match::Prefix("chan<- "), view: values::channel },
     Entry { matches: Match::Name("runtime.iface"), view: values::interface },
     Entry { matches: Match::Name("runtime.eface"), view: values::interface },
     Entry { matches: Match::Name("sync.Mutex"), view: values::mutex },

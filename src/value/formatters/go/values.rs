@@ -1,7 +1,6 @@
 //! Interfaces, channels, locks and times.
 
 use super::super::{Item, Items, Object, Refusal, View, corrupt};
-use crate::types::{Count, TypeId, TypeKind};
 use crate::value::Absent;
 
 /// Goroutines that wait for one channel and are counted.
@@ -21,7 +20,7 @@ pub(super) fn interface<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     }
     let type_id = object.go_type(described).ok_or(Refusal::Declined)?;
     let data = object.field("data")?;
-    let content = if is_pointer_shaped(object, type_id, 0) {
+    let content = if is_direct(object, described)? {
         // The word is the value.
         data.cast(type_id)
     } else {
@@ -31,20 +30,14 @@ pub(super) fn interface<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     Ok(View::Variant { title: format!("{name}({variant})"), variant, content: Some(content.into()) })
 }
 
-/// Whether an interface holds values of the type themselves (go `cmd/compile/internal/types`, IsDirectIface).
-fn is_pointer_shaped(object: &Object<'_>, type_id: TypeId, nesting: usize) -> bool {
-    let (_, definition) = object.types().stripped(type_id);
-    match &definition.kind {
-        TypeKind::Pointer { .. } | TypeKind::Function { .. } => true,
-        TypeKind::Struct(content) => match content.members.as_slice() {
-            [only] => nesting < 8 && is_pointer_shaped(object, only.type_id, nesting + 1),
-            _ => false,
-        },
-        TypeKind::Array { element, count: Count::Fixed(1), .. } => {
-            nesting < 8 && is_pointer_shaped(object, *element, nesting + 1)
-        }
-        _ => false,
-    }
+/// Whether an interface holds values of the type themselves: bit 5 of `Kind_` says so, since Go 1.26 that of `TFlag` (go
+/// `internal/abi/type.go`; both lie behind two words and a hash).
+fn is_direct(object: &Object<'_>, description: u64) -> Result<bool, Refusal> {
+    const DIRECT: u8 = 1 << 5;
+    let flags = description.checked_add(2 * object.word() + 4).ok_or_else(|| corrupt("beyond the address space"))?;
+    let bytes = object.read(flags, 4)?;
+    let has = |at: usize| bytes.get(at).is_some_and(|byte| byte & DIRECT != 0);
+    Ok(has(0) || has(3))
 }
 
 /// `chan int [1 of 4 buffered, 2 receiving]` and what is buffered (go `runtime/chan.go`, hchan).
