@@ -158,6 +158,21 @@ pub type Walk<'v> = Box<dyn Iterator<Item = Result<Item<'v>, Absent>> + 'v>;
 /// A walk over keys and values.
 pub type Entries<'v> = Box<dyn Iterator<Item = Result<(Item<'v>, Item<'v>), Absent>> + 'v>;
 
+/// What `step` finds, until it finds nothing more or an error.
+fn walk<'v, T>(
+    mut step: impl FnMut() -> Result<Option<T>, Refusal> + 'v,
+) -> impl Iterator<Item = Result<T, Absent>> + 'v {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let found = step().map_err(Absent::from).transpose();
+        ended = !matches!(found, Some(Ok(_)));
+        found
+    })
+}
+
 impl<'v> Items<'v> {
     /// `length` elements of the type, from `address` on, as close together as the type's size says. Refuses lengths
     /// that no address space holds.

@@ -1,7 +1,7 @@
 //! Atomics, bit sets, complex numbers and times.
 
-use super::super::{Entries, Object, Refusal, View, corrupt};
-use super::parts::{size_type, walk};
+use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
+use super::parts::size_type;
 use crate::types::TypeKind;
 use crate::value::{Value, ValueKind};
 
@@ -38,7 +38,7 @@ pub(super) fn bitset<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
                 word = (bit / word_bits, value);
             }
             if word.1 >> (bit % word_bits) & 1 == 1 {
-                return Ok(Some((super::super::Item::Value(number(bit)), super::super::Item::Value(number(1)))));
+                return Ok(Some((Item::Value(number(bit)), Item::Value(number(1)))));
             }
         }
         Ok(None)

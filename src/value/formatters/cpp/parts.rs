@@ -1,8 +1,7 @@
 //! What several formatters of C++ need.
 
-use super::super::{Object, Refusal, corrupt};
+use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt, walk};
 use crate::types::{Language, TypeId, TypeKind};
-use crate::value::Absent;
 
 /// Links from node to node after which a structure is taken for endless.
 const MAX_LINKS: u64 = 16 << 20;
@@ -21,7 +20,7 @@ pub(super) fn member<'v>(object: &Object<'v>, names: &[&str]) -> Result<Object<'
 /// Where an object of the type lies that follows `bytes` other bytes.
 pub(super) fn offset_behind(object: &Object<'_>, bytes: u64, type_id: TypeId) -> Result<u64, Refusal> {
     let alignment = object.align_of(type_id)?.max(1);
-    bytes.checked_next_multiple_of(alignment).ok_or_else(|| corrupt("beyond the address space"))
+    bytes.checked_next_multiple_of(alignment).ok_or_else(beyond)
 }
 
 /// Where key and value lie in a `std::pair<const K, V>`, and how it is aligned.
@@ -47,24 +46,9 @@ impl PairLayout {
 
     /// Key and value of the pair at an address.
     pub(super) fn at<'v>(&self, object: &Object<'v>, address: u64) -> Result<(Object<'v>, Object<'v>), Refusal> {
-        let value = address.checked_add(self.value_offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        let value = address.checked_add(self.value_offset).ok_or_else(beyond)?;
         Ok((object.at(address, self.key), object.at(value, self.value)))
     }
-}
-
-/// What `step` finds, until it finds nothing more or an error.
-pub(super) fn walk<'v, T>(
-    mut step: impl FnMut() -> Result<Option<T>, Refusal> + 'v,
-) -> impl Iterator<Item = Result<T, Absent>> + 'v {
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let found = step().map_err(Absent::from).transpose();
-        ended = !matches!(found, Some(Ok(_)));
-        found
-    })
 }
 
 /// Nodes that are linked by a pointer `link` bytes into each, from `first` until `end`.
@@ -111,10 +95,60 @@ impl<'v> Chain<'v> {
         if self.seen.is_power_of_two() {
             self.mark = node;
         }
-        let link = node.checked_add(self.link).ok_or_else(|| corrupt("beyond the address space"))?;
+        let link = node.checked_add(self.link).ok_or_else(beyond)?;
         self.next = self.object.read_pointer(link)?;
         Ok(Some(node))
     }
+}
+
+/// A container whose elements lie in nodes, each behind `header` bytes of its node.
+pub(super) struct Nodes<'v, S> {
+    /// The container; its first template arguments are its keys' and values' types.
+    pub container: Object<'v>,
+    /// Elements.
+    pub length: u64,
+    /// Bytes of a node before its element, without padding.
+    pub header: u64,
+    /// The next node's address.
+    pub step: S,
+}
+
+impl<'v, S: FnMut() -> Result<Option<u64>, Refusal> + 'v> Nodes<'v, S> {
+    /// `std::map with 2 elements`
+    pub(super) fn map(mut self, name: &str) -> Result<View<'v>, Refusal> {
+        let layout = PairLayout::of(&self.container)?;
+        let offset = self.header.checked_next_multiple_of(layout.alignment).ok_or_else(beyond)?;
+        let (length, map) = (self.length, self.container);
+        let entries: Entries<'v> = Box::new(walk(move || {
+            let Some(node) = (self.step)()? else { return Ok(None) };
+            let (key, value) = layout.at(&map, node.checked_add(offset).ok_or_else(beyond)?)?;
+            Ok(Some((key.into(), value.into())))
+        }));
+        Ok(View::Map { title: format!("{name} with {}", elements(length)), length: Some(length), entries })
+    }
+
+    /// `std::set with 2 elements`
+    pub(super) fn set(mut self, name: &str) -> Result<View<'v>, Refusal> {
+        let key = self.container.argument(0)?;
+        let offset = offset_behind(&self.container, self.header, key)?;
+        let (length, set) = (self.length, self.container);
+        let found = walk(move || {
+            let Some(node) = (self.step)()? else { return Ok(None) };
+            Ok(Some(Item::Object(set.at(node.checked_add(offset).ok_or_else(beyond)?, key))))
+        });
+        let items = Items::Walk { length: Some(length), walk: Box::new(found) };
+        Ok(View::Sequence { title: format!("{name} with {}", elements(length)), set: true, items })
+    }
+}
+
+/// `1 element`, `2 elements`
+pub(super) fn elements(count: u64) -> String {
+    format!("{count} element{}", if count == 1 { "" } else { "s" })
+}
+
+/// A sum of addresses that no address space holds.
+pub(super) fn beyond() -> Refusal {
+    corrupt("beyond the address space")
 }
 
 /// A number of obit's own with C++'s type.

@@ -1,7 +1,7 @@
 //! Sequences: what lies side by side, in blocks, or in linked nodes.
 
-use super::super::{Item, Items, Object, Refusal, View, corrupt};
-use super::parts::{Chain, member, offset_behind, walk};
+use super::super::{Item, Items, Object, Refusal, View, corrupt, walk};
+use super::parts::{Chain, beyond, elements, member, offset_behind};
 use crate::types::{Language, TypeId, TypeKind};
 use crate::value::{Value, ValueKind};
 
@@ -58,8 +58,8 @@ fn bits<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         if index == length {
             return Ok(None);
         }
-        let bit = skip.checked_add(index).ok_or_else(|| corrupt("beyond the address space"))?;
-        let at = first.checked_add(bit / 8).ok_or_else(|| corrupt("beyond the address space"))?;
+        let bit = skip.checked_add(index).ok_or_else(beyond)?;
+        let at = first.checked_add(bit / 8).ok_or_else(beyond)?;
         index += 1;
         let byte = items.read_uint(at, 1)?;
         Ok(Some(Item::Value(Value { type_id: truth, kind: ValueKind::Bool(byte >> (bit % 8) & 1) })))
@@ -167,23 +167,18 @@ impl Blocks {
             if index == self.length {
                 return Ok(None);
             }
-            let place = self.skip.checked_add(index).ok_or_else(|| corrupt("beyond the address space"))?;
+            let place = self.skip.checked_add(index).ok_or_else(beyond)?;
             index += 1;
             let number = place / self.per_block;
             if block.0 != number {
                 let at = number.checked_mul(object.word()).and_then(|offset| self.map.checked_add(offset));
-                block = (number, object.read_pointer(at.ok_or_else(|| corrupt("beyond the address space"))?)?);
+                block = (number, object.read_pointer(at.ok_or_else(beyond)?)?);
             }
             let offset = place % self.per_block * self.size;
-            let address = block.1.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+            let address = block.1.checked_add(offset).ok_or_else(beyond)?;
             Ok(Some(Item::Object(object.at(address, self.element))))
         })
     }
-}
-
-/// `1 element`, `2 elements`
-pub(super) fn elements(count: u64) -> String {
-    format!("{count} element{}", if count == 1 { "" } else { "s" })
 }
 
 /// `std::list`: a ring through `_M_impl._M_node` (gcc `bits/stl_list.h`; without `_M_size` in the old ABI); libc++ through
@@ -233,7 +228,7 @@ fn linked<'v>(
     let object = *object;
     let found = walk(move || {
         let Some(node) = chain.step()? else { return Ok(None) };
-        let address = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        let address = node.checked_add(offset).ok_or_else(beyond)?;
         Ok(Some(Item::Object(object.at(address, element))))
     });
     let title = length.map_or_else(|| name.to_owned(), |length| format!("{name} with {}", elements(length)));

@@ -5,59 +5,36 @@
 //! libc++     node: left, right, parent, is_black, value  __tree_.__begin_node_, __size_          (llvm __tree)
 //! ```
 
-use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
-use super::parts::{PairLayout, member, offset_behind, walk};
-use super::sequences::elements;
+use super::super::{Object, Refusal, View, corrupt};
+use super::parts::{Nodes, beyond, member};
 
 /// No balanced tree that fits an address space is deeper.
 const MAX_HEIGHT: usize = 128;
 
 /// `std::map with 2 elements`
 pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    keyed("std::map", object)
+    nodes(object)?.map("std::map")
 }
 
 /// `std::multimap with 2 elements`
 pub(super) fn multimap<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    keyed("std::multimap", object)
+    nodes(object)?.map("std::multimap")
 }
 
 /// `std::set with 2 elements`
 pub(super) fn set<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    keys("std::set", object)
+    nodes(object)?.set("std::set")
 }
 
 /// `std::multiset with 2 elements`
 pub(super) fn multiset<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    keys("std::multiset", object)
+    nodes(object)?.set("std::multiset")
 }
 
-fn keyed<'v>(name: &str, object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let layout = PairLayout::of(object)?;
+fn nodes<'v>(object: &Object<'v>) -> Result<Nodes<'v, impl FnMut() -> Result<Option<u64>, Refusal> + 'v>, Refusal> {
     let mut tree = Tree::of(object)?;
-    let (length, offset) = (tree.length, tree.value_offset(layout.alignment)?);
-    let map = *object;
-    let entries: Entries<'v> = Box::new(walk(move || {
-        let Some(node) = tree.step()? else { return Ok(None) };
-        let address = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
-        let (key, value) = layout.at(&map, address)?;
-        Ok(Some((key.into(), value.into())))
-    }));
-    Ok(View::Map { title: format!("{name} with {}", elements(length)), length: Some(length), entries })
-}
-
-fn keys<'v>(name: &str, object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let key = object.argument(0)?;
-    let mut tree = Tree::of(object)?;
-    let (length, offset) = (tree.length, offset_behind(object, tree.header, key)?);
-    let set = *object;
-    let found = walk(move || {
-        let Some(node) = tree.step()? else { return Ok(None) };
-        let address = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
-        Ok(Some(Item::Object(set.at(address, key))))
-    });
-    let items = Items::Walk { length: Some(length), walk: Box::new(found) };
-    Ok(View::Sequence { title: format!("{name} with {}", elements(length)), set: true, items })
+    let (length, header) = (tree.length, tree.header);
+    Ok(Nodes { container: *object, length, header, step: move || tree.step() })
 }
 
 /// A walk over nodes in order.
@@ -104,12 +81,8 @@ impl<'v> Tree<'v> {
         Ok(new((0, word, 2 * word), 3 * word + 1, length, first, end))
     }
 
-    fn value_offset(&self, alignment: u64) -> Result<u64, Refusal> {
-        self.header.checked_next_multiple_of(alignment).ok_or_else(|| corrupt("beyond the address space"))
-    }
-
     fn link(&self, node: u64, offset: u64) -> Result<u64, Refusal> {
-        let at = node.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+        let at = node.checked_add(offset).ok_or_else(beyond)?;
         self.object.read_pointer(at)
     }
 

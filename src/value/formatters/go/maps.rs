@@ -7,9 +7,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Entries, Item, Object, Refusal, View, corrupt};
+use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
 use crate::types::TypeId;
-use crate::value::Absent;
 
 /// Slots of a bucket or group.
 const SLOTS: u64 = 8;
@@ -31,10 +30,12 @@ pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let header = object.deref()?;
     let (length, entries): (u64, Entries<'v>) = if header.has("dirPtr") {
         let length = header.field("used")?.uint()?;
-        (length, Box::new(Swiss::of(&header, &name, length)?))
+        let mut entries = Swiss::of(&header, &name, length)?;
+        (length, Box::new(walk(move || entries.step())))
     } else {
         let length = header.field("count")?.uint()?;
-        (length, Box::new(Buckets::of(&header, &name, length)?))
+        let mut entries = Buckets::of(&header, &name, length)?;
+        (length, Box::new(walk(move || entries.step())))
     };
     let elements = if length == 1 { "element" } else { "elements" };
     Ok(View::Map { title: format!("{name} with {length} {elements}"), length: Some(length), entries })
@@ -152,18 +153,6 @@ impl<'v> Buckets<'v> {
     }
 }
 
-impl<'v> Iterator for Buckets<'v> {
-    type Item = Result<(Item<'v>, Item<'v>), Absent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(Absent::from).transpose();
-        if matches!(found, Some(Err(_))) {
-            self.left = 0;
-        }
-        found
-    }
-}
-
 /// A walk over tables and their groups.
 struct Swiss<'v> {
     map: String,
@@ -244,17 +233,5 @@ impl<'v> Swiss<'v> {
             }
         }
         Ok(None)
-    }
-}
-
-impl<'v> Iterator for Swiss<'v> {
-    type Item = Result<(Item<'v>, Item<'v>), Absent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(Absent::from).transpose();
-        if matches!(found, Some(Err(_))) {
-            self.left = 0;
-        }
-        found
     }
 }

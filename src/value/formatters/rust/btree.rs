@@ -9,7 +9,6 @@
 use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
 use super::parts::number;
 use crate::types::TypeId;
-use crate::value::Absent;
 
 /// Keys that a node holds.
 const CAPACITY: u64 = 11;
@@ -59,7 +58,7 @@ fn entries<'v>(map: &Object<'v>, length: u64) -> Result<Entries<'v>, Refusal> {
         walk.internal = Some(parent.member(some)?.field("__0")?.argument(0)?);
     }
     walk.enter(node.at(node.pointer()?, leaf), height)?;
-    Ok(Box::new(walk))
+    Ok(Box::new(super::super::walk(move || walk.step())))
 }
 
 struct Level<'v> {
@@ -130,17 +129,5 @@ fn pointer_in(edge: &Object<'_>) -> Result<u64, Refusal> {
     match edge.read_pointer(address.0)? {
         0 => Err(corrupt("an inner node without a child")),
         address => Ok(address),
-    }
-}
-
-impl<'v> Iterator for Walk<'v> {
-    type Item = Result<(Item<'v>, Item<'v>), Absent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(Absent::from).transpose();
-        if matches!(found, Some(Err(_))) {
-            self.left = 0;
-        }
-        found
     }
 }

@@ -1,8 +1,7 @@
 //! Pointers of two words: to slices, to text, to trait objects; and what owns through them.
 
-use super::super::{Items, Object, Refusal, View, corrupt};
+use super::super::{Items, Object, Refusal, View, corrupt, walk};
 use super::parts::number;
-use crate::value::Absent;
 
 /// `Box<[T]>` and `Box<str>`: `data_ptr` and `length`, the text of `str` as text.
 pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
@@ -97,29 +96,19 @@ pub(super) fn linked_list<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> 
     let length = number(&object.field("len")?)?;
     let mut next = object.field("head")?;
     let mut left = length;
-    let mut step = move || -> Result<Option<Object<'v>>, Refusal> {
+    let elements = walk(move || {
         if left == 0 {
             return Ok(None);
         }
         let ("Some", some) = next.variant()? else {
             return Err(corrupt(format!("{left} elements fewer than the length says")));
         };
-        let pointer = some.field("__0")?.field("pointer")?;
-        let node = pointer.deref()?;
+        let node = some.field("__0")?.field("pointer")?.deref()?;
         next = node.field("next")?;
         left -= 1;
-        Ok(Some(node.field("element")?))
-    };
-    let mut ended = false;
-    let walk = std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let found = step().map_err(Absent::from).transpose();
-        ended = !matches!(found, Some(Ok(_)));
-        found.map(|found| found.map(Into::into))
+        Ok(Some(node.field("element")?.into()))
     });
-    let items = Items::Walk { length: Some(length), walk: Box::new(walk) };
+    let items = Items::Walk { length: Some(length), walk: Box::new(elements) };
     Ok(View::Sequence { title: format!("LinkedList(size={length})"), set: false, items })
 }
 

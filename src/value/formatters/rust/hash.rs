@@ -2,7 +2,7 @@
 //! its high bit clear where the bucket is full; the buckets lie before the control bytes, the first one last.
 //! hashbrown 0.1–0.6 (Rust 1.36–1.43) had them behind, at `data`.
 
-use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt};
+use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt, walk};
 use crate::value::Absent;
 
 /// Control bytes read at once.
@@ -33,7 +33,9 @@ fn item<'v>(bucket: &Object<'v>, name: &str) -> Result<Item<'v>, Absent> {
 }
 
 /// How many, and the full buckets of a `RawTable<T>`, in their order.
-pub(super) fn full_buckets<'v>(table: &Object<'v>) -> Result<(u64, Buckets<'v>), Refusal> {
+pub(super) fn full_buckets<'v>(
+    table: &Object<'v>,
+) -> Result<(u64, impl Iterator<Item = Result<Object<'v>, Absent>> + 'v), Refusal> {
     let element = table.argument(0)?;
     let inner = table.field("table").unwrap_or(*table);
     let mask = inner.field("bucket_mask")?.uint()?;
@@ -58,12 +60,12 @@ pub(super) fn full_buckets<'v>(table: &Object<'v>) -> Result<(u64, Buckets<'v>),
     }
     // An empty table's control bytes are a constant of the program's.
     let bucket = table.at(control, element);
-    let walk = Buckets { bucket, control, data, size, buckets, next: 0, left: length, chunk: Vec::new(), start: 0 };
-    Ok((length, walk))
+    let mut full = Buckets { bucket, control, data, size, buckets, next: 0, left: length, chunk: Vec::new(), start: 0 };
+    Ok((length, walk(move || full.step())))
 }
 
 /// A walk over full buckets.
-pub(super) struct Buckets<'v> {
+struct Buckets<'v> {
     bucket: Object<'v>,
     control: u64,
     data: Option<u64>,
@@ -101,17 +103,5 @@ impl<'v> Buckets<'v> {
             }
         }
         Ok(None)
-    }
-}
-
-impl<'v> Iterator for Buckets<'v> {
-    type Item = Result<Object<'v>, Absent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.step().map_err(Absent::from).transpose();
-        if matches!(found, Some(Err(_))) {
-            self.left = 0;
-        }
-        found
     }
 }
