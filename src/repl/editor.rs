@@ -13,6 +13,7 @@ use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use super::completion::Candidates;
 use super::{Next, Repl};
+use crate::command::Selection;
 
 /// Lines that are kept from one session to the next.
 const MAX_HISTORY: usize = 1000;
@@ -21,6 +22,8 @@ const MAX_HISTORY: usize = 1000;
 #[derive(Default)]
 struct Assistant {
     candidates: Candidates,
+    /// The selection, and how many `$` names there are, that the candidates are of.
+    seen: Option<(Selection, usize)>,
     history: HistoryHinter,
 }
 
@@ -69,8 +72,13 @@ pub(super) fn run(repl: &mut Repl<'_>) -> io::Result<()> {
     }
     loop {
         repl.out.flush()?;
-        if let Some(assistant) = editor.helper_mut() {
+        // What is seen changes with the selected frame, and with `$` names, of which there are more now and then.
+        let seen = (repl.state.selection, repl.state.variables.named().count());
+        if let Some(assistant) = editor.helper_mut()
+            && assistant.seen != Some(seen)
+        {
             assistant.candidates = Candidates::of(repl);
+            assistant.seen = Some(seen);
         }
         match editor.readline("(obit) ") {
             Ok(line) if line.trim().is_empty() => {

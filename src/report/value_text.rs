@@ -3,12 +3,12 @@
 //! What gdb 13 prints is the measure: `{x = 1, y = 2}`, `0x4052a0 "text"`, `{0 <repeats 16 times>}`,
 //! `crate::Point {x: 1, y: 2}`. Each value is written in its own type's language.
 
+mod named;
 mod text;
 
 use std::fmt::Write;
 
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
-use crate::value::decode::flags;
 use crate::value::{Absent, AbsentReason, Field, Map, Summary, Text, Value, ValueKind};
 
 /// Values within values that are written; decoding stops before.
@@ -515,76 +515,6 @@ impl<'a> Writer<'a> {
         }
         self.out.push('i');
     }
-
-    /// `Kind::Beta`, `(A | B)`, `(A | unknown: 0x8)`, a number.
-    fn enumeration(&mut self, definition: &Type, value: i128) {
-        let TypeKind::Enum { scoped, enumerators, .. } = &definition.kind else { return self.display(value) };
-        let scope = match (&definition.name, definition.language) {
-            (Some(name), Language::Rust) => name.as_str(),
-            (Some(name), Language::Cpp) if *scoped => name.as_str(),
-            (Some(name), Language::Cpp) => scope_of(name),
-            _ => "",
-        };
-        let separator = if scope.is_empty() { "" } else { "::" };
-        if let Some((name, _)) = enumerators.iter().find(|(_, known)| *known == value) {
-            let _ = write!(self.out, "{scope}{separator}{name}");
-            return;
-        }
-        let Some((names, rest)) = flags(enumerators, value) else { return self.display(value) };
-        if names.is_empty() && rest == 0 {
-            return self.out.push('0');
-        }
-        self.out.push('(');
-        for (index, name) in names.iter().enumerate() {
-            let bar = if index > 0 { " | " } else { "" };
-            let _ = write!(self.out, "{bar}{scope}{separator}{name}");
-        }
-        if rest != 0 {
-            let bar = if names.is_empty() { "" } else { " | " };
-            let _ = write!(self.out, "{bar}unknown: {rest:#x}");
-        }
-        self.out.push(')');
-    }
-
-    /// A pointer to data member: `&Node::v` where a member is at that offset.
-    fn data_member(&mut self, class: TypeId, offset: i128) {
-        if offset == -1 {
-            return self.out.push_str("NULL");
-        }
-        if let TypeKind::Struct(content) = &self.definition(class).kind {
-            let at = |member: &&crate::types::Member| matches!(member.offset, crate::types::MemberOffset::Bytes(bytes) if i128::from(bytes) == offset);
-            let found = content.members.iter().filter(|member| !member.base && member.bits.is_none()).find(at);
-            if let Some(name) = found.and_then(|member| member.name.as_ref()) {
-                let _ = write!(self.out, "&{}::{name}", self.types.name(class));
-                return;
-            }
-        }
-        self.display(offset);
-    }
-
-    fn method_pointer(&mut self, id: TypeId, fields: &[Field]) {
-        let number = |field: &Field| match &field.value.kind {
-            ValueKind::Int(number) => Some(*number),
-            _ => None,
-        };
-        let (Some(function), delta) = (fields.first(), fields.get(1).and_then(number).unwrap_or(0)) else { return };
-        match &function.value.kind {
-            ValueKind::Pointer { address: Some(address), .. } if address.0 == 0 => self.out.push_str("NULL"),
-            ValueKind::Uint(slot) => {
-                let _ = write!(self.out, "&virtual table offset {}", slot & !1);
-                if delta != 0 {
-                    let _ = write!(self.out, ", this adjustment {delta}");
-                }
-            }
-            _ => {
-                let _ = write!(self.out, "({}) ", self.types.name(id));
-                self.value(&function.value, false, 0);
-                if delta != 0 {
-                    let _ = write!(self.out, ", this adjustment {delta}");
-                }
-            }
-        }
-    }
 }
 
 /// Whether two neighbours are written as one. (Not-a-numbers are equal here where they look so.)
@@ -593,21 +523,6 @@ fn same(left: &Value, right: &Value) -> bool {
         (ValueKind::Float { text: left, .. }, ValueKind::Float { text: right, .. }) => left == right,
         _ => left == right,
     }
-}
-
-/// The scope of a qualified name (`ns` of `ns::E`), brackets skipped.
-fn scope_of(name: &str) -> &str {
-    let mut nesting = 0usize;
-    let bytes = name.as_bytes();
-    for index in (0..bytes.len()).rev() {
-        match bytes[index] {
-            b'>' | b')' => nesting += 1,
-            b'<' | b'(' => nesting = nesting.saturating_sub(1),
-            b':' if nesting == 0 && index > 0 && bytes[index - 1] == b':' => return &name[..index - 1],
-            _ => {}
-        }
-    }
-    ""
 }
 
 /// Which keyword a structure has, for those who write definitions.
