@@ -19,7 +19,7 @@ use crate::value::{Absent, AbsentReason, Limits, Place, Value, ValueKind};
 const MAX_TRANSPARENT: usize = 8;
 
 /// Names of the parts that a smart pointer, a cell or a lock stands for.
-const CONTENT: &[&str] = &["get()", "value", "*value"];
+const CONTENT: &[&str] = &["get()", "value", "*value", "data"];
 
 impl Evaluator<'_> {
     fn decoder(&self) -> Decoder<'_> {

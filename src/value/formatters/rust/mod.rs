@@ -5,7 +5,9 @@ mod btree;
 mod crates;
 mod deque;
 mod fat;
+mod guards;
 mod hash;
+mod once;
 mod parts;
 mod shared;
 mod slices;
@@ -54,8 +56,20 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("std::sync::mutex::Mutex"), view: sync::mutex },
     Entry { matches: Match::Name("std::sync::poison::rwlock::RwLock"), view: sync::rw_lock },
     Entry { matches: Match::Name("std::sync::rwlock::RwLock"), view: sync::rw_lock },
-    Entry { matches: Match::Name("core::cell::once::OnceCell"), view: sync::once_cell },
-    Entry { matches: Match::Name("std::sync::once_lock::OnceLock"), view: sync::once_lock },
+    Entry { matches: Match::Name("std::sync::poison::mutex::MutexGuard"), view: guards::mutex },
+    Entry { matches: Match::Name("std::sync::mutex::MutexGuard"), view: guards::mutex },
+    Entry { matches: Match::Name("std::sync::poison::rwlock::RwLockReadGuard"), view: guards::read },
+    Entry { matches: Match::Name("std::sync::rwlock::RwLockReadGuard"), view: guards::read },
+    Entry { matches: Match::Name("std::sync::poison::rwlock::RwLockWriteGuard"), view: guards::write },
+    Entry { matches: Match::Name("std::sync::rwlock::RwLockWriteGuard"), view: guards::write },
+    Entry { matches: Match::Name("core::cell::once::OnceCell"), view: once::once_cell },
+    Entry { matches: Match::Name("core::cell::lazy::LazyCell"), view: once::lazy_cell },
+    Entry { matches: Match::Name("std::sync::once_lock::OnceLock"), view: once::once_lock },
+    Entry { matches: Match::Name("std::sync::lazy_lock::LazyLock"), view: once::lazy_lock },
+    Entry { matches: Match::Name("std::sync::once::Once"), view: once::once },
+    Entry { matches: Match::Name("std::sync::poison::once::Once"), view: once::once },
+    Entry { matches: Match::Name("std::time::Instant"), view: values::instant },
+    Entry { matches: Match::Name("std::time::SystemTime"), view: values::system_time },
     Entry { matches: Match::Prefix("core::sync::atomic::Atomic"), view: values::atomic },
     Entry { matches: Match::Name("core::time::Duration"), view: values::duration },
     Entry { matches: Match::Name("core::net::ip_addr::Ipv4Addr"), view: values::ipv4 },
@@ -63,6 +77,7 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV4"), view: values::socket_v4 },
     Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV6"), view: values::socket_v6 },
     Entry { matches: Match::Name("core::pin::Pin"), view: values::wrapper },
+    Entry { matches: Match::Name("core::mem::maybe_dangling::MaybeDangling"), view: values::wrapper },
     Entry { matches: Match::Name("core::mem::manually_drop::ManuallyDrop"), view: values::wrapper },
     Entry { matches: Match::Name("bytes::bytes::Bytes"), view: crates::bytes },
     Entry { matches: Match::Name("bytes::bytes_mut::BytesMut"), view: crates::bytes },
