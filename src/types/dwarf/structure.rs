@@ -83,7 +83,8 @@ impl Loader<'_> {
             name: if base { None } else { entry.name() },
             type_id: self.target(entry, unit),
             offset,
-            bits,
+            // rustc (1.63 and others) has what has no size of its own, the end of an `ArcInner<str>`, as one of 0 bits.
+            bits: bits.filter(|(_, width)| *width > 0),
             base,
             artificial: entry.flag(dw::DW_AT_artificial),
             access: entry.access().unwrap_or(default),

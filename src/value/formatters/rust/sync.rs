@@ -6,7 +6,7 @@ use super::parts::number;
 /// `Mutex(locked)` with `data`: the futex is 0 unlocked, 1 locked, 2 with waiters (rust `std/src/sys/sync/mutex/futex.rs`,
 /// since Rust 1.62).
 pub(super) fn mutex<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let state = match number(&object.path("inner.futex")?)? {
+    let state = match number(&state(object, "futex")?)? {
         0 => "unlocked",
         1 => "locked",
         2 => "locked, with waiters",
@@ -19,12 +19,18 @@ pub(super) fn mutex<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 /// `std/src/sys/sync/rwlock/futex.rs`, since Rust 1.62).
 pub(super) fn rw_lock<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     const MASK: u64 = (1 << 30) - 1;
-    let state = match number(&object.path("inner.state")?)? & MASK {
+    let state = match number(&state(object, "state")?)? & MASK {
         0 => "unlocked".to_owned(),
         MASK => "write-locked".to_owned(),
         readers => format!("read by {readers}"),
     };
     guarded(object, &format!("RwLock({state}{})", poison(object)?))
+}
+
+/// The word of the system's lock; until Rust 1.66 in a `MovableMutex` or `MovableRwLock`, which could be no more.
+fn state<'v>(object: &Object<'v>, name: &str) -> Result<Object<'v>, Refusal> {
+    let inner = object.field("inner")?;
+    inner.field(name).or_else(|_| inner.field("__0")?.field(name))
 }
 
 fn poison(object: &Object<'_>) -> Result<&'static str, Refusal> {

@@ -80,13 +80,19 @@ pub(super) fn ipv6<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 
 /// `SocketAddrV4`: `127.0.0.1:80`.
 pub(super) fn socket_v4<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let title = format!("{}:{}", ipv4_text(&object.field("ip")?)?, object.field("port")?.uint()?);
+    let title = match object.field("inner") {
+        Ok(inner) => format!("{}:{}", ipv4_text(&inner.field("sin_addr")?)?, port(&inner.field("sin_port")?)?),
+        Err(_) => format!("{}:{}", ipv4_text(&object.field("ip")?)?, object.field("port")?.uint()?),
+    };
     Ok(View::Parts { title, parts: Vec::new() })
 }
 
 /// `SocketAddrV6`: `[::1]:80`.
 pub(super) fn socket_v6<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let title = format!("[{}]:{}", ipv6_text(&object.field("ip")?)?, object.field("port")?.uint()?);
+    let title = match object.field("inner") {
+        Ok(inner) => format!("[{}]:{}", ipv6_text(&inner.field("sin6_addr")?)?, port(&inner.field("sin6_port")?)?),
+        Err(_) => format!("[{}]:{}", ipv6_text(&object.field("ip")?)?, object.field("port")?.uint()?),
+    };
     Ok(View::Parts { title, parts: Vec::new() })
 }
 
@@ -100,14 +106,30 @@ fn ipv6_text(object: &Object<'_>) -> Result<String, Refusal> {
     Ok(std::net::Ipv6Addr::from(octets).to_string())
 }
 
-/// `octets: [u8; N]` (rust `library/core/src/net/ip_addr.rs`, since Rust 1.65).
+/// The octets: `octets: [u8; N]` (rust `library/core/src/net/ip_addr.rs`, since Rust 1.64); before, what the C library
+/// has for it, `s_addr` or `s6_addr`, in `inner`.
 fn octets<const N: usize>(object: &Object<'_>) -> Result<[u8; N], Refusal> {
-    let array = object.field("octets")?;
+    let object = object.field("inner").unwrap_or(*object);
     let mut octets = [0; N];
+    if N == 4
+        && let Ok(number) = object.field("s_addr")
+    {
+        // In the network's order, as the octets lie in memory.
+        for (octet, byte) in octets.iter_mut().zip(number.uint()?.to_le_bytes()) {
+            *octet = byte;
+        }
+        return Ok(octets);
+    }
+    let array = object.any_field(&["octets", "s6_addr"])?;
     for (index, octet) in octets.iter_mut().enumerate() {
         *octet = array.element(index as u64)?.uint()? as u8;
     }
     Ok(octets)
+}
+
+/// A port in the network's order.
+fn port(object: &Object<'_>) -> Result<u16, Refusal> {
+    Ok(u16::try_from(object.uint()?).map_err(|_| Refusal::Declined)?.swap_bytes())
 }
 
 /// `Pin`, `ManuallyDrop`, `Reverse` and the like: what is in them.
