@@ -1,4 +1,4 @@
-//! `HashMap` and `HashSet`, of std and of hashbrown itself (hashbrown 0.1–0.16 `src/raw`): one control byte a bucket,
+//! `HashMap` and `HashSet`, of std and of hashbrown itself (hashbrown 0.1–0.17 `src/raw`): one control byte a bucket,
 //! its high bit clear where the bucket is full; the buckets lie before the control bytes, the first one last.
 //! hashbrown 0.1–0.6 (Rust 1.36–1.43) had them behind, at `data`.
 
