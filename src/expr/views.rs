@@ -109,7 +109,8 @@ impl Evaluator<'_> {
         match self.content(value)? {
             // A pointer in the object is what a smart pointer wraps; one elsewhere is what an iterator points at.
             Ok(Some(inner))
-                if matches!(self.kind_of(inner.type_id), TypeKind::Pointer { .. }) && self.lies_within(value, &inner) =>
+                if matches!(self.kind_of(inner.type_id), TypeKind::Pointer { .. })
+                    && self.lies_within(value, &inner) =>
             {
                 Some(self.dereference(inner, span))
             }

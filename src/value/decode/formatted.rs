@@ -47,6 +47,10 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         match view {
             View::Text { first, length } => {
                 let unit = self.decoder.size(first.type_id)?;
+                if let Some(address) = first.address() {
+                    let bytes = length.saturating_mul(unit);
+                    first.must_be_mapped(address.0, bytes, &format!("{length} characters"))?;
+                }
                 let text = self.text(first.source(), length, unit.clamp(1, 4))?;
                 Ok(match text {
                     // Text of one-byte characters keeps its length in bytes, whatever could be read of it.

@@ -178,9 +178,11 @@ impl<'v> Items<'v> {
     /// that no address space holds.
     pub fn strided(object: &Object<'v>, address: u64, element: TypeId, length: u64) -> Result<Items<'v>, Refusal> {
         let stride = object.size_of(element)?;
-        if length.checked_mul(stride).and_then(|bytes| address.checked_add(bytes)).is_none() {
+        let bytes = length.checked_mul(stride).filter(|bytes| address.checked_add(*bytes).is_some());
+        let Some(bytes) = bytes else {
             return Err(corrupt(format!("{length} elements of {stride} bytes do not fit behind {address:#x}")));
-        }
+        };
+        object.must_be_mapped(address, bytes, &format!("{length} elements"))?;
         Ok(Items::Strided { first: object.at(address, element), stride, length })
     }
 

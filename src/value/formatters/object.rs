@@ -315,6 +315,22 @@ impl<'v> Object<'v> {
         Ok(self.decoder.memory.read_vec(RunAddr(address), length)?)
     }
 
+    /// Refuses what reaches beyond what the process had mapped: `what` are the bytes from `address` on.
+    pub fn must_be_mapped(&self, address: u64, bytes: u64, what: &str) -> Result<(), Refusal> {
+        let Some(more) = bytes.checked_sub(1) else { return Ok(()) };
+        let last = address.checked_add(more).map(RunAddr);
+        let unmapped = last.is_none_or(|last| {
+            let first = self.decoder.memory.piece(RunAddr(address), 1);
+            let unmapped = |error: crate::memory::ReadError| error.reason == crate::memory::MissingReason::Unmapped;
+            // Where nothing is there at all, reading says so.
+            first.is_ok() && self.decoder.memory.piece(last, 1).is_err_and(unmapped)
+        });
+        match unmapped {
+            true => Err(corrupt(format!("{what} from {address:#x} on reach beyond what is mapped"))),
+            false => Ok(()),
+        }
+    }
+
     /// An integer of 1, 2, 4 or 8 bytes in memory.
     pub fn read_uint(&self, address: u64, size: usize) -> Result<u64, Refusal> {
         Ok(self.decoder.memory.read_uint(RunAddr(address), size.min(8))?)

@@ -130,6 +130,14 @@ pub(super) fn deque<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
             let length = nodes
                 .and_then(|nodes| nodes.checked_mul(per_block)?.checked_add(last)?.checked_sub(skip))
                 .ok_or_else(|| corrupt(format!("blocks from {first_node:#x} to {last_node:#x}")))?;
+            let map = object.path("_M_impl._M_map")?.pointer()?;
+            let room = object.path("_M_impl._M_map_size")?.uint()?.checked_mul(object.word());
+            let limit = room.and_then(|room| map.checked_add(room)).ok_or_else(beyond)?;
+            if first_node < map || last_node >= limit {
+                return Err(corrupt(format!(
+                    "blocks from {first_node:#x} to {last_node:#x} with room from {map:#x} to {limit:#x}"
+                )));
+            }
             Blocks { element, size, per_block, map: first_node, skip, length }
         }
         Err(_) => {
@@ -139,6 +147,11 @@ pub(super) fn deque<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
             let size = object.size_of(element)?.max(1);
             let per_block = if size < 256 { 4096 / size } else { 16 };
             let (skip, length) = (object.field("__start_")?.uint()?, member(object, &["__size_"])?.uint()?);
+            let bytes = map.field("__end_")?.pointer()?.saturating_sub(begin.pointer()?);
+            let room = (bytes / object.word()).saturating_mul(per_block);
+            if skip.checked_add(length).is_none_or(|end| end > room) {
+                return Err(corrupt(format!("{length} elements from {skip} on in room for {room}")));
+            }
             Blocks { element, size, per_block, map: begin.pointer()?, skip, length }
         }
     };

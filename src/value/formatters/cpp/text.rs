@@ -62,6 +62,7 @@ fn libcxx_string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let room = rep.cast(size_type(&rep)).uint()? & !1;
     let length = long.field("__size_")?.uint()?;
     if length >= room {
+        let room = room.saturating_sub(1);
         return Err(corrupt(format!("a string of {length} characters with room for {room}")));
     }
     Ok(View::Text { first: object.at(data.pointer()?, character), length })

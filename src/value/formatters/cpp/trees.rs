@@ -48,8 +48,10 @@ struct Tree<'v> {
     header: u64,
     length: u64,
     seen: u64,
-    /// The next node.
-    next: u64,
+    /// The first node.
+    first: u64,
+    /// The node that was given last.
+    last: Option<u64>,
     /// The node above the root, which holds no value.
     end: u64,
 }
@@ -57,7 +59,7 @@ struct Tree<'v> {
 impl<'v> Tree<'v> {
     fn of(object: &Object<'v>) -> Result<Tree<'v>, Refusal> {
         let word = object.word();
-        let new = |(left, right, parent), header, length, next, end: Object<'v>| Tree {
+        let new = |(left, right, parent), header, length, first, end: Object<'v>| Tree {
             object: *object,
             left,
             right,
@@ -65,7 +67,8 @@ impl<'v> Tree<'v> {
             header,
             length,
             seen: 0,
-            next,
+            first,
+            last: None,
             end: end.address().map_or(0, |address| address.0),
         };
         if let Ok(tree) = object.path("_M_t._M_impl") {
@@ -87,22 +90,24 @@ impl<'v> Tree<'v> {
     }
 
     fn step(&mut self) -> Result<Option<u64>, Refusal> {
-        if self.seen == self.length {
-            return Ok(None);
+        let next = match self.last {
+            None => Some(self.first).filter(|first| *first != 0 && *first != self.end),
+            Some(last) => self.successor(last)?,
+        };
+        match next {
+            Some(_) if self.seen == self.length => Err(corrupt("more nodes follow than the size says")),
+            None if self.seen == self.length => Ok(None),
+            None => Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen))),
+            Some(node) => {
+                self.seen += 1;
+                self.last = Some(node);
+                Ok(Some(node))
+            }
         }
-        let node = self.next;
-        if node == 0 || node == self.end {
-            return Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen)));
-        }
-        self.seen += 1;
-        if self.seen < self.length {
-            self.next = self.successor(node)?;
-        }
-        Ok(Some(node))
     }
 
-    /// The leftmost node on the right, or the first one upwards that the node is left of.
-    fn successor(&self, node: u64) -> Result<u64, Refusal> {
+    /// The leftmost node on the right, or the first one upwards that the node is left of; the last one has none.
+    fn successor(&self, node: u64) -> Result<Option<u64>, Refusal> {
         let mut at = self.link(node, self.right)?;
         if at != 0 {
             let mut above = node;
@@ -112,7 +117,7 @@ impl<'v> Tree<'v> {
                 }
                 above = at;
                 match self.link(at, self.left)? {
-                    0 => return Ok(at),
+                    0 => return Ok(Some(at)),
                     left => at = left,
                 }
             }
@@ -123,16 +128,16 @@ impl<'v> Tree<'v> {
             let parent = self.link(child, self.parent)?;
             // Above the root there is nothing more.
             if parent == 0 || parent == self.end {
-                break;
+                return Ok(None);
             }
             if self.link(parent, self.left)? == child {
-                return Ok(parent);
+                return Ok(Some(parent));
             }
             if self.link(parent, self.right)? != child {
                 return Err(corrupt(format!("the node at {child:#x} is no child of its parent")));
             }
             child = parent;
         }
-        Err(corrupt(format!("{} elements fewer than the size says", self.length - self.seen)))
+        Err(corrupt("a tree that has no root"))
     }
 }
