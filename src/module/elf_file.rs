@@ -368,6 +368,11 @@ impl ElfFile {
         }
     }
 
+    /// A place in the cache for what is made of this very file.
+    pub fn kept(&self, name: &str) -> Option<CachedSection> {
+        CachedSection::of_any_size(self.build_id(), self.stamp.as_ref(), name)
+    }
+
     /// Whether reading the section means to inflate it: it is compressed, and no earlier run left it inflated.
     pub fn must_inflate(&self, name: &str) -> bool {
         if !self.is_compressed(name) {

@@ -16,6 +16,7 @@ pub mod function;
 pub mod language;
 pub mod lines;
 pub mod map;
+pub mod name_index;
 pub mod names;
 pub mod plt;
 pub mod program;
