@@ -4,10 +4,11 @@ mod formatters;
 pub mod lookup;
 pub mod memory;
 pub mod modules;
+pub mod names;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
@@ -138,6 +139,10 @@ pub struct Session {
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     user_formatters: Formatters,
+    /// What the symbol tables name, for completion.
+    symbol_names: OnceLock<Vec<(String, bool)>>,
+    /// Source files of all modules.
+    source_files: OnceLock<Vec<String>>,
 }
 
 impl Session {
@@ -169,6 +174,8 @@ impl Session {
             symbols: RwLock::default(),
             described: RwLock::default(),
             user_formatters: Formatters::default(),
+            symbol_names: OnceLock::new(),
+            source_files: OnceLock::new(),
         })
     }
 

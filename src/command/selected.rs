@@ -135,13 +135,13 @@ impl Scope for Selected<'_> {
             .evaluate_expression(expression, Some(object))
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self, near: &str) -> Vec<String> {
         let mut names = Vec::new();
         if let Some(position) = self.position {
             let variables = self.session.variable_names(&self.trace, position);
             names.extend(variables.iter().map(|name| name.to_string()));
         }
-        names.extend(self.session.known_names(self.frame().map(|frame| frame.lookup)));
+        names.extend(self.session.names_near(near));
         names
     }
 

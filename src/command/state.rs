@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::common::{FrameArgs, TargetArgs};
 use crate::arch::instruction::Syntax;
@@ -15,7 +16,7 @@ use crate::value::Limits;
 /// An opened target with everything that outlives a command.
 pub struct State {
     /// The target.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// The options that it was opened with.
     pub target: TargetArgs,
     /// The thread and frame that questions are about where they name none.
@@ -63,7 +64,7 @@ impl State {
     pub fn new(session: Session, target: TargetArgs) -> State {
         let sources = Sources::new(target.sysroot.clone(), session.debuginfod().cloned());
         State {
-            session,
+            session: Arc::new(session),
             json: target.json,
             target,
             selection: Selection::default(),

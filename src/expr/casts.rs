@@ -66,8 +66,8 @@ impl Evaluator<'_> {
                 Some(id) => id,
                 None if arithmetic::alias(&type_name.base, self.address_size()).is_some() => self.make(&type_name.base),
                 None => {
-                    let known = self.scope.names();
                     let plain = type_name.base.rsplit(' ').next().unwrap_or_default();
+                    let known = self.scope.names(plain);
                     let near = nearest(plain, &known);
                     let near = near.map(|near| format!("; is it {near}?")).unwrap_or_default();
                     let message = format!("no type named {}{near}", type_name.base);

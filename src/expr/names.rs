@@ -69,7 +69,7 @@ impl Evaluator<'_> {
         } else if is_type(self.scope, name) {
             message = format!("{name} is a type; ptype shows it, and (type) casts to it");
         } else {
-            let mut known = self.scope.names();
+            let mut known = self.scope.names(name);
             if let Some((_, this)) = self.scope.variable("this")
                 && let TypeKind::Pointer { target } = *self.kind_of(this)
             {

@@ -47,6 +47,15 @@ impl Unit {
         Some(Position { file: location.file.map(Arc::from), line, column: location.column.and_then(known) })
     }
 
+    /// The paths of all files of the line table; a file may be there twice.
+    pub fn files(&self) -> impl Iterator<Item = String> {
+        let unit = self.skeleton.as_ref().map_or(&self.unit, |(_, skeleton)| skeleton.as_ref());
+        let header = self.unit.line_program.as_ref().or(unit.line_program.as_ref()).map(|program| program.header());
+        let count = header.map_or(0, |header| header.file_names().len() as u64);
+        // Numbers begin with 1 before DWARF 5, with 0 since.
+        (0..=count).filter_map(|index| self.file_path(index))
+    }
+
     /// The path of a file of the line table, by DW_AT_decl_file or DW_AT_call_file.
     pub fn file_path(&self, index: u64) -> Option<String> {
         let (dwarf, unit) = match &self.skeleton {

@@ -105,6 +105,11 @@ impl Program {
             .as_ref()
     }
 
+    /// A module's debug information where somebody asked for it before.
+    pub fn opened_debug_info(&self, module: ModuleId) -> Option<&DebugInfo> {
+        self.debug.get(module.0 as usize)?.get()?.as_ref()
+    }
+
     /// What was added to the module's addresses; 0 for an unknown module.
     pub fn bias(&self, module: ModuleId) -> Bias {
         self.modules.get(module).map_or(Bias(0), Module::bias)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -14,6 +15,7 @@ use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use super::completion::Candidates;
 use super::{Next, Repl};
 use crate::command::Selection;
+use crate::session::Session;
 
 /// Lines that are kept from one session to the next.
 const MAX_HISTORY: usize = 1000;
@@ -24,6 +26,8 @@ struct Assistant {
     candidates: Candidates,
     /// The selection, and how many `$` names there are, that the candidates are of.
     seen: Option<(Selection, usize)>,
+    /// What names are looked up in while a line is typed.
+    session: Option<Arc<Session>>,
     history: HistoryHinter,
 }
 
@@ -52,7 +56,7 @@ impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.candidates.complete(line, position))
+        Ok(self.candidates.complete(line, position, self.session.as_deref()))
     }
 }
 
@@ -80,7 +84,15 @@ pub(super) fn run(repl: &mut Repl<'_>) -> io::Result<()> {
             assistant.candidates = Candidates::of(repl);
             assistant.seen = Some(seen);
         }
-        match editor.readline("(obit) ") {
+        if let Some(assistant) = editor.helper_mut() {
+            assistant.session = Some(repl.state.session.clone());
+        }
+        let line = editor.readline("(obit) ");
+        // While a command is answered, the session is the command's alone.
+        if let Some(assistant) = editor.helper_mut() {
+            assistant.session = None;
+        }
+        match line {
             Ok(line) if line.trim().is_empty() => {
                 let last = repl.last.clone();
                 if repl.line(&last)? == Next::Quit {

@@ -239,6 +239,26 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
     Ok(())
 }
 
+/// What the setting that is being typed, or its value, may become, and where in the text that begins.
+pub(super) fn completed(typed: &str, behind: &str) -> Option<(usize, Vec<String>)> {
+    let whole = SETTINGS.iter().filter(|setting| setting.name.starts_with(typed));
+    let names: Vec<String> = whole.map(|setting| format!("{}{behind}", setting.name)).collect();
+    if !names.is_empty() {
+        return Some((0, names));
+    }
+    let (setting, value) = SETTINGS.iter().find_map(|setting| {
+        Some((setting, typed.strip_prefix(setting.name)?.strip_prefix(char::is_whitespace)?.trim_start()))
+    })?;
+    let values: &[&str] = match setting.kind {
+        Switch => &["off", "on"],
+        Count | CountFromZero => &["unlimited"],
+        Choice(choices) => choices,
+        Text => &[],
+    };
+    let fitting = values.iter().filter(|known| known.starts_with(value)).map(|known| (*known).to_owned());
+    Some((typed.len() - value.len(), fitting.collect()))
+}
+
 /// `set SETTING VALUE`; `$NAME = EXPR` is the caller's.
 pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let word = text.split_whitespace().next().unwrap_or_default();

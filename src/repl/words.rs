@@ -1,5 +1,6 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
+use super::completion::Candidates;
 use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, threads};
 use crate::command::CommandError;
 use crate::session::Role;
@@ -119,6 +120,7 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| Ok(repl.source(std::path::Path::new(text))?),
     },
     Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
+    Word { names: &["complete"], help: "TEXT: what Tab offers behind the text", run: complete },
     Word { names: &["apropos"], help: "TEXT: commands whose help has the text", run: apropos },
     Word { names: &["quit", "q", "exit"], help: "end the session", run: |_, _| Ok(Next::Quit) },
 ];
@@ -303,6 +305,15 @@ fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     }
     for word in WORDS {
         writeln!(repl.out, "{:<12} {}", word.names[0], word.help)?;
+    }
+    Ok(Next::Line)
+}
+
+fn complete(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let candidates = Candidates::of(repl);
+    let (start, found) = candidates.complete(text, text.len(), Some(&repl.state.session));
+    for name in found {
+        writeln!(repl.out, "{}{}", text.get(..start).unwrap_or_default(), name.trim_end())?;
     }
     Ok(Next::Line)
 }

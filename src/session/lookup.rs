@@ -140,32 +140,6 @@ impl Session {
         })
     }
 
-    /// Names of types, functions and globals of the unit at a code address and of the program's own symbols, for
-    /// suggestions; at most 100,000.
-    pub fn known_names(&self, address: Option<RunAddr>) -> Vec<String> {
-        const MOST: usize = 100_000;
-        let mut names = Vec::new();
-        let unit = address.and_then(|address| {
-            let module = self.program.modules.at(address)?;
-            self.program.debug_info(module.id)?.unit_at(module.to_file(address))
-        });
-        if let Some(unit) = unit {
-            let entries = unit.skim().named.iter().filter_map(|named| unit.entry(named.offset));
-            names.extend(entries.filter_map(|entry| unit.name(&entry)).take(MOST));
-        }
-        for module in self.program.modules.iter().filter(|module| module.seed.is_executable) {
-            let left = MOST.saturating_sub(names.len());
-            // `hits.0`, `f.cold`: made by the compiler of names that are there already.
-            let written = |name: &str| module.is_go() || !name.contains('.');
-            let symbols = module.symbols().iter().take(left).filter(|symbol| written(&symbol.text()));
-            names.extend(symbols.map(|symbol| {
-                let name = symbol.text();
-                crate::demangle::demangle_without_parameters(&name).unwrap_or_else(|| name.into_owned())
-            }));
-        }
-        names
-    }
-
     /// The crashed (or first) thread's pointer to its own storage: thread-local globals are that thread's where no
     /// frame is selected.
     fn thread_pointer(&self) -> Option<u64> {
