@@ -179,7 +179,10 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     names
         .iter()
         .filter(|name| {
-            name.as_str() != wanted && name.len() <= MAX_NAME && wanted.len() <= MAX_NAME && name.len().abs_diff(wanted.len()) <= allowed
+            name.as_str() != wanted
+                && name.len() <= MAX_NAME
+                && wanted.len() <= MAX_NAME
+                && name.len().abs_diff(wanted.len()) <= allowed
         })
         .map(|name| (edit_distance(wanted, name), name))
         .filter(|(distance, _)| *distance <= allowed)

@@ -149,8 +149,7 @@ impl DebugInfo {
             && let Some(numbers) = index.with_leaf(name)
         {
             let entries = numbers.into_iter().flat_map(|number| index.entries_of(number));
-            let mut units: Vec<usize> =
-                entries.filter_map(|entry| starts.get(entry.unit as usize).copied()).collect();
+            let mut units: Vec<usize> = entries.filter_map(|entry| starts.get(entry.unit as usize).copied()).collect();
             units.sort_unstable();
             units.dedup();
             if !index.is_damaged() {

@@ -20,7 +20,16 @@ const MOST: usize = 300;
 const OF_COMMANDS: &[&str] = &["help", "apply", "taas", "faas", "tfaas", "pipe", "with"];
 /// Commands whose argument is a file of this machine.
 const OF_FILES: &[&str] = &[
-    "source", "file", "core-file", "exec-file", "symbol-file", "add-symbol-file", "directory", "cd", "dump", "append",
+    "source",
+    "file",
+    "core-file",
+    "exec-file",
+    "symbol-file",
+    "add-symbol-file",
+    "directory",
+    "cd",
+    "dump",
+    "append",
 ];
 /// Words after which a command of `thread` and `frame` goes on.
 const OF_THREAD: &[&str] = &["apply", "find", "name"];
@@ -213,7 +222,8 @@ fn is_first_of_list(arguments: &str) -> bool {
 fn of_file(typed: &str) -> (usize, Vec<String>) {
     let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + last_char_length(typed, at));
     let word = typed.get(start..).unwrap_or_default();
-    let (directory, name) = word.rsplit_once('/').map_or(("", word), |(_, name)| (&word[..word.len() - name.len()], name));
+    let (directory, name) =
+        word.rsplit_once('/').map_or(("", word), |(_, name)| (&word[..word.len() - name.len()], name));
     let place = if directory.is_empty() { Path::new(".") } else { Path::new(directory) };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(place).into_iter().flatten().flatten().take(100_000) {
