@@ -98,7 +98,7 @@ fn the_index_is_kept_and_a_damaged_one_made_anew() {
     let _ = fs::remove_dir_all(&cache);
     let ask = |line: &str| asked("kinds-O0", Some(&cache), &[line]).0;
     ask("bt");
-    assert_eq!(kept(&cache), [PathBuf::new(); 0], "a backtrace needs no index");
+    assert!(kept(&cache).is_empty(), "a backtrace needs no index");
     let first = ask("complete p big_c");
     assert_eq!(first, "p big_constant\n");
     let files = kept(&cache);

@@ -128,8 +128,7 @@ impl DebugInfo {
         let load = || {
             let bytes = self.file().elf.kept(KEPT_NAMES)?.load()?;
             let dwarf = self.dwarf();
-            let info = dwarf.debug_info.reader().len() as u64;
-            NameIndex::open(bytes, info, dwarf.debug_str.reader().len() as u64)
+            NameIndex::open(bytes, dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice())
         };
         self.kept_names.get_or_init(load).as_ref().filter(|index| !index.is_damaged())
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use gimli::Section;
 use rayon::prelude::*;
 
-use super::{BLOCK, CHECKED_HEADER, FNV_START, HEADER, LENGTH_BITS, MAGIC, NameIndex, NameKind};
+use super::{BLOCK, CHECKED_HEADER, FNV_START, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NameIndex, NameKind};
 use super::{hash_of, wide_hash};
 use crate::module::skim::{NamedEntry, Skim};
 use crate::module::unit::Unit;
@@ -63,8 +63,8 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
         })
         .collect();
     let dwarf = debug.dwarf();
-    let sizes = [dwarf.debug_info.reader().len() as u64, dwarf.debug_str.reader().len() as u64];
-    let index = written(units, sizes, whole.into_inner());
+    let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
+    let index = written(units, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();
     }
@@ -211,7 +211,7 @@ struct Name {
 }
 
 /// Sorts what was found and writes it down.
-fn written(units: Vec<OfUnit>, sizes: [u64; 2], mut whole: bool) -> NameIndex {
+fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole: bool) -> NameIndex {
     let mut scopes: HashMap<u64, String> = HashMap::new();
     let mut found: Vec<Found> = Vec::with_capacity(units.iter().map(|(found, _)| found.len()).sum());
     for (of_unit, of_scopes) in units {
@@ -263,8 +263,14 @@ fn written(units: Vec<OfUnit>, sizes: [u64; 2], mut whole: bool) -> NameIndex {
     let mut hashes = Vec::with_capacity(names.len());
     let mut entry_count = 0u32;
     for (number, name) in names.iter().enumerate() {
-        let [at, length] = add(name.leaf, &mut strings);
-        put(&mut name_rows, &[at, length | name.kind.number() << LENGTH_BITS, entry_count]);
+        let kind = name.kind.number() << LENGTH_BITS;
+        match offset_in(debug_str, name.leaf) {
+            Some(at) => put(&mut name_rows, &[at, name.leaf.len() as u32 | kind | IN_DEBUG_STR, entry_count]),
+            None => {
+                let [at, length] = add(name.leaf, &mut strings);
+                put(&mut name_rows, &[at, length | kind, entry_count]);
+            }
+        }
         hashes.push((hash_of(String::from_utf8_lossy(name.leaf).as_bytes()), number as u32));
         for entry in found.get(name.entries.clone()).unwrap_or_default() {
             put(&mut entry_rows, &[entry.unit, entry.offset]);
@@ -283,7 +289,9 @@ fn written(units: Vec<OfUnit>, sizes: [u64; 2], mut whole: bool) -> NameIndex {
     payload.append(&mut strings);
     let mut bytes = Vec::with_capacity(HEADER + payload.len() / BLOCK * 4 + 4 + payload.len());
     bytes.extend_from_slice(MAGIC);
-    sizes.iter().for_each(|size| bytes.extend_from_slice(&size.to_le_bytes()));
+    for size in [info, debug_str.len()] {
+        bytes.extend_from_slice(&(size as u64).to_le_bytes());
+    }
     let counts = [scopes.len() as u32, names.len() as u32, entry_count, string_bytes];
     put(&mut bytes, &counts);
     put(&mut bytes, &[u32::from(whole), 0, 0, 0]);
@@ -301,6 +309,7 @@ fn written(units: Vec<OfUnit>, sizes: [u64; 2], mut whole: bool) -> NameIndex {
     let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
     NameIndex {
         bytes,
+        debug_str,
         scopes: scopes.len() as u32,
         names: names.len() as u32,
         entries: entry_count,
@@ -310,6 +319,13 @@ fn written(units: Vec<OfUnit>, sizes: [u64; 2], mut whole: bool) -> NameIndex {
         checked: None,
         damaged: AtomicBool::new(false),
     }
+}
+
+/// Where in the section the text lies, if it is the section's own and needs no repair.
+fn offset_in(section: &[u8], text: &[u8]) -> Option<u32> {
+    let at = text.as_ptr().addr().checked_sub(section.as_ptr().addr())?;
+    let is_within = section.get(at..at.checked_add(text.len())?).is_some_and(|own| std::ptr::eq(own, text));
+    (is_within && std::str::from_utf8(text).is_ok()).then(|| u32::try_from(at).ok())?
 }
 
 fn put(bytes: &mut Vec<u8>, words: &[u32]) {

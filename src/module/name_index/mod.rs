@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The block is a table of scopes (`ns::Class`), one of names (sorted by scope, then by the name in it, each with what
-//! it is), one of the entries of each name (unit, offset) and one of the hashes of names without their scopes. It is
+//! it is), one of the entries of each name (unit, offset) and one of the hashes of names without their scopes. Texts
+//! that .debug_str has are not repeated: those of a big program are longer than all the rest. It is
 //! read where it lies: nothing is decoded before it is asked for, and every [`BLOCK`] bytes have a checksum of their
 //! own, checked when they are first touched. What it says are hints: whoever follows one looks at the entry itself.
 
@@ -34,6 +35,8 @@ const ENTRY_ROW: usize = 8;
 const HASH_ROW: usize = 8;
 /// The name's length is in the lower bits of its row's second word, what it is in the upper ones.
 const LENGTH_BITS: u32 = 24;
+/// In the second word: the text is in .debug_str.
+const IN_DEBUG_STR: u32 = 1 << 31;
 /// Scopes that one question passes over.
 const MAX_SCOPES: u32 = 200_000;
 
@@ -126,6 +129,7 @@ pub struct IndexedEntry {
 /// The index of one module.
 pub struct NameIndex {
     bytes: &'static [u8],
+    debug_str: &'static [u8],
     scopes: u32,
     names: u32,
     entries: u32,
@@ -139,13 +143,13 @@ pub struct NameIndex {
 }
 
 impl NameIndex {
-    /// An index that an earlier run left; `None` where it is not whole, or was made of sections (.debug_info and
-    /// .debug_str) of other sizes.
-    pub fn open(bytes: &'static [u8], info: u64, strings: u64) -> Option<NameIndex> {
-        if sizes_in(bytes)? != (info, strings) {
+    /// An index that an earlier run left; `None` where it is not whole, or was made of sections of other sizes: so many
+    /// bytes of .debug_info, this .debug_str.
+    pub fn open(bytes: &'static [u8], info: usize, debug_str: &'static [u8]) -> Option<NameIndex> {
+        if sizes_in(bytes)? != (info as u64, debug_str.len() as u64) {
             return None;
         }
-        let mut index = NameIndex::parse(bytes)?;
+        let mut index = NameIndex::parse(bytes, debug_str)?;
         let sums = bytes.get(index.checksums.clone())?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(bytes.get(..CHECKED_HEADER)?);
@@ -158,7 +162,7 @@ impl NameIndex {
         Some(index)
     }
 
-    fn parse(bytes: &'static [u8]) -> Option<NameIndex> {
+    fn parse(bytes: &'static [u8], debug_str: &'static [u8]) -> Option<NameIndex> {
         if !bytes.starts_with(MAGIC) {
             return None;
         }
@@ -174,6 +178,7 @@ impl NameIndex {
         let payload = checksums.end;
         let index = NameIndex {
             bytes,
+            debug_str,
             scopes,
             names,
             entries,
@@ -331,8 +336,15 @@ impl NameIndex {
     fn row(&self, number: u32) -> Option<(&str, NameKind, u32)> {
         let at = self.table_start(1) + (number < self.names).then_some(number)? as usize * NAME_ROW;
         let second = self.word(at + 4)?;
-        let kind = NameKind::of(second >> LENGTH_BITS)?;
-        Some((self.string(self.word(at)?, second & ((1 << LENGTH_BITS) - 1))?, kind, self.word(at + 8)?))
+        let kind = NameKind::of((second & !IN_DEBUG_STR) >> LENGTH_BITS)?;
+        let (offset, length) = (self.word(at)?, second & ((1 << LENGTH_BITS) - 1));
+        let text = if second & IN_DEBUG_STR != 0 {
+            let start = offset as usize;
+            std::str::from_utf8(self.debug_str.get(start..start.checked_add(length as usize)?)?).ok()?
+        } else {
+            self.string(offset, length)?
+        };
+        Some((text, kind, self.word(at + 8)?))
     }
 
     /// Where a table begins: scopes, names, entries, hashes, strings.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::module::{ElfFile, ModuleId, SearchOptions, dwarf_file, units::DebugInfo};
+use gimli::Section;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,10 +12,6 @@ fn module(fixture: &str) -> (Arc<ElfFile>, DebugInfo) {
     let elf = Arc::new(ElfFile::from_bytes(fixture, Box::leak(bytes.into_boxed_slice())).unwrap());
     let dwarf = dwarf_file::load(elf.clone(), None, &Arc::new(SearchOptions::default())).unwrap();
     (elf, DebugInfo::new(ModuleId(0), Arc::new(dwarf)))
-}
-
-fn sizes(bytes: &[u8]) -> (u64, u64) {
-    sizes_in(bytes).unwrap()
 }
 
 #[test]
@@ -63,7 +60,7 @@ fn an_index_finds_what_a_search_does() {
 fn a_damaged_index_is_none() {
     let (_, debug) = module("cpp-O0");
     let whole = debug.names().as_bytes();
-    let (info, strings) = sizes(whole);
+    let (info, strings) = (debug.dwarf().debug_info.reader().len(), debug.dwarf().debug_str.reader().slice());
     let copy = |change: &dyn Fn(&mut Vec<u8>)| -> &'static [u8] {
         let mut bytes = whole.to_vec();
         change(&mut bytes);
@@ -74,6 +71,7 @@ fn a_damaged_index_is_none() {
     assert!(!same.is_damaged());
     // Of another file, of another version, cut off, or with a header that says something else.
     assert!(NameIndex::open(copy(&|_| ()), info + 1, strings).is_none());
+    assert!(NameIndex::open(copy(&|_| ()), info, &strings[1..]).is_none());
     assert!(NameIndex::open(copy(&|bytes| bytes[7] += 1), info, strings).is_none());
     assert!(NameIndex::open(copy(&|bytes| bytes.truncate(bytes.len() - 1)), info, strings).is_none());
     assert!(NameIndex::open(copy(&|bytes| bytes[41] ^= 1), info, strings).is_none());
