@@ -1,6 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
 mod formatters;
+pub mod listing;
 pub mod lookup;
 pub mod memory;
 pub mod modules;

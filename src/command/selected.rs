@@ -145,6 +145,10 @@ impl Scope for Selected<'_> {
         names
     }
 
+    fn bare_symbol(&self, name: &str) -> Option<(RunAddr, bool)> {
+        self.session.find_symbol(name)
+    }
+
     fn enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
         self.session.find_enumerator(name)
     }

@@ -126,7 +126,11 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 /// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
 pub(super) fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
-    let evaluated = evaluate(selected, expression, &mut Variables::default())?;
+    let evaluated = match evaluate(selected, expression, &mut Variables::default()) {
+        Ok(evaluated) => evaluated,
+        // `main.(*T).f`, `f(int)`: names that are no expressions.
+        Err(error) => return selected.session.find_symbol(expression).map(|(address, _)| address).ok_or(error.into()),
+    };
     let types = &selected.session.types;
     let place = evaluated.place.map_err(|absent| {
         CommandError::NoMatch(format!("{expression}: {}", crate::report::value_text::absent_text(&absent)))

@@ -27,6 +27,10 @@ impl Evaluator<'_> {
         span: &Range<usize>,
     ) -> Step<Evaluated> {
         let types = self.scope.types();
+        if self.is_bare_data(&value) {
+            // The cast says what is there.
+            return Ok(Evaluated { type_id: target, ..value });
+        }
         match self.kind_of(target) {
             TypeKind::Reference { target: object, .. } => {
                 // What is there, seen as another type.

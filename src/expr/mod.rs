@@ -87,6 +87,10 @@ pub trait Scope {
     fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent>;
     /// Names that a misspelt one may have meant: all that are near to it, and any others.
     fn names(&self, near: &str) -> Vec<String>;
+    /// What only a symbol table names: its address, and whether it is a function.
+    fn bare_symbol(&self, _name: &str) -> Option<(RunAddr, bool)> {
+        None
+    }
     /// An enumerator, qualified or not: its enumeration and value.
     fn enumerator(&self, _name: &str) -> Option<(TypeId, i128)> {
         None

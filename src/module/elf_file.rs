@@ -459,6 +459,25 @@ impl ElfFile {
         Some(TlsSegment { address, memory_size: segment.memory_size, align: segment.align })
     }
 
+    /// Sections that are in memory while the program runs: name, address, size.
+    pub fn allocated_sections(&self) -> impl Iterator<Item = (&str, FileAddr, u64)> {
+        let allocated =
+            self.sections.iter().filter(|section| section.flags & elf::SHF_ALLOC.0 != 0 && section.size != 0);
+        allocated.filter_map(|section| {
+            let rest = self.section_names.get(section.name as usize..)?;
+            let name = rest.get(..memchr::memchr(0, rest)?)?;
+            Some((std::str::from_utf8(name).ok()?, FileAddr(section.address), section.size))
+        })
+    }
+
+    /// The section that the address is in.
+    pub fn section_at(&self, address: FileAddr) -> Option<&str> {
+        let holds = |start: FileAddr, size: u64| address.0.checked_sub(start.0).is_some_and(|offset| offset < size);
+        // The thread-local template has no place of its own after it: .tbss overlaps what follows.
+        let mut all = self.allocated_sections().filter(|(name, ..)| *name != ".tbss");
+        all.find(|(_, start, size)| holds(*start, *size)).map(|(name, ..)| name)
+    }
+
     fn sections_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Section> {
         self.sections.iter().filter(move |section| {
             let at = self.section_names.get(section.name as usize..);

@@ -47,6 +47,24 @@ impl Unit {
         Some(Position { file: location.file.map(Arc::from), line, column: location.column.and_then(known) })
     }
 
+    /// The code of the row that covers the address: start, and one past the end.
+    pub fn line_extent(&self, address: FileAddr) -> Option<(FileAddr, FileAddr)> {
+        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
+        let context = table.context.lock().expect("not poisoned");
+        let (start, length, _) = context.find_location_range(address.0, address.0.checked_add(1)?).ok()?.next()?;
+        Some((FileAddr(start), FileAddr(start.checked_add(length)?)))
+    }
+
+    /// The first code of a line of a file, which is named as its path ends.
+    pub fn code_of_line(&self, file: &str, line: u32) -> Option<FileAddr> {
+        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
+        let context = table.context.lock().expect("not poisoned");
+        let ends_so = |path: &str| path.strip_suffix(file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
+        let rows = context.find_location_range(0, u64::MAX).ok()?;
+        let of_line = rows.filter(|(_, _, location)| location.line == Some(line) && location.file.is_some_and(ends_so));
+        of_line.map(|(start, ..)| FileAddr(start)).min()
+    }
+
     /// The paths of all files of the line table; a file may be there twice.
     pub fn files(&self) -> impl Iterator<Item = String> {
         let unit = self.skeleton.as_ref().map_or(&self.unit, |(_, skeleton)| skeleton.as_ref());

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command as Process, Stdio};
 
-use super::{Next, Repl, display, process, settings, stack, threads, words};
+use super::{Next, Repl, display, process, settings, stack, symbols, threads, words};
 use crate::addr::RunAddr;
 use crate::command::selected::{Selected, select};
 use crate::command::{CommandError, FrameArgs, registers};
@@ -255,7 +255,7 @@ fn explore_lines(repl: &Repl<'_>, text: &str) -> Result<String, CommandError> {
 }
 
 /// What `info` tells of.
-pub(super) const TOPICS: [&str; 23] = [
+pub(super) const TOPICS: &[&str] = &[
     "locals",
     "args",
     "frame",
@@ -273,6 +273,12 @@ pub(super) const TOPICS: [&str; 23] = [
     "auxv",
     "modules",
     "source",
+    "sources",
+    "scope",
+    "address",
+    "functions",
+    "variables",
+    "types",
     "display",
     "float",
     "vector",
@@ -317,7 +323,8 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         }
         Some(group @ ("float" | "vector")) => repl.command(&["registers", group]),
         Some("sharedlibrary" | "modules") => repl.command(&["modules"]),
-        Some("files") => repl.command(&["maps"]),
+        Some("files") if repl.state.json => repl.command(&["maps"]),
+        Some("files") => symbols::files(repl),
         Some("proc") => process::proc(repl, rest),
         Some("auxv") if repl.state.json => repl.command(&["info"]),
         Some("auxv") => process::auxv(repl),
@@ -329,8 +336,13 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
             writeln!(repl.out, "No breakpoints or watchpoints: the process is dead.")?;
             Ok(Next::Line)
         }
-        Some("symbol") => symbol(repl, rest),
-        Some("line" | "source") => line(repl, rest),
+        Some("symbol") => symbols::symbol(repl, rest),
+        Some("line") => symbols::line(repl, rest),
+        Some("source") => symbols::source(repl),
+        Some("sources") => symbols::sources(repl, rest),
+        Some("scope") => symbols::scope(repl, rest),
+        Some("address") => symbols::address(repl, rest),
+        Some(topic @ ("functions" | "variables" | "types")) => symbols::list(repl, topic, rest),
         _ => Err(CommandError::Usage(format!("info {word}: no such topic; there are {}", TOPICS.join(", ")))),
     }
 }
@@ -338,7 +350,11 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
 /// The address that an expression gives: a pointer's value, an object's own place.
 pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let selected = select(repl.state, &FrameArgs::default())?;
-    let evaluated = evaluate_alone(repl, &selected, expression)?;
+    let evaluated = match evaluate_alone(repl, &selected, expression) {
+        Ok(evaluated) => evaluated,
+        // `main.(*T).f`, `f(int)`: names that are no expressions.
+        Err(error) => return selected.session.find_symbol(expression).map(|(address, _)| address).ok_or(error),
+    };
     let limits = Limits { follow: false, ..repl.state.settings.limits };
     let address = match crate::command::print::read(&selected, &evaluated, &limits).kind {
         ValueKind::Pointer { address: Some(address), .. } => Some(address),
@@ -351,31 +367,6 @@ pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, C
         },
     };
     address.ok_or_else(|| CommandError::Usage(format!("{expression}: no address")))
-}
-
-fn symbol(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
-    let address = address_of(repl, expression)?;
-    let Some((name, distance)) = repl.state.session.symbol(address) else {
-        return Err(CommandError::NoMatch(format!("No symbol matches {expression}.")));
-    };
-    let module = repl.state.session.program.modules.at(address).map(|module| module.seed.path.clone());
-    let module = module.unwrap_or_default();
-    let distance = if distance == 0 { String::new() } else { format!(" + {distance}") };
-    writeln!(repl.out, "{name}{distance} in {module}")?;
-    Ok(Next::Line)
-}
-
-fn line(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
-    let expression = if expression.is_empty() { "$pc" } else { expression.trim_start_matches('*') };
-    let address = address_of(repl, expression)?;
-    let code = repl.state.session.code(address);
-    let found = code.first().and_then(|code| Some((code.file.clone()?, code.line?, code.function.clone())));
-    let Some((file, line, function)) = found else {
-        return Err(CommandError::NoMatch(format!("No line number information available for address {address}")));
-    };
-    let function = function.map(|name| format!(" in {name}")).unwrap_or_default();
-    writeln!(repl.out, "Line {line} of \"{file}\" is at address {address}{function}.")?;
-    Ok(Next::Line)
 }
 
 /// `set SETTING VALUE`, `set $x = …`

@@ -20,6 +20,7 @@ mod printf;
 mod process;
 mod settings;
 mod stack;
+mod symbols;
 mod threads;
 mod words;
 

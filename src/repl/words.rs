@@ -1,7 +1,7 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
 use super::completion::Candidates;
-use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, threads};
+use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, symbols, threads};
 use crate::command::CommandError;
 use crate::session::Role;
 
@@ -96,8 +96,8 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
         names: &["modules", "image"],
-        help: "the modules",
-        run: |repl, text| words(repl, "modules", text.strip_prefix("list").unwrap_or(text)),
+        help: "[lookup -a ADDRESS | -n FUNCTION | -t TYPE]: the modules; what is there (lldb)",
+        run: modules,
     },
     Word { names: &["maps"], help: "the memory mappings", run: |repl, text| words(repl, "maps", text) },
     Word {
@@ -117,7 +117,11 @@ pub(super) static WORDS: &[Word] = &[
     Word {
         names: &["source"],
         help: "FILE: the commands of a file",
-        run: |repl, text| Ok(repl.source(std::path::Path::new(text))?),
+        run: |repl, text| match text.strip_prefix("list") {
+            // lldb's, where no script is called so.
+            Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => source_list(repl, rest.trim()),
+            _ => Ok(repl.source(std::path::Path::new(text))?),
+        },
     },
     Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
     Word { names: &["complete"], help: "TEXT: what Tab offers behind the text", run: complete },
@@ -279,10 +283,31 @@ fn memory(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     data::examine(repl, &format!("/{count}{form}{unit} {}", address.join(" ")))
 }
 
+/// lldb: `source list [-n FUNCTION | -f FILE -l LINE | -l LINE]`
+fn source_list(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let given: Vec<&str> = text.split_whitespace().collect();
+    match given.as_slice() {
+        [] => one(repl, "list", ""),
+        ["-n" | "--name", name] => one(repl, "list", name),
+        ["-l" | "--line", line] => one(repl, "list", line),
+        ["-f" | "--file", file, "-l" | "--line", line] => one(repl, "list", &format!("{file}:{line}")),
+        _ => Err(CommandError::Usage("source list [-n FUNCTION | -l LINE | -f FILE -l LINE]".to_owned())),
+    }
+}
+
+/// `modules`; lldb: `image list`, `image lookup …`.
+fn modules(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    match text.strip_prefix("lookup") {
+        Some(what) => symbols::lookup(repl, what.trim()),
+        None => words(repl, "modules", text.strip_prefix("list").unwrap_or(text)),
+    }
+}
+
 /// lldb: `target variable NAME`; what else gdb calls target is about living processes.
 fn target(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     match text.split_once(char::is_whitespace) {
         Some(("variable", name)) => data::print(repl, name),
+        Some(("modules", rest)) if rest.trim_start().starts_with("lookup") => modules(repl, rest.trim_start()),
         _ if text == "modules" || text.starts_with("modules ") => words(repl, "modules", ""),
         _ => Err(CommandError::Usage(dead::answer("target", false).unwrap_or_default())),
     }

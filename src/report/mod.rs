@@ -15,6 +15,7 @@ pub mod session_documents;
 pub mod signal_text;
 pub mod source;
 pub mod style;
+pub mod symbol_text;
 pub mod table;
 pub mod type_text;
 pub mod value_text;

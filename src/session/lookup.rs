@@ -7,7 +7,7 @@ use crate::addr::{FileAddr, RunAddr};
 use crate::module::function::{LocationSource, each_origin};
 use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
-use crate::module::{DieRef, ModuleId};
+use crate::module::{DieRef, ModuleId, Symbol, SymbolKind};
 use crate::types::{TypeId, TypeKind};
 use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
@@ -177,6 +177,31 @@ impl Session {
             })
         };
         find(&|entry| wanted(entry) && !entry.declaration).or_else(|| find(&wanted))
+    }
+
+    /// Where what only a symbol table names is, and whether it is a function: by its linkage name or, for what is in a
+    /// namespace or class, by the name as people write it, without parameters.
+    pub fn find_symbol(&self, name: &str) -> Option<(RunAddr, bool)> {
+        let is_function = |kind: SymbolKind| {
+            matches!(kind, SymbolKind::Function | SymbolKind::IndirectFunction | SymbolKind::Untyped)
+        };
+        let leaf = crate::module::names::components(name).last().copied().unwrap_or(name);
+        let leaf = memchr::memmem::Finder::new(leaf.split('<').next().unwrap_or(leaf).as_bytes());
+        self.modules_at_hand().find_map(|module| {
+            let mut found = module.symbols().by_name(name);
+            if found.is_empty() && name.contains("::") {
+                let is_it = |symbol: &Symbol| {
+                    (symbol.name.starts_with(b"_Z") || symbol.name.starts_with(b"_R"))
+                        && leaf.find(symbol.name).is_some()
+                        && crate::demangle::demangle_without_parameters(&symbol.text()).as_deref() == Some(name)
+                };
+                found.extend(module.symbols().iter().find(is_it));
+            }
+            // What is thread-local has no address without its thread.
+            found.retain(|symbol| symbol.kind != SymbolKind::ThreadLocal);
+            found.sort_by_key(|symbol| (!is_function(symbol.kind), !symbol.is_global));
+            found.first().map(|symbol| (module.to_run(symbol.address), is_function(symbol.kind)))
+        })
     }
 
     /// The nearest symbol at or below the address: name and distance. Functions and data.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Session;
+use crate::addr::RunAddr;
 use crate::module::name_index::{NameIndex, NameKind};
 use crate::module::{Module, ModuleId, SymbolKind};
 
@@ -126,6 +127,16 @@ impl Session {
                 }
             }
             found.into_iter().collect()
+        })
+    }
+
+    /// The first code of a line of a source file, which is named as its path ends.
+    pub fn code_of_line(&self, file: &str, line: u32) -> Option<RunAddr> {
+        let ends_so = |path: String| path.strip_suffix(file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
+        self.modules_at_hand().find_map(|module| {
+            let units = self.program.debug_info(module.id)?.all_units();
+            let mut with_file = units.into_iter().filter(|unit| unit.files().any(ends_so));
+            with_file.find_map(|unit| unit.code_of_line(file, line)).map(|address| module.to_run(address))
         })
     }
 
