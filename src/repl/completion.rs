@@ -258,7 +258,7 @@ fn object_at_end(text: &str) -> &str {
         }
         end = at;
     }
-    text.get(end..).unwrap_or_default()
+    if depth > 0 { "" } else { text.get(end..).unwrap_or_default() }
 }
 
 fn is_part_of_name(c: char) -> bool {
@@ -318,7 +318,7 @@ mod tests {
             ("p (*p)", "(*p)"),
             ("p -x", "x"),
             ("p a::b", "a::b"),
-            ("p a)", "a)"),
+            ("p a)", ""),
         ] {
             assert_eq!(object_at_end(text), object, "{text}");
         }
