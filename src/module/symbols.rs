@@ -167,6 +167,17 @@ impl SymbolTable {
         self.sources.iter().flat_map(|source| source.iter().filter_map(|(_, raw)| source.symbol(&raw)))
     }
 
+    /// What `pick` makes of every defined symbol, in the tables' order; worked out on all cores.
+    pub fn collect<T: Send>(&self, pick: impl Fn(Symbol) -> Option<T> + Sync) -> Vec<T> {
+        let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
+        let of_part = |(source, first): &(&Source, u32)| {
+            let end = first.saturating_add(SCAN_PART as u32).min(source.count());
+            let symbols = source.range(*first, end).filter_map(|(_, raw)| source.symbol(&raw));
+            symbols.filter_map(&pick).collect::<Vec<T>>()
+        };
+        parts.par_iter().flat_map_iter(of_part).collect()
+    }
+
     fn entries(&self) -> &[Entry] {
         self.sorted.get_or_init(|| {
             let mut entries = Vec::new();

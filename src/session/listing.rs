@@ -53,16 +53,16 @@ impl Session {
     /// kinds that `symbols` picks; at most `most` of each.
     pub fn listing(
         &self,
-        wanted: impl Fn(NameKind) -> bool,
+        wanted: impl Fn(NameKind) -> bool + Sync,
         symbols: impl Fn(SymbolKind) -> bool,
-        fits: impl Fn(&str) -> bool,
+        fits: impl Fn(&str) -> bool + Sync,
         most: usize,
     ) -> Listing {
         let mut listing = Listing::default();
         let mut seen = HashSet::new();
         for (module, index) in self.name_indexes() {
             let Some(debug) = self.program.debug_info(module) else { continue };
-            for name in index.iter().filter(|name| wanted(name.kind) && fits(&name.qualified())) {
+            for name in index.matching(|name| wanted(name.kind) && fits(&name.qualified())) {
                 if listing.declarations.len() >= most {
                     listing.left += 1;
                     continue;

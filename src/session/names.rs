@@ -1,6 +1,7 @@
 //! Names by their beginning, and names that are near to another: what completion offers and complaints suggest.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Session;
 use crate::addr::RunAddr;
@@ -78,19 +79,20 @@ impl Session {
                 true => self.program.debug_info(id),
                 false => self.program.opened_debug_info(id).filter(|debug| debug.names_at_hand().is_some()),
             };
-            for name in debug.into_iter().flat_map(|debug| debug.names().iter()) {
-                if found.len() >= MAX_NEAR {
-                    return found;
-                }
-                if qualified && letters.may_be_near(&name.qualified()) {
-                    found.push(name.qualified());
-                } else if !qualified && letters.may_be_near(name.leaf) {
-                    found.push(name.leaf.to_owned());
-                }
-            }
+            let near = debug.map(|debug| {
+                debug.names().matching(|name| match qualified {
+                    true => letters.may_be_near(&name.qualified()),
+                    false => letters.may_be_near(name.leaf),
+                })
+            });
+            let names = near.into_iter().flatten().map(|name| match qualified {
+                true => name.qualified(),
+                false => name.leaf.to_owned(),
+            });
+            found.extend(names.take(MAX_NEAR));
             if module.seed.is_executable {
-                let names = symbols_of(module, debug.is_none()).map(|(name, _)| name);
-                found.extend(names.filter(|name| letters.may_be_near(name)).take(MAX_NEAR));
+                let names = symbols_of(module, debug.is_none(), |name| letters.may_be_near(name));
+                found.extend(names.into_iter().map(|(name, _)| name).take(MAX_NEAR));
             }
         }
         found
@@ -144,7 +146,7 @@ impl Session {
     fn symbol_names(&self) -> &[(String, bool)] {
         self.symbol_names.get_or_init(|| {
             let modules = self.modules_at_hand();
-            let with_names = modules.flat_map(|module| symbols_of(module, module.dwarf().is_none()));
+            let with_names = modules.flat_map(|module| symbols_of(module, module.dwarf().is_none(), |_| true));
             let mut names: Vec<(String, bool)> = with_names.take(MAX_SYMBOLS).collect();
             names.sort_unstable();
             names.dedup_by(|one, other| one.0 == other.0);
@@ -154,22 +156,21 @@ impl Session {
 }
 
 /// A module's symbols by name; mangled ones are of use only where nothing else has those names.
-fn symbols_of(module: &Module, demangled: bool) -> impl Iterator<Item = (String, bool)> {
+fn symbols_of(module: &Module, demangled: bool, fits: impl Fn(&str) -> bool + Sync) -> Vec<(String, bool)> {
     let is_go = module.is_go();
-    let mut left = MAX_DEMANGLED;
-    module.symbols().iter().filter_map(move |symbol| {
+    let asked = AtomicUsize::new(0);
+    module.symbols().collect(|symbol| {
         let is_mangled = symbol.name.starts_with(b"_Z") || symbol.name.starts_with(b"_R");
         // `hits.0`, `f.cold`: made by the compiler of names that are there already.
         if is_mangled && !demangled || symbol.name.contains(&b'.') && !is_go {
             return None;
         }
-        let name = symbol.text();
-        let is_function = matches!(symbol.kind, SymbolKind::Function | SymbolKind::IndirectFunction);
-        if is_mangled && left > 0 {
-            left -= 1;
-            return Some((crate::demangle::demangle_without_parameters(&name)?, is_function));
+        let mut name = symbol.text();
+        if is_mangled && asked.fetch_add(1, Ordering::Relaxed) < MAX_DEMANGLED {
+            name = crate::demangle::demangle_without_parameters(&name)?.into();
         }
-        Some((name.into_owned(), is_function))
+        let is_function = matches!(symbol.kind, SymbolKind::Function | SymbolKind::IndirectFunction);
+        fits(&name).then(|| (name.into_owned(), is_function))
     })
 }
 

@@ -19,6 +19,8 @@ mod tests;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
 pub use build::build;
 
 /// Bytes under one checksum.
@@ -305,6 +307,19 @@ impl NameIndex {
                 Some(IndexedName { number: row, scope: scope?, leaf, kind })
             })
         })
+    }
+
+    /// The names that fit, in order; looked at on all cores.
+    pub fn matching(&self, fits: impl Fn(&IndexedName<'_>) -> bool + Sync) -> Vec<IndexedName<'_>> {
+        let of_scope = |number: u32| {
+            let scope = self.scope(number).map(|(path, _)| path);
+            let names = self.names_in(number).map_while(move |row| {
+                let (leaf, kind, _) = self.row(row)?;
+                Some(IndexedName { number: row, scope: scope?, leaf, kind })
+            });
+            names.filter(&fits)
+        };
+        (0..self.scopes).into_par_iter().flat_map_iter(of_scope).collect()
     }
 
     /// Numbers of the names in a scope.
