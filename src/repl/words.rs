@@ -42,7 +42,7 @@ pub(super) static WORDS: &[Word] = &[
     },
     Word {
         names: &["info", "i", "inf"],
-        help: "locals|args|frame|threads|registers|sharedlibrary|symbol|line|signals|auxv|proc: about the program",
+        help: "locals|args|frame|threads|registers|functions|variables|types|scope|address|symbol|line|source|files…: about the program",
         run: data::info,
     },
     Word { names: &["print", "p", "inspect"], help: "[/FMT] EXPR: an expression's value", run: data::print },
@@ -116,7 +116,7 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["with"], help: "SETTING [VALUE] -- COMMAND: a command under a setting", run: settings::with },
     Word {
         names: &["source"],
-        help: "FILE: the commands of a file",
+        help: "FILE: the commands of a file; list: source lines (lldb)",
         run: |repl, text| match text.strip_prefix("list") {
             // lldb's, where no script is called so.
             Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => source_list(repl, rest.trim()),
