@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::common::{FrameArgs, TargetArgs};
+use super::list::Listed;
+use super::x::Examined;
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
 use crate::report::bt_text::FrameArguments;
@@ -30,6 +32,10 @@ pub struct State {
     pub interactive: bool,
     /// Printed values and convenience variables: `$1`, `$name`.
     pub variables: Variables,
+    /// Where `list` goes on.
+    pub listed: Option<Listed>,
+    /// Where `x` goes on.
+    pub examined: Option<Examined>,
 }
 
 /// What a question is about where it does not say.
@@ -52,6 +58,8 @@ pub struct Settings {
     pub frame_arguments: FrameArguments,
     /// Frames of a stack that a session's `bt` shows at most.
     pub backtrace_limit: Option<usize>,
+    /// Lines that `list` shows.
+    pub list_size: Option<u32>,
     /// What a session was told by `set`, by the setting's whole name.
     pub said: BTreeMap<&'static str, String>,
     /// How x86 instructions are written.
@@ -71,6 +79,8 @@ impl State {
             sources,
             interactive: false,
             variables: Variables::default(),
+            listed: None,
+            examined: None,
         }
     }
 

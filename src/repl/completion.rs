@@ -21,13 +21,16 @@ pub(super) struct Candidates {
     names: Vec<String>,
     /// Members by the variable that has them, or leads to what has them.
     members: HashMap<String, Vec<String>>,
+    /// Commands that the user made.
+    commands: Vec<String>,
 }
 
 impl Candidates {
     /// Of the selected frame.
     pub(super) fn of(repl: &Repl<'_>) -> Candidates {
-        let Ok(selected) = select(repl.state, &FrameArgs::default()) else { return Candidates::default() };
-        let mut found = Candidates::default();
+        let commands = repl.customs.names().map(str::to_owned).collect();
+        let mut found = Candidates { commands, ..Candidates::default() };
+        let Ok(selected) = select(repl.state, &FrameArgs::default()) else { return found };
         if let Some((trace, position)) = selected.in_frame() {
             let variables = repl.state.session.variable_names(trace, position);
             found.names = variables.iter().map(|name| name.to_string()).collect();
@@ -52,7 +55,8 @@ impl Candidates {
         let typed = line.get(..position).unwrap_or_default();
         let (command, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
         if command.len() == typed.len() {
-            return (0, matching(WORDS.iter().flat_map(|word| word.names).copied(), typed, " "));
+            let own = self.commands.iter().map(String::as_str);
+            return (0, matching(WORDS.iter().flat_map(|word| word.names).copied().chain(own), typed, " "));
         }
         let start = typed.rfind(|c: char| !is_part_of_name(c)).map_or(0, |at| at + last_char_length(typed, at));
         let word = typed.get(start..).unwrap_or_default();
@@ -101,6 +105,7 @@ mod tests {
         let candidates = Candidates {
             names: ["order", "ordinal", "sum", "$rip"].map(str::to_owned).to_vec(),
             members: HashMap::from([("order".to_owned(), ["number", "next", "customer"].map(str::to_owned).to_vec())]),
+            commands: Vec::new(),
         };
         candidates.complete(line, line.len())
     }

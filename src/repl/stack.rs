@@ -47,6 +47,8 @@ pub(super) fn stack_text(
 
 /// The selected frame's line and source line.
 pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    // As in gdb, `list` is about the frame's line again.
+    repl.state.listed = None;
     if repl.state.json {
         return describe(repl, "");
     }
