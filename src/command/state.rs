@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::common::{FrameArgs, TargetArgs};
 use super::list::Listed;
 use super::x::Examined;
+use crate::addr::RunAddr;
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
 use crate::report::bt_text::FrameArguments;
@@ -20,6 +21,8 @@ pub struct State {
     pub session: Session,
     /// The options that it was opened with.
     pub target: TargetArgs,
+    /// Files that the core does not name, each with the address of its .text.
+    pub added: Vec<(PathBuf, RunAddr)>,
     /// The thread and frame that questions are about where they name none.
     pub selection: Selection,
     /// How answers look.
@@ -74,6 +77,7 @@ impl State {
             session,
             json: target.json,
             target,
+            added: Vec::new(),
             selection: Selection::default(),
             settings: Settings::default(),
             sources,

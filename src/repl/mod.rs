@@ -16,6 +16,7 @@ mod dead;
 mod display;
 mod dump;
 mod editor;
+mod files;
 mod find;
 mod history;
 mod invocation;
@@ -197,7 +198,9 @@ impl Repl<'_> {
     /// A block that has no end is said.
     fn end_of_lines(&mut self) {
         if let Some(block) = self.block.take() {
-            self.complain(&CommandError::Usage(format!("{}: its end is missing", block.first())));
+            let dead = dead::answer(block.first(), false);
+            let message = dead.unwrap_or_else(|| format!("{}: its end is missing", block.first()));
+            self.complain(&CommandError::Usage(message));
         }
     }
 

@@ -61,7 +61,6 @@ static SETTINGS: &[Setting] = &[
     setting("confirm", Switch, "off", "Whether to confirm potentially dangerous operations is {}.", Quiet),
     setting("auto-load safe-path", Text, "", "Nothing is loaded by itself.", Quiet),
     setting("auto-solib-add", Switch, "on", "Autoloading of shared library symbols is {}.", Nothing),
-    setting("debuginfod enabled", Text, "ask", "Debuginfod functionality is currently set to \"{}\".", Quiet),
     setting("detach-on-fork", Switch, "on", "Whether gdb will detach the child of a fork is {}.", Quiet),
     setting("disassembly-flavor", Choice(&["att", "intel"]), "att", "The disassembly flavor is \"{}\".", Changes),
     setting("follow-fork-mode", Text, "parent", "Debugger response to a program call of fork or vfork is \"{}\".", Quiet),
@@ -116,20 +115,13 @@ static SETTINGS: &[Setting] = &[
     setting("prompt", Text, "(obit) ", "Gdb's prompt is \"{}\".", Changes),
     setting("python print-stack", Text, "message", "The mode of Python stack printing on error is \"{}\".", Quiet),
     setting("scheduler-locking", Text, "replay", "Mode for locking scheduler during execution is \"{}\".", Quiet),
+    setting("solib-search-path", Text, "", "The search path for loading non-absolute shared library symbol files is {}.", Nothing),
     setting("startup-with-shell", Switch, "on", "Use of shell to start subprocesses is {}.", Quiet),
     setting("style enabled", Switch, "on", "CLI output styling is {}.", Quiet),
     setting("trace-commands", Switch, "off", "State of GDB output of commands being executed is {}.", Nothing),
     setting("unwindonsignal", Switch, "off", "Unwinding of stack if a signal is received while in a call dummy is {}.", Quiet),
     setting("verbose", Switch, "off", "Verbosity is {}.", Quiet),
     setting("width", Count, "unlimited", "Number of characters gdb thinks are in a line is {}.", Changes),
-];
-
-/// What gdb sets and this program was told when it started.
-static AT_START: &[(&str, &str)] = &[
-    ("sysroot", "--sysroot DIR"),
-    ("solib-absolute-prefix", "--sysroot DIR"),
-    ("solib-search-path", "--sysroot DIR"),
-    ("debug-file-directory", "--debug-dir DIR"),
 ];
 
 /// What is about running the program.
@@ -251,8 +243,8 @@ pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError>
     if word.is_empty() {
         return Err(CommandError::Usage("set SETTING VALUE; show lists the settings".to_owned()));
     }
-    if let Some((_, option)) = AT_START.iter().find(|(name, _)| *name == word) {
-        return Err(CommandError::Usage(format!("set {word}: start obit with {option}")));
+    if let Some(done) = super::files::set(repl, text) {
+        return done;
     }
     if ABOUT_RUNNING.contains(&word) {
         let why = "the process is dead, and what it held cannot be changed; set $NAME = EXPR keeps a value";
@@ -332,6 +324,9 @@ fn sentence(repl: &Repl<'_>, setting: &Setting) -> String {
 /// `show SETTING`; all that begin so where there are several.
 pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let text = text.trim();
+    if let Some(shown) = super::files::show(repl, text) {
+        return shown;
+    }
     let group = match text {
         "p" | "pr" => "print",
         text => text,
@@ -346,10 +341,6 @@ pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         for setting in within {
             writeln!(repl.out, "{}:  {}", setting.name, sentence(repl, setting))?;
         }
-        return Ok(Next::Line);
-    }
-    if let Some((_, option)) = AT_START.iter().find(|(name, _)| *name == text) {
-        writeln!(repl.out, "{text} is what {option} said when obit started.")?;
         return Ok(Next::Line);
     }
     let Some((setting, _)) = find(text)? else {
@@ -367,6 +358,10 @@ pub(super) fn with(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     };
     if assignment.trim().is_empty() || command.is_empty() {
         return Err(CommandError::Usage("with SETTING [VALUE] -- COMMAND".to_owned()));
+    }
+    let word = assignment.split_whitespace().next().unwrap_or_default();
+    if super::files::SETTINGS.contains(&word) {
+        return Err(CommandError::Usage(format!("with {word}: set it for the session, as files are opened anew")));
     }
     let before = repl.state.settings.clone();
     let answered = set(repl, assignment).and_then(|_| super::words::answer(repl, command));

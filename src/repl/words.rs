@@ -1,6 +1,8 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
-use super::{Next, Repl, apply, custom, data, dead, display, dump, find as search, printf, settings, stack, threads};
+use super::{
+    Next, Repl, apply, custom, data, dead, display, dump, files, find as search, printf, settings, stack, threads,
+};
 use crate::command::CommandError;
 use crate::session::Role;
 
@@ -83,7 +85,7 @@ pub(super) static WORDS: &[Word] = &[
     },
     Word { names: &["memory"], help: "read ADDRESS: memory (lldb)", run: memory },
     Word { names: &["target"], help: "variable NAME: a global (lldb)", run: target },
-    Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
+    Word { names: &["whatis", "wh"], help: "EXPR: an expression's type", run: data::whatis },
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
     Word {
@@ -114,6 +116,23 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["show"], help: "[SETTING|version|convenience|values]: settings, variables", run: data::show },
     Word { names: &["with"], help: "SETTING [VALUE] -- COMMAND: a command under a setting", run: settings::with },
     Word { names: &["source"], help: "FILE: the commands of a file", run: source },
+    Word {
+        names: &["file", "exec-file", "symbol-file"],
+        help: "[FILE]: the executable; without one, what the core's record leads to",
+        run: files::executable,
+    },
+    Word { names: &["core-file", "core"], help: "FILE: another core", run: files::core },
+    Word {
+        names: &["add-symbol-file"],
+        help: "FILE ADDRESS: a file that the core does not name, and where its .text is",
+        run: files::add_symbols,
+    },
+    Word {
+        names: &["directory", "dir"],
+        help: "[DIR...]: where source files are looked for too; without any, no more",
+        run: files::directory,
+    },
+    Word { names: &["unset"], help: "substitute-path [FROM]: names of source files as they are", run: files::unset },
     Word { names: &["define"], help: "NAME: a command of the lines up to end", run: needs_lines },
     Word { names: &["document"], help: "NAME: what help says of a defined command, up to end", run: needs_lines },
     Word { names: &["alias"], help: "[-a] NAME = COMMAND: another name for a command", run: custom::alias },
