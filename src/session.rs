@@ -7,7 +7,7 @@ pub mod modules;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
@@ -21,7 +21,7 @@ use crate::module::program::{CodeInfo, Level, Program};
 use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
-use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
+use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
 use crate::value::decode::Decoder;
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
@@ -146,6 +146,8 @@ pub struct Session {
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     user_formatters: Formatters,
+    /// The stack that was asked for last: (LWP, limit of frames, stack).
+    last_trace: Mutex<Option<(u32, usize, Arc<Trace>)>>,
 }
 
 impl Session {
@@ -183,6 +185,7 @@ impl Session {
             symbols: RwLock::default(),
             described: RwLock::default(),
             user_formatters: Formatters::default(),
+            last_trace: Mutex::default(),
         })
     }
 
@@ -229,6 +232,27 @@ impl Session {
         let mut stack = unwinder.unwind(&thread.registers, limit);
         self.correct_go_panics(&mut stack);
         self.resolve(stack)
+    }
+
+    /// The same; the stack that was asked for last is not walked again, and may be longer than `limit`.
+    pub fn kept_trace(&self, thread: &ThreadState, limit: usize) -> Arc<Trace> {
+        let mut last = self.last_trace.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lwp, kept, trace)) = &*last
+            && *lwp == thread.lwp
+        {
+            // Where frames were left out, those before are the same in a shorter walk.
+            let has_all = trace.stack.omitted_at.is_none_or(|at| at >= limit);
+            let goes_so_far = *kept >= limit || trace.stack.end != StackEnd::Limit;
+            if *kept == limit || has_all && goes_so_far {
+                return trace.clone();
+            }
+        }
+        let trace = Arc::new(self.trace(thread, limit));
+        // A walk that Ctrl-C ended is no whole one.
+        if !crate::interrupt::requested() {
+            *last = Some((thread.lwp, limit, trace.clone()));
+        }
+        trace
     }
 
     /// Go's signal handler makes the faulting instruction look as if it had called `runtime.sigpanic`: the address in
