@@ -173,7 +173,7 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand list" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l frame -d 'The frame, counted as bt does [default: 0]' -r
-complete -c obit -n "__fish_obit_using_subcommand list" -l lines -d 'How many lines' -r
+complete -c obit -n "__fish_obit_using_subcommand list" -l lines -d 'How many lines [default: 10]' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand list" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand list" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'

@@ -23,6 +23,7 @@
 //! |---|---|
 //! | [`addr`] | addresses that say which space they are in: the process's or a file's |
 //! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (the only `unsafe`) |
+//! | [`interrupt`] | whether what takes long is still wanted |
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |
 //! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers, instruction decoding |
@@ -54,6 +55,7 @@ pub mod command;
 pub mod demangle;
 pub mod expr;
 pub mod image;
+pub mod interrupt;
 pub mod mapped;
 pub mod memory;
 pub mod module;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{CommandError, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
+use crate::interrupt;
 use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
 use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
@@ -101,6 +102,7 @@ fn for_each_in_parallel<T: Send>(
     let make_all = |chunk: &[&ThreadState]| -> Vec<T> { chunk.par_iter().map(|thread| make(thread)).collect() };
     let mut made = Vec::new();
     for chunk in threads.chunks(THREADS_AT_ONCE) {
+        interrupt::check()?;
         let (taken, next) = std::thread::scope(|scope| {
             let making = scope.spawn(|| make_all(chunk));
             let taken = made.drain(..).try_for_each(&mut take);
@@ -111,6 +113,7 @@ fn for_each_in_parallel<T: Send>(
         // Stacks that were read are not read again: without this, a thousand of them would stay in memory.
         session.release_memory();
     }
+    interrupt::check()?;
     made.into_iter().try_for_each(take)
 }
 
@@ -217,6 +220,7 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
     };
     for thread in in_full {
         let block = thread_block(session, &text, thread, args.frames, full);
+        interrupt::check()?;
         output.out.write_all(block.as_bytes())?;
     }
     if !rest.is_empty() && !group {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CommandError, Output, Settings, State};
+use crate::addr::RunAddr;
 use crate::image::Note;
 use crate::report::json::Json;
 use crate::session::{OpenOptions, Session};
@@ -57,10 +58,18 @@ pub struct TargetArgs {
 impl TargetArgs {
     /// Opens the target.
     pub fn open(&self) -> Result<State, CommandError> {
+        self.open_with(Vec::new())
+    }
+
+    /// The same with files that the core does not name, each at the address of its .text.
+    pub fn open_with(&self, added: Vec<(PathBuf, RunAddr)>) -> Result<State, CommandError> {
         if let Some(problem) = not_yet(&self.target) {
             return Err(CommandError::Usage(problem));
         }
-        Ok(State::new(Session::open(&self.target, &self.open_options())?, self.clone()))
+        let options = OpenOptions { added: added.clone(), ..self.open_options() };
+        let mut state = State::new(Session::open(&self.target, &options)?, self.clone());
+        state.added = added;
+        Ok(state)
     }
 
     fn open_options(&self) -> OpenOptions {
@@ -75,6 +84,7 @@ impl TargetArgs {
             debug_directories: self.debug_dir.clone(),
             debuginfod,
             allow_mismatch: self.allow_mismatch,
+            added: Vec::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod x;
 
 use std::io::{self, Write};
 
+use crate::interrupt;
 use crate::report::style::Paint;
 
 pub use common::{FrameArgs, LimitArgs, TargetArgs};
@@ -104,7 +105,23 @@ pub enum CommandError {
     Expression(crate::expr::ExprError),
     /// The answer could not be written.
     #[error("standard output: {0}")]
-    Output(#[from] io::Error),
+    Output(io::Error),
+    /// Nobody waits for it any more.
+    #[error("Quit")]
+    Interrupted,
+}
+
+/// Where an answer is no longer wanted, that is why it could not be written.
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> CommandError {
+        if interrupt::requested() { CommandError::Interrupted } else { CommandError::Output(error) }
+    }
+}
+
+impl From<interrupt::Interrupted> for CommandError {
+    fn from(_: interrupt::Interrupted) -> CommandError {
+        CommandError::Interrupted
+    }
 }
 
 impl From<crate::expr::ExprError> for CommandError {

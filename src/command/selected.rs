@@ -1,5 +1,7 @@
 //! The thread and frame that a question is about.
 
+use std::sync::Arc;
+
 use super::{CommandError, FrameArgs, Selection, State};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
@@ -22,7 +24,7 @@ pub struct Selected<'a> {
     /// The thread.
     pub thread: &'a ThreadState,
     /// Its stack, as far as it is needed.
-    pub trace: Trace,
+    pub trace: Arc<Trace>,
     /// Index in `trace.frames`; `None` where the thread has no frame at all.
     pub position: Option<usize>,
 }
@@ -50,8 +52,8 @@ pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, Com
         })?,
     };
     let wanted = selection.frame;
-    let trace = session.trace(thread, wanted.saturating_add(CALLERS));
-    let position = trace.frames.iter().position(|frame| frame.index == wanted);
+    let trace = session.kept_trace(thread, wanted.saturating_add(CALLERS));
+    let position = trace.frames.binary_search_by_key(&wanted, |frame| frame.index).ok();
     // Globals, types and memory can be looked at without any frame.
     if position.is_none() && (wanted > 0 || !trace.frames.is_empty()) {
         let count = trace.frames.len();

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::common::{FrameArgs, TargetArgs};
+use super::list::Listed;
+use super::x::Examined;
+use crate::addr::RunAddr;
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
 use crate::report::bt_text::FrameArguments;
@@ -19,6 +22,8 @@ pub struct State {
     pub session: Arc<Session>,
     /// The options that it was opened with.
     pub target: TargetArgs,
+    /// Files that the core does not name, each with the address of its .text.
+    pub added: Vec<(PathBuf, RunAddr)>,
     /// The thread and frame that questions are about where they name none.
     pub selection: Selection,
     /// How answers look.
@@ -31,6 +36,10 @@ pub struct State {
     pub interactive: bool,
     /// Printed values and convenience variables: `$1`, `$name`.
     pub variables: Variables,
+    /// Where `list` goes on.
+    pub listed: Option<Listed>,
+    /// Where `x` goes on.
+    pub examined: Option<Examined>,
 }
 
 /// What a question is about where it does not say.
@@ -53,6 +62,8 @@ pub struct Settings {
     pub frame_arguments: FrameArguments,
     /// Frames of a stack that a session's `bt` shows at most.
     pub backtrace_limit: Option<usize>,
+    /// Lines that `list` shows.
+    pub list_size: Option<u32>,
     /// What a session was told by `set`, by the setting's whole name.
     pub said: BTreeMap<&'static str, String>,
     /// How x86 instructions are written.
@@ -67,11 +78,14 @@ impl State {
             session: Arc::new(session),
             json: target.json,
             target,
+            added: Vec::new(),
             selection: Selection::default(),
             settings: Settings::default(),
             sources,
             interactive: false,
             variables: Variables::default(),
+            listed: None,
+            examined: None,
         }
     }
 

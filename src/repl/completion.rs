@@ -49,6 +49,8 @@ pub(super) struct Candidates {
     /// The selected frame, and the values that have names.
     selection: Selection,
     variables: Variables,
+    /// Commands that the user made.
+    commands: Vec<String>,
 }
 
 impl Candidates {
@@ -58,6 +60,7 @@ impl Candidates {
             threads: (1..=repl.state.session.image.threads.len().min(MOST)).map(|number| number.to_string()).collect(),
             selection: repl.state.selection,
             variables: repl.state.variables.clone(),
+            commands: repl.customs.names().map(str::to_owned).collect(),
             ..Candidates::default()
         };
         let Ok(selected) = select(repl.state, &FrameArgs::default()) else { return found };
@@ -81,8 +84,9 @@ impl Candidates {
         let typed = line.get(..position).unwrap_or_default();
         let indent = typed.len() - typed.trim_start().len();
         let (command, rest) = typed.trim_start().split_once(char::is_whitespace).unwrap_or((typed.trim_start(), ""));
+        let own = self.commands.iter().map(String::as_str);
         if indent + command.len() == typed.len() {
-            return (indent, matching(all_commands(), command, " "));
+            return (indent, matching(all_commands().chain(own), command, " "));
         }
         let command = words::find(command).map_or(command, |word| word.names[0]);
         let arguments = rest.trim_start();
@@ -191,7 +195,7 @@ impl Candidates {
     }
 }
 
-fn all_commands() -> impl Iterator<Item = &'static str> {
+fn all_commands<'a>() -> impl Iterator<Item = &'a str> {
     WORDS.iter().flat_map(|word| word.names).copied()
 }
 

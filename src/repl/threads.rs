@@ -214,7 +214,7 @@ fn first_line(repl: &Repl<'_>, selection: Selection, limits: &Limits) -> String 
     let session = &repl.state.session;
     let found = match selection.frame {
         0 => selected::find_thread(session, selection.thread.unwrap_or(0)).map(|thread| {
-            let trace = session.trace(thread, FRAMES);
+            let trace = std::sync::Arc::new(session.trace(thread, FRAMES));
             let position = (!trace.frames.is_empty()).then_some(0);
             selected::Selected { session, thread, trace, position }
         }),

@@ -1,7 +1,10 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
 use super::completion::Candidates;
-use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, symbols, threads};
+use super::{
+    Next, Repl, apply, custom, data, dead, display, dump, files, find as search, printf, settings, stack, symbols,
+    threads,
+};
 use crate::command::CommandError;
 use crate::session::Role;
 
@@ -84,7 +87,7 @@ pub(super) static WORDS: &[Word] = &[
     },
     Word { names: &["memory"], help: "read ADDRESS: memory (lldb)", run: memory },
     Word { names: &["target"], help: "variable NAME: a global (lldb)", run: target },
-    Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
+    Word { names: &["whatis", "wh"], help: "EXPR: an expression's type", run: data::whatis },
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
     Word {
@@ -120,9 +123,31 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| match text.strip_prefix("list") {
             // lldb's, where no script is called so.
             Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => source_list(repl, rest.trim()),
-            _ => Ok(repl.source(std::path::Path::new(text))?),
+            _ => source(repl, text),
         },
     },
+    Word {
+        names: &["file", "exec-file", "symbol-file"],
+        help: "[FILE]: the executable; without one, what the core's record leads to",
+        run: files::executable,
+    },
+    Word { names: &["core-file", "core"], help: "FILE: another core", run: files::core },
+    Word {
+        names: &["add-symbol-file"],
+        help: "FILE ADDRESS: a file that the core does not name, and where its .text is",
+        run: files::add_symbols,
+    },
+    Word {
+        names: &["directory", "dir"],
+        help: "[DIR...]: where source files are looked for too; without any, no more",
+        run: files::directory,
+    },
+    Word { names: &["unset"], help: "substitute-path [FROM]: names of source files as they are", run: files::unset },
+    Word { names: &["define"], help: "NAME: a command of the lines up to end", run: needs_lines },
+    Word { names: &["document"], help: "NAME: what help says of a defined command, up to end", run: needs_lines },
+    Word { names: &["alias"], help: "[-a] NAME = COMMAND: another name for a command", run: custom::alias },
+    Word { names: &["if"], help: "EXPR: the lines up to else or end, where it is not 0", run: needs_lines },
+    Word { names: &["while"], help: "EXPR: the lines up to end, as long as it is not 0", run: needs_lines },
     Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
     Word { names: &["complete"], help: "TEXT: what Tab offers behind the text", run: complete },
     Word { names: &["apropos"], help: "TEXT: commands whose help has the text", run: apropos },
@@ -145,6 +170,14 @@ pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandErr
     if let Some(shell) = pipe {
         return data::piped(repl, line, shell);
     }
+    match custom::answer(repl, line) {
+        Some(answered) => answered,
+        None => answer_own(repl, line),
+    }
+}
+
+/// Answers a line that no command of the user's is.
+pub(super) fn answer_own(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandError> {
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     // `enable display 1`, where gdb's own are about breakpoints.
@@ -185,6 +218,20 @@ pub(super) fn find(name: &str) -> Result<&'static Word, CommandError> {
             Err(CommandError::Usage(format!("{name}: ambiguous: {}", names.join(", "))))
         }
     }
+}
+
+/// `source [-v] FILE`
+fn source(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let text = text.strip_prefix("-v ").or(text.strip_prefix("-s ")).unwrap_or(text).trim();
+    if text.is_empty() {
+        return Err(CommandError::Usage("source requires file name of file to source.".to_owned()));
+    }
+    repl.source(&data::path_of(text))
+}
+
+/// Lines of their own are what these are made of.
+fn needs_lines(_: &mut Repl<'_>, _: &str) -> Result<Next, CommandError> {
+    Err(CommandError::Usage("define, document, if and while begin lines of their own, up to end".to_owned()))
 }
 
 /// A command of the command line whose arguments are words.
@@ -323,6 +370,17 @@ pub(super) fn role(word: &str) -> Option<Role> {
 }
 
 fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    if let Some(help) = repl.customs.help(text) {
+        writeln!(repl.out, "{help}")?;
+        return Ok(Next::Line);
+    }
+    if text == "user-defined" {
+        let listed: Vec<String> = repl.customs.listed().map(|(name, help)| format!("{name} -- {help}")).collect();
+        for line in listed {
+            writeln!(repl.out, "{line}")?;
+        }
+        return Ok(Next::Line);
+    }
     if !text.is_empty() {
         let word = find(text)?;
         writeln!(repl.out, "{} {}", word.names.join(", "), word.help)?;
@@ -346,8 +404,13 @@ fn complete(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
 fn apropos(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let has = |word: &&Word| word.help.contains(text) || word.names.iter().any(|name| name.contains(text));
     let found: Vec<&Word> = WORDS.iter().filter(has).collect();
-    if found.is_empty() {
+    let own = repl.customs.listed().filter(|(name, help)| name.contains(text) || help.contains(text));
+    let own: Vec<String> = own.map(|(name, help)| format!("{name} -- {help}")).collect();
+    if found.is_empty() && own.is_empty() {
         return Err(CommandError::NoMatch(format!("no command's help has {text}")));
+    }
+    for line in own {
+        writeln!(repl.out, "{line}")?;
     }
     for word in found {
         writeln!(repl.out, "{} -- {}", word.names.join(", "), word.help)?;

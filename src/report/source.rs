@@ -15,7 +15,28 @@ const MAX_SOURCE_BYTES: u64 = 64 << 20;
 pub struct Sources {
     sysroot: Option<PathBuf>,
     server: Option<Arc<Client>>,
+    places: SourcePlaces,
     files: Mutex<HashMap<String, Option<Arc<Source>>>>,
+}
+
+/// Where a session was told to look for source files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourcePlaces {
+    /// `directory DIR`: looked into one after another.
+    pub directories: Vec<PathBuf>,
+    /// `set substitute-path FROM TO`: the first that fits a name's beginning is used.
+    pub substitutions: Vec<(String, String)>,
+}
+
+impl SourcePlaces {
+    /// The name with its beginning replaced, where one of the substitutions fits whole parts of it.
+    fn substituted(&self, name: &str) -> Option<PathBuf> {
+        self.substitutions.iter().find_map(|(from, to)| {
+            let rest = name.strip_prefix(from.as_str())?;
+            let whole = rest.is_empty() || rest.starts_with('/') || from.ends_with('/');
+            whole.then(|| Path::new(to).join(rest.trim_start_matches('/')))
+        })
+    }
 }
 
 /// A source file that was found.
@@ -47,7 +68,18 @@ impl Source {
 impl Sources {
     /// Looks under `sysroot` first, where given, and asks `server` last.
     pub fn new(sysroot: Option<PathBuf>, server: Option<Arc<Client>>) -> Sources {
-        Sources { sysroot, server, files: Mutex::default() }
+        Sources { sysroot, server, ..Sources::default() }
+    }
+
+    /// Where a session was told to look.
+    pub fn places(&self) -> &SourcePlaces {
+        &self.places
+    }
+
+    /// Looks there from now on.
+    pub fn set_places(&mut self, places: SourcePlaces) {
+        self.places = places;
+        self.files = Mutex::default();
     }
 
     /// The file that the line table calls `name`, of the module with that build-id.
@@ -69,11 +101,15 @@ impl Sources {
     /// Where the file is looked for, in order.
     pub fn candidates(&self, name: &str) -> Vec<PathBuf> {
         let path = Path::new(name);
-        let mut candidates = Vec::new();
+        let mut candidates: Vec<PathBuf> = self.places.substituted(name).into_iter().collect();
         if let Some(sysroot) = &self.sysroot {
             candidates.push(sysroot.join(path.strip_prefix("/").unwrap_or(path)));
         }
         candidates.push(path.to_owned());
+        for directory in &self.places.directories {
+            candidates.push(directory.join(path.strip_prefix("/").unwrap_or(path)));
+            candidates.extend(path.file_name().map(|file| directory.join(file)));
+        }
         // As gdb's default source path does: the name in the current directory.
         if let Some(file) = path.file_name() {
             candidates.push(PathBuf::from(file));
@@ -99,6 +135,19 @@ fn load(path: &Path) -> Option<Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_substituted_and_looked_for_in_directories() {
+        let mut sources = Sources::default();
+        let substitutions = vec![("/build".to_owned(), "/src".to_owned()), ("/b/".to_owned(), "x".to_owned())];
+        sources.set_places(SourcePlaces { directories: vec!["/d".into()], substitutions });
+        let texts = |name: &str| -> Vec<String> {
+            sources.candidates(name).iter().map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(texts("/build/a/b.c"), ["/src/a/b.c", "/build/a/b.c", "/d/build/a/b.c", "/d/b.c", "b.c"]);
+        assert_eq!(texts("/builds/b.c")[0], "/builds/b.c");
+        assert_eq!(texts("/b/c.c")[0], "x/c.c");
+    }
 
     #[test]
     fn lines_count_from_one_and_lose_their_ends() {
