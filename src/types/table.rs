@@ -15,6 +15,11 @@ pub trait TypeProvider: Send + Sync {
 
     /// For a type that is only declared at `die`: its definition elsewhere in the program.
     fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef>;
+
+    /// The minor version of the Rust compiler that described the type.
+    fn rust_minor(&self, _die: DieRef) -> Option<u16> {
+        None
+    }
 }
 
 /// Slots a chunk holds: the first has this many, each next twice as many.
@@ -137,6 +142,11 @@ impl TypeTable {
     /// Where the definition is.
     pub fn die(&self, id: TypeId) -> Option<DieRef> {
         self.slot(id).die
+    }
+
+    /// The minor version of the Rust compiler that described the type: 95 of 1.95.0. Its library is of the same.
+    pub fn rust_minor(&self, id: TypeId) -> Option<u16> {
+        self.provider.rust_minor(self.die(self.strip(id))?)
     }
 
     /// The type itself, or, where it is only declared here, its definition elsewhere in the program.

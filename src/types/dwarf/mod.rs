@@ -57,6 +57,10 @@ impl TypeProvider for DwarfTypes {
     fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef> {
         self.units.find_definition(die, declared.name.as_deref()?)
     }
+
+    fn rust_minor(&self, die: DieRef) -> Option<u16> {
+        self.units.unit(die)?.rust_minor
+    }
 }
 
 /// What reading one definition needs.
