@@ -8,6 +8,7 @@ use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
 use super::tree::Node;
 use crate::types::{Count, Type, TypeId, TypeKind};
+use crate::types::go::GoKind;
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Items that a filter or a list gives at most.
@@ -80,7 +81,7 @@ impl Evaluator<'_> {
         let name = types.get(types.strip(value.type_id)).name.as_deref()?;
         let (pointer, length) = if name.starts_with("&[") || name.starts_with("&mut [") {
             ("data_ptr", "length")
-        } else if name.starts_with("[]") {
+        } else if types.go_kind(types.strip(value.type_id)) == Some(GoKind::Slice) {
             ("array", "len")
         } else {
             return None;

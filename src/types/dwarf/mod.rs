@@ -7,6 +7,7 @@
 
 mod array;
 mod attributes;
+mod go;
 mod names;
 mod structure;
 
@@ -20,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::constants as dw;
 
+use super::go::GoType;
 use super::table::TypeProvider;
 use super::{Language, Method, Name, StructKind, StructType, Type, TypeId, TypeKind, TypeTable};
 use crate::module::{DieRef, Unit, Units};
@@ -56,6 +58,10 @@ impl TypeProvider for DwarfTypes {
 
     fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef> {
         self.units.find_definition(die, declared.name.as_deref()?)
+    }
+
+    fn go(&self, die: DieRef, table: &TypeTable) -> GoType {
+        Loader { units: &*self.units, table, voids: &self.voids, steps: Cell::new(0) }.go(die)
     }
 }
 

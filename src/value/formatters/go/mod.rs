@@ -5,16 +5,16 @@ mod values;
 
 use super::{Entry, Items, Library, Match, Object, Refusal, View, corrupt};
 use crate::types::Language;
+use crate::types::go::GoKind;
 
 pub(super) static LIBRARY: Library = Library { languages: &[Language::Go], entries: ENTRIES };
 
 static ENTRIES: &[Entry] = &[
-    Entry { matches: Match::Name("string"), view: string },
-    Entry { matches: Match::Prefix("[]"), view: slice },
-    Entry { matches: Match::Prefix("map["), view: maps::map },
-    Entry { matches: Match::Prefix("chan "), view: values::channel },
-    Entry { matches: Match::Prefix("<-chan "), view: values::channel },
-    Entry { matches: Match::Prefix("chan<- "), view: values::channel },
+    // By their kind: a program may give each of them a name of its own.
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::String)), view: string },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Slice)), view: slice },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Map)), view: maps::map },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Chan)), view: values::channel },
     Entry { matches: Match::Name("runtime.iface"), view: values::interface },
     Entry { matches: Match::Name("runtime.eface"), view: values::interface },
     Entry { matches: Match::Name("sync.Mutex"), view: values::mutex },
