@@ -22,7 +22,7 @@ use crate::module::{ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
-use crate::value::decode::Decoder;
+use crate::value::decode::{Captured, Decoder};
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
 use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
@@ -495,6 +495,12 @@ impl crate::value::decode::Symbols for Session {
 
     fn go_type(&self, description: RunAddr) -> Option<TypeId> {
         self.described_type(description, |program| program.go_type(description))
+    }
+
+    fn go_captured(&self, code: RunAddr) -> Vec<Captured> {
+        let captured = self.program.go_captured(code).into_iter();
+        let typed = captured.map(|(name, offset, die)| Captured { name, offset, type_id: self.types.of_die(die) });
+        typed.collect()
     }
 }
 

@@ -7,8 +7,8 @@ use super::ErrorKind;
 use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
 use super::tree::Node;
-use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::types::go::GoKind;
+use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Items that a filter or a list gives at most.

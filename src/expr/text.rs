@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use super::eval::{Evaluated, Evaluator, Step};
 use super::tree::{Node, NodeKind};
 use crate::addr::RunAddr;
-use crate::types::{MemberOffset, TypeId, TypeKind};
 use crate::types::go::GoKind;
+use crate::types::{MemberOffset, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Bytes of a text that is compared with another that is not written in the expression.

@@ -1,6 +1,6 @@
 //! What Go's compiler says of a type beyond its layout.
 
-use super::{Language, TypeId, TypeKind, TypeTable};
+use super::{Language, Type, TypeId, TypeKind, TypeTable};
 
 /// Go's own attributes of a type (go `cmd/internal/dwarf/dwarf.go`, DW_AT_go_kind and those after it, Go 1.18 to 1.27).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,6 +46,15 @@ impl GoKind {
             24 => GoKind::String,
             _ => GoKind::Other,
         }
+    }
+}
+
+impl Type {
+    /// Whether its objects are Go's function values: pointers to closures, whose first word is the code's address.
+    pub fn is_function_value(&self) -> bool {
+        self.language == Language::Go
+            && self.size.is_some()
+            && matches!(self.kind, TypeKind::Function { method: None, .. })
     }
 }
 

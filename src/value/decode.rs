@@ -22,7 +22,7 @@ use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::DieRef;
 use crate::module::Expression;
-use crate::types::{Language, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
+use crate::types::{Name, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;
@@ -56,6 +56,22 @@ pub trait Symbols {
 
     /// The type that the description of Go's runtime at the address is of.
     fn go_type(&self, description: RunAddr) -> Option<TypeId>;
+
+    /// What closures of the function of Go's that begins at the address hold, in order.
+    fn go_captured(&self, _code: RunAddr) -> Vec<Captured> {
+        Vec::new()
+    }
+}
+
+/// A variable in a closure.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Its name; `&x` for a pointer to `x`.
+    pub name: Name,
+    /// Bytes from the closure's start.
+    pub offset: u64,
+    /// Its type, a pointer's for `&x`.
+    pub type_id: TypeId,
 }
 
 /// Decodes values. Made once for many.
@@ -269,8 +285,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             TypeKind::Array { element, count, stride, .. } => {
                 self.array(source, definition, *element, count, *stride, nest)
             }
-            // A Go function value points to its closure, whose first word is the code's address.
-            TypeKind::Function { method: None, .. } if definition.language == Language::Go => {
+            TypeKind::Function { .. } if definition.is_function_value() => {
                 let address = RunAddr(self.bits(source, self.decoder.arch.address_size() as u64)? as u64);
                 let symbol = if address.0 == 0 { None } else { self.symbol(address) };
                 Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string: None, pointee: None })

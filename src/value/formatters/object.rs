@@ -4,7 +4,7 @@ use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrup
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::types::{Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
-use crate::value::decode::{Decoder, Source};
+use crate::value::decode::{Captured, Decoder, Source};
 use crate::value::{PlaceBytes, Text};
 
 /// Base classes and anonymous members within each other.
@@ -239,6 +239,11 @@ impl<'v> Object<'v> {
         Err(Refusal::Declined)
     }
 
+    /// The address that begins it, whatever its type: a function value of Go's.
+    pub fn word_at_start(&self) -> Result<u64, Refusal> {
+        Ok(self.decoder.bits(self.source, self.word())? as u64)
+    }
+
     /// What a pointer's type says that it points to.
     pub fn target(&self) -> Result<TypeId, Refusal> {
         match self.definition().kind {
@@ -338,6 +343,11 @@ impl<'v> Object<'v> {
     /// The type that a description of Go's runtime is of.
     pub fn go_type(&self, description: u64) -> Option<TypeId> {
         self.decoder.symbols?.go_type(RunAddr(description))
+    }
+
+    /// What the closure of the function of Go's at the address captured; empty where that is not described.
+    pub fn go_captured(&self, code: u64) -> Vec<Captured> {
+        self.decoder.symbols.map(|symbols| symbols.go_captured(RunAddr(code))).unwrap_or_default()
     }
 
     /// A type by its qualified name.
