@@ -7,7 +7,7 @@ pub mod modules;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
@@ -137,6 +137,7 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
+    go_errno_texts: OnceLock<Option<(RunAddr, u64)>>,
     user_formatters: Formatters,
 }
 
@@ -168,6 +169,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             described: RwLock::default(),
+            go_errno_texts: OnceLock::new(),
             user_formatters: Formatters::default(),
         })
     }
@@ -495,6 +497,15 @@ impl crate::value::decode::Symbols for Session {
 
     fn go_type(&self, description: RunAddr) -> Option<TypeId> {
         self.described_type(description, |program| program.go_type(description))
+    }
+
+    fn go_errno_texts(&self) -> Option<(RunAddr, u64)> {
+        *self.go_errno_texts.get_or_init(|| {
+            self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
+                let table = module.symbols().by_name("syscall.errors").into_iter().next()?;
+                Some((module.to_run(table.address), table.size))
+            })
+        })
     }
 
     fn go_captured(&self, code: RunAddr) -> Vec<Captured> {

@@ -61,6 +61,11 @@ pub trait Symbols {
     fn go_captured(&self, _code: RunAddr) -> Vec<Captured> {
         Vec::new()
     }
+
+    /// The table in which Go's package syscall has texts for the system's error numbers, and its size in bytes.
+    fn go_errno_texts(&self) -> Option<(RunAddr, u64)> {
+        None
+    }
 }
 
 /// A variable in a closure.

@@ -350,6 +350,11 @@ impl<'v> Object<'v> {
         self.decoder.symbols.map(|symbols| symbols.go_captured(RunAddr(code))).unwrap_or_default()
     }
 
+    /// Address and size in bytes of the table in which Go's package syscall has texts for the system's error numbers.
+    pub fn go_errno_texts(&self) -> Option<(u64, u64)> {
+        self.decoder.symbols?.go_errno_texts().map(|(address, size)| (address.0, size))
+    }
+
     /// A type by its qualified name.
     pub fn find_type(&self, name: &str) -> Option<TypeId> {
         self.decoder.symbols?.find_type(name)

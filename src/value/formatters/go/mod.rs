@@ -1,5 +1,6 @@
 //! Go: the runtime's own structures (go `src/runtime`).
 
+mod errors;
 mod functions;
 mod maps;
 mod values;
@@ -17,6 +18,7 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Map)), view: maps::map },
     Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Chan)), view: values::channel },
     Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Func)), view: functions::function },
+    Entry { matches: Match::Name("error"), view: errors::error },
     Entry { matches: Match::Name("runtime.iface"), view: values::interface },
     Entry { matches: Match::Name("runtime.eface"), view: values::interface },
     Entry { matches: Match::Name("sync.Mutex"), view: values::mutex },

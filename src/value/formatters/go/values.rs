@@ -6,28 +6,40 @@ use crate::value::Absent;
 /// Goroutines that wait for one channel and are counted.
 const MAX_WAITERS: usize = 100_000;
 
-/// `interface {}(int) = 5`: the type by the runtime's own description of it, which the debug information names
-/// (go `cmd/link/internal/ld/dwarf.go`, DW_AT_go_runtime_type); layouts: go `runtime/runtime2.go`.
+/// `interface {}(int) = 5`
 pub(super) fn interface<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    let name = object.types().name(object.type_id).to_owned();
+    let Some(content) = dynamic(object)? else {
+        return Ok(View::Parts { title: "nil".to_owned(), parts: Vec::new() });
+    };
+    let (title, variant) = title(object, &content);
+    Ok(View::Variant { title, variant, content: Some(content.into()) })
+}
+
+/// `error(*fs.PathError)`, and the name in the parentheses.
+pub(super) fn title(object: &Object<'_>, content: &Object<'_>) -> (String, String) {
+    let types = object.types();
+    let variant = types.name(content.type_id).to_owned();
+    (format!("{}({variant})", types.name(object.type_id)), variant)
+}
+
+/// What an interface holds; `None` for nil. Its type is the one that the runtime's own description of it is of, which the
+/// debug information names (go `cmd/link/internal/ld/dwarf.go`, DW_AT_go_runtime_type); layouts: go `runtime/runtime2.go`.
+pub(super) fn dynamic<'v>(object: &Object<'v>) -> Result<Option<Object<'v>>, Refusal> {
     let described = match object.field("tab") {
         Ok(tab) if tab.pointer()? == 0 => 0,
         Ok(tab) => tab.deref()?.any_field(&["_type", "Type"])?.pointer()?,
         Err(_) => object.any_field(&["_type", "Type"])?.pointer()?,
     };
     if described == 0 {
-        return Ok(View::Parts { title: "nil".to_owned(), parts: Vec::new() });
+        return Ok(None);
     }
     let type_id = object.go_type(described).ok_or(Refusal::Declined)?;
     let data = object.field("data")?;
-    let content = if is_direct(object, described)? {
+    Ok(Some(match is_direct(object, described)? {
         // The word is the value.
-        data.cast(type_id)
-    } else {
-        object.at(data.pointer()?, type_id)
-    };
-    let variant = object.types().name(type_id).to_owned();
-    Ok(View::Variant { title: format!("{name}({variant})"), variant, content: Some(content.into()) })
+        true => data.cast(type_id),
+        false => object.at(data.pointer()?, type_id),
+    }))
 }
 
 /// Whether an interface holds values of the type themselves: bit 5 of `Kind_` says so, since Go 1.26 that of `TFlag` (go
