@@ -7,7 +7,7 @@ pub mod modules;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, RwLock};
 
 use self::formatters::Formatters;
 use self::memory::{ExecutableCode, ProcessMemory};
@@ -137,7 +137,8 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
-    go_errno_texts: OnceLock<Option<(RunAddr, u64)>>,
+    /// Variables of Go's own libraries.
+    go_data: RwLock<HashMap<&'static str, Option<(RunAddr, u64)>>>,
     user_formatters: Formatters,
 }
 
@@ -169,7 +170,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             described: RwLock::default(),
-            go_errno_texts: OnceLock::new(),
+            go_data: RwLock::default(),
             user_formatters: Formatters::default(),
         })
     }
@@ -499,13 +500,15 @@ impl crate::value::decode::Symbols for Session {
         self.described_type(description, |program| program.go_type(description))
     }
 
-    fn go_errno_texts(&self) -> Option<(RunAddr, u64)> {
-        *self.go_errno_texts.get_or_init(|| {
-            self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
-                let table = module.symbols().by_name("syscall.errors").into_iter().next()?;
-                Some((module.to_run(table.address), table.size))
-            })
-        })
+    fn go_data(&self, name: &'static str) -> Option<(RunAddr, u64)> {
+        if let Some(known) = self.go_data.read().expect("not poisoned").get(name) {
+            return *known;
+        }
+        let found = self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
+            let variable = module.symbols().by_name(name).into_iter().next()?;
+            Some((module.to_run(variable.address), variable.size))
+        });
+        *self.go_data.write().expect("not poisoned").entry(name).or_insert(found)
     }
 
     fn go_captured(&self, code: RunAddr) -> Vec<Captured> {

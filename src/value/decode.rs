@@ -62,8 +62,8 @@ pub trait Symbols {
         Vec::new()
     }
 
-    /// The table in which Go's package syscall has texts for the system's error numbers, and its size in bytes.
-    fn go_errno_texts(&self) -> Option<(RunAddr, u64)> {
+    /// Where a global variable of Go's own libraries is, and its size in bytes.
+    fn go_data(&self, _name: &'static str) -> Option<(RunAddr, u64)> {
         None
     }
 }

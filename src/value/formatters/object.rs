@@ -350,9 +350,9 @@ impl<'v> Object<'v> {
         self.decoder.symbols.map(|symbols| symbols.go_captured(RunAddr(code))).unwrap_or_default()
     }
 
-    /// Address and size in bytes of the table in which Go's package syscall has texts for the system's error numbers.
-    pub fn go_errno_texts(&self) -> Option<(u64, u64)> {
-        self.decoder.symbols?.go_errno_texts().map(|(address, size)| (address.0, size))
+    /// Address and size in bytes of a global variable of Go's own libraries.
+    pub fn go_data(&self, name: &'static str) -> Option<(u64, u64)> {
+        self.decoder.symbols?.go_data(name).map(|(address, size)| (address.0, size))
     }
 
     /// A type by its qualified name.

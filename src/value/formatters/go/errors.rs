@@ -172,7 +172,7 @@ impl Message {
     /// The program's own table says what the number means (go `src/syscall/syscall_unix.go`, Errno.Error).
     fn errno(&mut self, errno: &Object<'_>) -> Result<(), Refusal> {
         let number = errno.uint()?;
-        let (table, size) = errno.go_errno_texts().ok_or(Refusal::Declined)?;
+        let (table, size) = errno.go_data("syscall.errors").ok_or(Refusal::Declined)?;
         let word = errno.word();
         let offset = number.checked_mul(2 * word).filter(|offset| *offset < size).ok_or(Refusal::Declined)?;
         let entry = table.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;

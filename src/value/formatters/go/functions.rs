@@ -5,6 +5,7 @@
 //! ```
 
 use super::super::{Item, Object, Refusal, View};
+use super::line;
 
 /// Variables of one closure that are shown.
 const MAX_CAPTURED: usize = 64;
@@ -14,7 +15,7 @@ const MAX_CAPTURED: usize = 64;
 pub(super) fn function<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let closure = object.word_at_start()?;
     if closure == 0 {
-        return Ok(View::Parts { title: "nil".to_owned(), parts: Vec::new() });
+        return Ok(line("nil"));
     }
     let code = object.read_pointer(closure)?;
     let name = object.symbol(code).filter(|name| starts_function(name)).ok_or(Refusal::Declined)?;

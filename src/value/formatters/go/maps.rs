@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
+use super::line;
 use crate::types::TypeId;
 use crate::types::go::GoKind;
 
@@ -26,7 +27,7 @@ const SAME_SIZE_GROW: u64 = 8;
 pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let name = object.types().name(object.type_id).to_owned();
     if object.pointer()? == 0 {
-        return Ok(View::Parts { title: format!("{name} nil"), parts: Vec::new() });
+        return Ok(line(format!("{name} nil")));
     }
     let found = object.types().go_under(object.type_id, GoKind::Map).ok_or(Refusal::Declined)?;
     let declared =
