@@ -1,6 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
 mod formatters;
+mod go;
 pub mod lookup;
 pub mod memory;
 pub mod modules;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use self::formatters::Formatters;
+use self::go::GoCache;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, FileAddr, RunAddr};
 use crate::image::{Image, Note, ThreadState};
@@ -22,7 +24,7 @@ use crate::module::{ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
-use crate::value::decode::{Captured, Decoder};
+use crate::value::decode::{Decoder, GoSymbols};
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
 use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
@@ -137,8 +139,7 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
-    /// Variables of Go's own libraries.
-    go_data: RwLock<HashMap<&'static str, Option<(RunAddr, u64)>>>,
+    go: GoCache,
     user_formatters: Formatters,
 }
 
@@ -170,7 +171,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             described: RwLock::default(),
-            go_data: RwLock::default(),
+            go: GoCache::default(),
             user_formatters: Formatters::default(),
         })
     }
@@ -496,25 +497,8 @@ impl crate::value::decode::Symbols for Session {
         self.described_type(vtable, |program| program.vtable_class(vtable))
     }
 
-    fn go_type(&self, description: RunAddr) -> Option<TypeId> {
-        self.described_type(description, |program| program.go_type(description))
-    }
-
-    fn go_data(&self, name: &'static str) -> Option<(RunAddr, u64)> {
-        if let Some(known) = self.go_data.read().expect("not poisoned").get(name) {
-            return *known;
-        }
-        let found = self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
-            let variable = module.symbols().by_name(name).into_iter().next()?;
-            Some((module.to_run(variable.address), variable.size))
-        });
-        *self.go_data.write().expect("not poisoned").entry(name).or_insert(found)
-    }
-
-    fn go_captured(&self, code: RunAddr) -> Vec<Captured> {
-        let captured = self.program.go_captured(code).into_iter();
-        let typed = captured.map(|(name, offset, die)| Captured { name, offset, type_id: self.types.of_die(die) });
-        typed.collect()
+    fn go(&self) -> Option<&dyn GoSymbols> {
+        Some(self)
     }
 }
 

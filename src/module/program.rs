@@ -8,7 +8,7 @@ use super::function::{Function, Link, ScopeKind, each_origin};
 use super::names::components;
 use super::unit::{Unit, Units};
 use super::units::DebugInfo;
-use super::{DieRef, Module, ModuleId, ModuleMap, Name, R};
+use super::{DieRef, Module, ModuleId, ModuleMap, R};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::demangle;
 
@@ -349,34 +349,6 @@ impl Program {
         let unit = self.unit(vtable_type)?;
         let class = unit.entry(vtable_type.offset)?.attr_value(gimli::DW_AT_containing_type)?;
         self.reference(unit, class)
-    }
-
-    /// The type that a description of Go's runtime is of.
-    pub fn go_type(&self, description: RunAddr) -> Option<DieRef> {
-        let module = self.modules.at(description)?;
-        let first = module.symbols().by_name("runtime.types").into_iter().next()?;
-        let offset = module.to_file(description).0.checked_sub(first.address.0)?;
-        self.debug_info(module.id)?.go_type_at(offset)
-    }
-
-    /// Of closures of the function of Go's that begins at the address: variables, their offsets in the closure and their
-    /// types, by offset (DW_AT_go_closure_offset, go `cmd/internal/dwarf/dwarf.go`, Go 1.23 to 1.27).
-    pub fn go_captured(&self, code: RunAddr) -> Vec<(Name, u64, DieRef)> {
-        const CLOSURE_OFFSET: gimli::DwAt = gimli::DwAt(0x2907);
-        let Some(function) = self.function_at(code) else { return Vec::new() };
-        let mut captured = Vec::new();
-        for variable in function.variables(self, 0) {
-            let mut offset = None;
-            each_origin(self, variable.die, |_, entry| {
-                offset = offset.or_else(|| entry.attr_value(CLOSURE_OFFSET)?.udata_value());
-                false
-            });
-            if let (Some(offset), Some(type_die)) = (offset, variable.type_die) {
-                captured.push((variable.name.clone(), offset, type_die));
-            }
-        }
-        captured.sort_by_key(|(_, offset, _)| *offset);
-        captured
     }
 
     /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.

@@ -22,6 +22,8 @@ pub enum GoKind {
     Chan,
     /// `func(T) R`
     Func,
+    /// `int` and the like, with or without a sign.
+    Integer,
     /// `interface { … }`
     Interface,
     /// `map[K]V`
@@ -38,6 +40,7 @@ impl GoKind {
     /// The kind that DW_AT_go_kind has as a number.
     pub fn of_number(number: u64) -> GoKind {
         match number {
+            2..=12 => GoKind::Integer,
             18 => GoKind::Chan,
             19 => GoKind::Func,
             20 => GoKind::Interface,

@@ -15,6 +15,8 @@ mod tests;
 
 pub(crate) use scalar::flags;
 
+use std::sync::Arc;
+
 use super::formatters::user::UserFormatters;
 use super::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
 use crate::addr::RunAddr;
@@ -54,18 +56,25 @@ pub trait Symbols {
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 
-    /// The type that the description of Go's runtime at the address is of.
-    fn go_type(&self, description: RunAddr) -> Option<TypeId>;
-
-    /// What closures of the function of Go's that begins at the address hold, in order.
-    fn go_captured(&self, _code: RunAddr) -> Vec<Captured> {
-        Vec::new()
-    }
-
-    /// Where a global variable of Go's own libraries is, and its size in bytes.
-    fn go_data(&self, _name: &'static str) -> Option<(RunAddr, u64)> {
+    /// What is known of a Go program.
+    fn go(&self) -> Option<&dyn GoSymbols> {
         None
     }
+}
+
+/// What the debug information says of a Go program beyond types and functions.
+pub trait GoSymbols {
+    /// The type that the description of Go's runtime at the address is of.
+    fn described(&self, description: RunAddr) -> Option<TypeId>;
+
+    /// What closures of the function that begins at the address hold, in order.
+    fn captured(&self, code: RunAddr) -> Vec<Captured>;
+
+    /// Where a global variable of Go's own libraries is, and its size in bytes.
+    fn data(&self, name: &'static str) -> Option<(RunAddr, u64)>;
+
+    /// Constants of a type that its package declares.
+    fn constants(&self, type_id: TypeId) -> Arc<[(Name, i64)]>;
 }
 
 /// A variable in a closure.

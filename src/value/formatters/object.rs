@@ -3,7 +3,7 @@
 use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrupt, layout};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::types::{Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
+use crate::types::{Language, Member, MemberOffset, Name, StructType, Type, TypeId, TypeKind, TypeTable};
 use crate::value::decode::{Captured, Decoder, Source};
 use crate::value::{PlaceBytes, Text};
 
@@ -342,17 +342,24 @@ impl<'v> Object<'v> {
 
     /// The type that a description of Go's runtime is of.
     pub fn go_type(&self, description: u64) -> Option<TypeId> {
-        self.decoder.symbols?.go_type(RunAddr(description))
+        self.decoder.symbols?.go()?.described(RunAddr(description))
     }
 
     /// What the closure of the function of Go's at the address captured; empty where that is not described.
     pub fn go_captured(&self, code: u64) -> Vec<Captured> {
-        self.decoder.symbols.map(|symbols| symbols.go_captured(RunAddr(code))).unwrap_or_default()
+        let go = self.decoder.symbols.and_then(|symbols| symbols.go());
+        go.map(|go| go.captured(RunAddr(code))).unwrap_or_default()
+    }
+
+    /// The first constant of its type of Go's that has the value.
+    pub fn go_constant(&self, value: i64) -> Option<Name> {
+        let constants = self.decoder.symbols?.go()?.constants(self.types().strip(self.type_id));
+        constants.iter().find(|(_, known)| *known == value).map(|(name, _)| name.clone())
     }
 
     /// Address and size in bytes of a global variable of Go's own libraries.
     pub fn go_data(&self, name: &'static str) -> Option<(u64, u64)> {
-        self.decoder.symbols?.go_data(name).map(|(address, size)| (address.0, size))
+        self.decoder.symbols?.go()?.data(name).map(|(address, size)| (address.0, size))
     }
 
     /// A type by its qualified name.

@@ -53,6 +53,7 @@ static ENTRIES: &[Entry] = &[
     named("math/big.Int", numbers::big_integer),
     named("bytes.Buffer", buffers::buffer),
     named("strings.Builder", buffers::builder),
+    Entry { matches: Match::Test(numbers::may_have_constants), view: numbers::constant },
 ];
 
 /// `str` and `len` (go `src/runtime/string.go`, stringStruct).

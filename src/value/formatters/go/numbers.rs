@@ -3,11 +3,30 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::super::{Object, Refusal, View, corrupt};
+use super::super::{Item, Object, Refusal, View, corrupt};
 use super::line;
+use crate::types::go::GoKind;
+use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::value::{Value, ValueKind};
 
 /// Words of a number that is written in decimal; larger ones show their words.
 const MAX_WORDS: u64 = 128;
+
+/// `time.March (3)`: a named integer type's constant, as the package declares it (DW_TAG_constant; go
+/// `cmd/link/internal/ld/dwarf.go`, Go 1.18 to 1.27). Declines on other values.
+pub(super) fn constant<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let TypeKind::Int { signed } = object.definition().kind else { return Err(Refusal::Declined) };
+    let value = if signed { object.int()? } else { object.uint()? as i64 };
+    let name = object.go_constant(value).ok_or(Refusal::Declined)?;
+    let value = if signed { value.into() } else { (value as u64).into() };
+    let kind = ValueKind::Enum { value, name: Some(name) };
+    Ok(View::Transparent(Item::Value(Value { type_id: object.type_id, kind })))
+}
+
+/// Whether a package of the program's may declare constants of the type.
+pub(super) fn may_have_constants(types: &TypeTable, id: TypeId) -> bool {
+    types.get(id).name.as_deref().is_some_and(|name| name.contains('.')) && types.go_kind(id) == Some(GoKind::Integer)
+}
 
 /// `math/big.Int`: a sign and words, the lowest first (go `math/big/int.go`, `nat.go`).
 pub(super) fn big_integer<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {

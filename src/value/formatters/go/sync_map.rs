@@ -7,7 +7,7 @@
 
 use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
 use super::locks::pointer_of;
-use super::{line, maps};
+use super::maps;
 use crate::types::TypeId;
 
 /// Levels of the trie: a 64-bit hash has 4 bits a level.
@@ -23,10 +23,10 @@ pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         Ok(trie) => Some(tries_entries(&trie)?),
         Err(_) => two_maps_entries(object)?,
     };
-    Ok(match entries {
-        Some(entries) => View::Map { title: "sync.Map".to_owned(), length: None, entries },
-        None => line("sync.Map with 0 elements"),
-    })
+    // How many entries there are, no field says.
+    let length = entries.is_none().then_some(0);
+    let entries = entries.unwrap_or_else(|| Box::new(std::iter::empty()));
+    Ok(View::Map { title: "sync.Map".to_owned(), length, entries })
 }
 
 fn two_maps_entries<'v>(object: &Object<'v>) -> Result<Option<Entries<'v>>, Refusal> {
@@ -73,14 +73,17 @@ fn two_maps_entries<'v>(object: &Object<'v>) -> Result<Option<Entries<'v>>, Refu
 fn tries_entries<'v>(trie: &Object<'v>) -> Result<Entries<'v>, Refusal> {
     let root = pointer_of(&trie.field("root")?)?;
     let indirect = root.target()?;
-    let entry = trie.types().name(indirect).replacen(".indirect[", ".entry[", 1);
-    let entry = trie.find_type(&entry).ok_or(Refusal::Declined)?;
+    // The linker drops the type where nothing but generic code knows it; its shape is the same.
+    let entry = trie
+        .find_type("internal/sync.entry[interface {},interface {}]")
+        .or_else(|| trie.find_type("internal/sync.entry[go.shape.interface {},go.shape.interface {}]"));
+    let (entry, any) = (entry.ok_or(Refusal::Declined)?, trie.find_type("interface {}").ok_or(Refusal::Declined)?);
     let mut levels = Vec::new();
     match root.pointer()? {
         0 => {}
         root => levels.push((trie.at(root, indirect), 0)),
     }
-    let mut trie = Trie { indirect, entry, levels, collided: None, visited: 0 };
+    let mut trie = Trie { indirect, entry, any, levels, collided: None, visited: 0 };
     Ok(Box::new(walk(move || trie.step())))
 }
 
@@ -88,6 +91,8 @@ fn tries_entries<'v>(trie: &Object<'v>) -> Result<Entries<'v>, Refusal> {
 struct Trie<'v> {
     indirect: TypeId,
     entry: TypeId,
+    /// Of keys and values.
+    any: TypeId,
     /// Nodes from the root to where the walk is, each with its next child.
     levels: Vec<(Object<'v>, u64)>,
     /// An entry of the same hash as the last.
@@ -105,7 +110,8 @@ impl<'v> Trie<'v> {
             if let Some(entry) = self.collided.take() {
                 let next = entry.path("overflow.v")?.pointer()?;
                 self.collided = (next != 0).then(|| entry.at(next, self.entry));
-                return Ok(Some((entry.field("key")?.into(), entry.field("value")?.into())));
+                let (key, value) = (entry.field("key")?, entry.field("value")?);
+                return Ok(Some((key.cast(self.any).into(), value.cast(self.any).into())));
             }
             let Some((node, child)) = self.levels.last_mut() else { return Ok(None) };
             if *child >= CHILDREN {
