@@ -362,7 +362,7 @@ impl Session {
                     }
                     listed.push(origin);
                 }
-                let resolved = self.variable_type(declaration);
+                let resolved = self.variable_type(declaration).map(|found| self.instantiated(trace, frame, found));
                 let (place, provenance) = context.variable(declaration, resolved.and_then(|(_, size)| size));
                 let value = match (place, resolved) {
                     (_, None) => self.absent(Absent::because(AbsentReason::NoDebugInfo, "its type is not described")),
@@ -400,14 +400,14 @@ impl Session {
     /// A frame's variable by name, innermost scope first: its place and type.
     pub fn find_variable(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
         let declared = self.declaration(trace, frame, name)?;
-        let (type_id, size) = self.variable_type(&declared)?;
+        let (type_id, size) = self.instantiated(trace, frame, self.variable_type(&declared)?);
         Some((self.context(trace, frame).variable(&declared, size).0, type_id))
     }
 
     /// What a parameter of a frame's function held at the function's entry; `None`: there is no such parameter.
     pub fn value_at_entry(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
         let declared = self.declaration(trace, frame, name).filter(|declared| declared.role == Role::Argument)?;
-        let (type_id, size) = self.variable_type(&declared)?;
+        let (type_id, size) = self.instantiated(trace, frame, self.variable_type(&declared)?);
         Some((recover::parameter_at_entry(&self.context(trace, frame), &declared, size), type_id))
     }
 

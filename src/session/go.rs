@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use super::Session;
+use super::{Session, Trace};
 use crate::addr::RunAddr;
 use crate::module::Name;
-use crate::types::TypeId;
+use crate::types::{TypeId, TypeKind};
+use crate::value::Place;
 use crate::value::decode::{Captured, GoSymbols};
 
 /// What was found.
@@ -16,6 +17,48 @@ pub(super) struct GoCache {
     data: RwLock<HashMap<&'static str, Option<(RunAddr, u64)>>>,
     /// Constants of a type.
     constants: RwLock<HashMap<TypeId, Arc<[(Name, i64)]>>>,
+}
+
+impl Session {
+    /// The type that a variable of a generic function of Go's has in this call: of several types that share code the debug
+    /// information describes the shape, and the function's dictionary names the type (go
+    /// `cmd/compile/internal/noder/reader.go`, DictIndex, Go 1.18 to 1.27). The shape where that is not to be had.
+    pub(super) fn instantiated(
+        &self,
+        trace: &Trace,
+        frame: usize,
+        shape: (TypeId, Option<u64>),
+    ) -> (TypeId, Option<u64>) {
+        let (type_id, size) = shape;
+        let Some(entry) = self.types.go(type_id).dictionary_entry else { return shape };
+        let of_shape = match self.types.get(type_id).kind {
+            TypeKind::Typedef { target } => (target, size),
+            _ => shape,
+        };
+        let found = self.dictionary_entry(trace, frame, entry).and_then(|description| self.described(description));
+        match found {
+            // Types of one shape are as large as each other.
+            Some(real) if self.types.size(real) == size => (real, size),
+            _ => of_shape,
+        }
+    }
+
+    /// What a word of the dictionary holds that the frame's function was called with.
+    fn dictionary_entry(&self, trace: &Trace, frame: usize, entry: u64) -> Option<RunAddr> {
+        let declared = self.declaration(trace, frame, ".dict")?;
+        let word = self.image.arch.address_size();
+        let read = |address: RunAddr| self.memory().read_uint(address, word).ok().map(RunAddr);
+        let dictionary = match self.context(trace, frame).variable(&declared, Some(word as u64)).0.ok()? {
+            Place::Memory(address) => read(address)?,
+            Place::Bytes(bytes) if bytes.holes.is_empty() => {
+                let mut wide = [0; 8];
+                wide.get_mut(..word)?.copy_from_slice(bytes.data.get(..word)?);
+                RunAddr(u64::from_le_bytes(wide))
+            }
+            Place::Bytes(_) => return None,
+        };
+        read(dictionary.checked_add(entry.checked_mul(word as u64)?)?)
+    }
 }
 
 impl GoSymbols for Session {
