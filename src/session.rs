@@ -1,6 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
 mod formatters;
+mod go;
 pub mod listing;
 pub mod lookup;
 pub mod memory;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use self::formatters::Formatters;
+use self::go::GoCache;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::image::{Image, ModuleSeed, Note, ThreadState};
@@ -24,7 +26,7 @@ use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
-use crate::value::decode::Decoder;
+use crate::value::decode::{Decoder, GoSymbols};
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
 use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
@@ -147,6 +149,7 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
+    go: GoCache,
     user_formatters: Formatters,
     /// What the symbol tables name, for completion.
     symbol_names: OnceLock<Vec<(String, bool)>>,
@@ -190,6 +193,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             described: RwLock::default(),
+            go: GoCache::default(),
             user_formatters: Formatters::default(),
             symbol_names: OnceLock::new(),
             source_files: OnceLock::new(),
@@ -404,7 +408,7 @@ impl Session {
                     }
                     listed.push(origin);
                 }
-                let resolved = self.variable_type(declaration);
+                let resolved = self.variable_type(declaration).map(|found| self.instantiated(trace, frame, found));
                 let (place, provenance) = context.variable(declaration, resolved.and_then(|(_, size)| size));
                 let value = match (place, resolved) {
                     (_, None) => self.absent(Absent::because(AbsentReason::NoDebugInfo, "its type is not described")),
@@ -442,14 +446,14 @@ impl Session {
     /// A frame's variable by name, innermost scope first: its place and type.
     pub fn find_variable(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
         let declared = self.declaration(trace, frame, name)?;
-        let (type_id, size) = self.variable_type(&declared)?;
+        let (type_id, size) = self.instantiated(trace, frame, self.variable_type(&declared)?);
         Some((self.context(trace, frame).variable(&declared, size).0, type_id))
     }
 
     /// What a parameter of a frame's function held at the function's entry; `None`: there is no such parameter.
     pub fn value_at_entry(&self, trace: &Trace, frame: usize, name: &str) -> Option<(Result<Place, Absent>, TypeId)> {
         let declared = self.declaration(trace, frame, name).filter(|declared| declared.role == Role::Argument)?;
-        let (type_id, size) = self.variable_type(&declared)?;
+        let (type_id, size) = self.instantiated(trace, frame, self.variable_type(&declared)?);
         Some((recover::parameter_at_entry(&self.context(trace, frame), &declared, size), type_id))
     }
 
@@ -568,8 +572,8 @@ impl crate::value::decode::Symbols for Session {
         self.described_type(vtable, |program| program.vtable_class(vtable))
     }
 
-    fn go_type(&self, description: RunAddr) -> Option<TypeId> {
-        self.described_type(description, |program| program.go_type(description))
+    fn go(&self) -> Option<&dyn GoSymbols> {
+        Some(self)
     }
 }
 

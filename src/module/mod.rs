@@ -13,6 +13,7 @@ mod dynamic;
 pub mod elf_file;
 pub mod find;
 pub mod function;
+pub mod go;
 pub mod language;
 pub mod lines;
 pub mod map;

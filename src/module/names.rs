@@ -140,6 +140,12 @@ impl DebugInfo {
         is_named(unit, &entry, leaf).then(|| unit.die(entry.offset()))
     }
 
+    /// Units that have that name themselves: a package of Go's.
+    pub fn units_of_name(&self, name: &str) -> Vec<&Unit> {
+        let units = self.units_mentioning(name).into_iter().filter_map(|start| self.unit_holding(start));
+        units.filter(|unit| unit.unit.name.as_ref().is_some_and(|own| own.slice() == name.as_bytes())).collect()
+    }
+
     /// Offsets of the headers of the units that may have an entry of that name, ascending.
     fn units_mentioning(&self, name: &str) -> Vec<usize> {
         let dwarf = self.dwarf();

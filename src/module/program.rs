@@ -356,14 +356,6 @@ impl Program {
         self.reference(unit, class)
     }
 
-    /// The type that a description of Go's runtime is of.
-    pub fn go_type(&self, description: RunAddr) -> Option<DieRef> {
-        let module = self.modules.at(description)?;
-        let first = module.symbols().by_name("runtime.types").into_iter().next()?;
-        let offset = module.to_file(description).0.checked_sub(first.address.0)?;
-        self.debug_info(module.id)?.go_type_at(offset)
-    }
-
     /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.
     pub fn entries_named(
         &self,

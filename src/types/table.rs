@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
+use super::go::GoType;
 use super::{Language, Type, TypeKind};
 use crate::module::{DieRef, TypeId};
 
@@ -19,6 +20,11 @@ pub trait TypeProvider: Send + Sync {
     /// The minor version of the Rust compiler that described the type.
     fn rust_minor(&self, _die: DieRef) -> Option<u16> {
         None
+    }
+
+    /// What Go's compiler says of the type at `die` beyond its layout.
+    fn go(&self, _die: DieRef, _table: &TypeTable) -> GoType {
+        GoType::default()
     }
 }
 
@@ -90,6 +96,10 @@ impl TypeTable {
         }
         let id = self.make(Type { name: Some(name.to_owned()), size: Some(size), language, kind });
         *self.index.write().expect("not poisoned").numbers.entry(key).or_insert(id)
+    }
+
+    pub(super) fn provider(&self) -> &dyn TypeProvider {
+        &*self.provider
     }
 
     /// What another room keeps beside a type, made on first asking. One kind of attachment a table: `None` where

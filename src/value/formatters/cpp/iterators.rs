@@ -83,12 +83,7 @@ pub(super) fn wrapped<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 }
 
 /// The element, of the type that the first argument names, behind so many words of the node.
-fn behind_links<'v>(
-    object: &Object<'v>,
-    names: &[&str],
-    links: u64,
-    container: &str,
-) -> Result<View<'v>, Refusal> {
+fn behind_links<'v>(object: &Object<'v>, names: &[&str], links: u64, container: &str) -> Result<View<'v>, Refusal> {
     let node = object.any_field(names)?.pointer()?;
     if node == 0 {
         return Ok(nowhere(container));
@@ -108,12 +103,7 @@ fn behind_links<'v>(
 }
 
 /// The `__value_` of the node of the type that argument `index` points to; a map's pair is in its `__cc_`.
-fn in_node<'v>(
-    object: &Object<'v>,
-    pointer: &Object<'v>,
-    index: usize,
-    container: &str,
-) -> Result<View<'v>, Refusal> {
+fn in_node<'v>(object: &Object<'v>, pointer: &Object<'v>, index: usize, container: &str) -> Result<View<'v>, Refusal> {
     let address = pointer.pointer()?;
     if address == 0 {
         return Ok(nowhere(container));
