@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const ROOMS: &[&str] = &[
     "addr", "append", "mapped", "memory", "demangle", "arch", "image", "module", "unwind", "types", "value", "expr",
-    "session", "report", "command", "repl", "cli",
+    "session", "snapshot", "report", "command", "repl", "cli",
 ];
 
 fn room_number(name: &str) -> usize {
