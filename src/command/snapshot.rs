@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, Output, State, common};
 use crate::report::snapshot_documents;
-use crate::snapshot::{self, Options};
+use crate::snapshot::{self, Options, Redaction};
+
+/// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
+const LINES_AROUND: u32 = 15;
 
 /// Arguments of `snapshot`.
 #[derive(clap::Args, Debug, Clone)]
@@ -22,12 +25,39 @@ pub struct Args {
     /// An attribute to find it by (may repeat)
     #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
     pub attr: Vec<(String, String)>,
+    /// Mask secrets by the rules in FILE [default: the usual rules]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub redact_rules: Option<PathBuf>,
+    /// Mask nothing: the file may hold passwords
+    #[arg(long, conflicts_with = "redact_rules")]
+    pub no_redaction: bool,
 }
 
 /// Takes a snapshot and writes it.
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let options = Options { budget: args.budget, depth: args.depth, attributes: args.attr.iter().cloned().collect() };
-    let taken = snapshot::take(&state.session, &options).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let usage = |error: snapshot::SnapshotError| CommandError::Usage(error.to_string());
+    let redaction = match &args.redact_rules {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| CommandError::Usage(format!("{}: {error}", path.display())))?;
+            Redaction::parse(&text, &path.to_string_lossy()).map_err(usage)?
+        }
+        None => Redaction::usual(),
+    };
+    let sources = &state.sources;
+    let lines = |file: &str, build_id: Option<&[u8]>, line: u32| {
+        let source = sources.find(file, build_id)?;
+        let around = line.saturating_sub(LINES_AROUND).max(1)..=line.saturating_add(LINES_AROUND);
+        Some((around.filter_map(|line| Some((line, source.line(line)?))).collect(), source.line_count()))
+    };
+    let options = Options {
+        budget: args.budget,
+        depth: args.depth,
+        attributes: args.attr.iter().cloned().collect(),
+        redaction: (!args.no_redaction).then_some(redaction),
+        sources: Some(&lines),
+    };
+    let taken = snapshot::take(&state.session, options).map_err(usage)?;
     write(&args.output, &taken.bytes)
         .map_err(|error| CommandError::Usage(format!("{}: {error}", args.output.display())))?;
     let notes = state.session.notes();

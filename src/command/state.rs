@@ -62,6 +62,7 @@ impl State {
     /// A session that one question is asked in, or the first one.
     pub fn new(session: Session, target: TargetArgs) -> State {
         let sources = Sources::new(target.sysroot.clone(), session.debuginfod().cloned());
+        let sources = sources.with_snapshot(session.image.snapshot.clone());
         State {
             session,
             json: target.json,

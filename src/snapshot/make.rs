@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 
 use super::archive::{self, Packed};
+use super::environment::InitialStack;
 use super::module::{self, LookedAt};
-use super::{SnapshotError, elf};
+use super::{Redaction, SnapshotError, elf};
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
 use crate::image::ThreadState;
-use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord};
+use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
 use crate::memory::Memory;
 use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
@@ -30,21 +31,22 @@ const RED_ZONE: u64 = 128;
 /// Holes that are no wider than this are kept too: a segment's header costs as much.
 const JOINED: u64 = 64;
 
+/// Source lines around a line: the file's name in the line table, the build-id of its module, the line; gives each
+/// line's number and text, and how many lines the file has.
+pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<(Vec<(u32, String)>, u32)> + Sync);
+
 /// What to keep.
-#[derive(Clone, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// Bytes of memory that are kept, before compression; what answers at the usual limits is kept in any case.
     pub budget: u64,
     /// How deep values are followed while the budget lasts.
     pub depth: usize,
     /// `--attr`.
     pub attributes: BTreeMap<String, String>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { budget: 2 << 20, depth: 8, attributes: BTreeMap::new() }
-    }
+    /// What is masked; nothing where `None`.
+    pub redaction: Option<Redaction>,
+    /// Where source lines are found.
+    pub sources: Option<SourceLines<'a>>,
 }
 
 /// A snapshot, ready to be written.
@@ -56,10 +58,16 @@ pub struct Snapshot {
 }
 
 /// Takes a snapshot.
-pub fn take(session: &Session, options: &Options) -> Result<Snapshot, SnapshotError> {
+pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, SnapshotError> {
+    let initial = InitialStack::find(session);
     let reads = session.record();
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
-    look_at_everything(session, reads, options, &mut left_out);
+    let traces = look_at_everything(session, reads, &options, &mut left_out);
+    let redaction = options.redaction.map(|mut redaction| {
+        redaction.add_environment(initial.variables.iter().map(Vec::as_slice));
+        redaction
+    });
+    let redaction = redaction.as_ref();
     let looked_at = module::looked_at(session);
     let modules: Vec<(&Module, LookedAt)> = looked_at
         .into_iter()
@@ -80,20 +88,30 @@ pub fn take(session: &Session, options: &Options) -> Result<Snapshot, SnapshotEr
     }
     let names: HashMap<ModuleId, String> =
         files.iter().map(|(id, ..)| Some((*id, part_name(session.program.modules.get(*id)?)))).flatten().collect();
-    let (core, kept_bytes) = core(session, reads);
+    let (core, kept_bytes, masked) = core(session, reads, redaction);
+    if masked > 0 {
+        left_out.insert("secrets".to_owned(), masked);
+    }
     let saved: u64 = session.image.mappings.iter().map(|mapping| mapping.saved).sum();
     left_out.insert("memory-bytes".to_owned(), saved.saturating_sub(kept_bytes));
     let layout = serde_json::to_vec(&layout(session, &names)).map_err(std::io::Error::from)?;
     let mut parts = vec![archive::pack(format::LAYOUT, &layout)?, archive::pack(format::CORE, &core)?];
+    let environment = serde_json::to_vec(&initial.json(redaction)).map_err(std::io::Error::from)?;
+    parts.push(archive::pack(format::ENVIRONMENT, &environment)?);
+    if let Some(sources) = options.sources.and_then(|find| source_lines(session, &traces, find)) {
+        let sources = serde_json::to_vec(&sources).map_err(std::io::Error::from)?;
+        parts.push(archive::pack(format::SOURCES, &sources)?);
+    }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
         source: "core".to_owned(),
         pause_ms: None,
         threads: session.image.threads.len(),
         left_out,
-        redaction: None,
+        redaction: redaction.map(|redaction| redaction.version().to_owned()),
     };
-    let bytes = archive::write(header(session, options, capture.clone()), &parts)?;
+    let header = header(session, options.attributes, capture.clone(), redaction);
+    let bytes = archive::write(header, &parts)?;
     Ok(Snapshot { bytes, capture })
 }
 
@@ -102,7 +120,12 @@ fn part_name(module: &Module) -> String {
 }
 
 /// Asks for what anybody may ask for at the usual limits, then deeper while the budget lasts: the crashed thread first.
-fn look_at_everything(session: &Session, reads: &ReadSet, options: &Options, left_out: &mut BTreeMap<String, u64>) {
+fn look_at_everything(
+    session: &Session,
+    reads: &ReadSet,
+    options: &Options<'_>,
+    left_out: &mut BTreeMap<String, u64>,
+) -> Vec<Trace> {
     let threads = &session.image.threads;
     let usual = Limits::default();
     let traces: Vec<Trace> = threads
@@ -134,6 +157,24 @@ fn look_at_everything(session: &Session, reads: &ReadSet, options: &Options, lef
     if passed_over > 0 {
         left_out.insert("frames-not-followed-deeper".to_owned(), passed_over);
     }
+    traces
+}
+
+/// The source lines around every frame's line, a file each.
+fn source_lines(session: &Session, traces: &[Trace], find: SourceLines<'_>) -> Option<BTreeMap<String, SourceRecord>> {
+    let mut wanted: BTreeMap<(&str, u32), Option<&[u8]>> = BTreeMap::new();
+    for frame in traces.iter().flat_map(|trace| &trace.frames) {
+        let (Some(file), Some(line)) = (frame.code.file.as_deref(), frame.code.line) else { continue };
+        wanted.entry((file, line)).or_insert_with(|| session.program.modules.get(frame.module?)?.build_id());
+    }
+    let mut files: BTreeMap<String, SourceRecord> = BTreeMap::new();
+    for ((file, line), build_id) in wanted {
+        let Some((lines, count)) = find(file, build_id, line) else { continue };
+        let record = files.entry(file.to_owned()).or_default();
+        record.line_count = count;
+        record.lines.extend(lines);
+    }
+    (!files.is_empty()).then_some(files)
 }
 
 /// The stack in use, and the code around each frame.
@@ -173,8 +214,8 @@ fn touch(memory: &dyn Memory, start: u64, end: u64) {
     }
 }
 
-/// An ELF core of what was read, and how many bytes of memory that is.
-fn core(session: &Session, reads: &ReadSet) -> (Vec<u8>, u64) {
+/// An ELF core of what was read, how many bytes of memory that is, and how many secrets were masked in it.
+fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (Vec<u8>, u64, u64) {
     let memory = session.memory();
     let mut pieces: Vec<(u64, u32, Vec<u8>)> = Vec::new();
     let mut kept = 0;
@@ -196,8 +237,13 @@ fn core(session: &Session, reads: &ReadSet) -> (Vec<u8>, u64) {
             at += piece.len() as u64;
         }
     }
-    let notes: Vec<u8> = session.image.raw_notes.concat();
-    (elf::core(session.image.arch, &notes, &pieces), kept)
+    let mut notes: Vec<u8> = session.image.raw_notes.concat();
+    let mut masked = 0;
+    if let Some(redaction) = redaction {
+        masked += redaction.mask(&mut notes);
+        masked += pieces.par_iter_mut().map(|(.., bytes)| redaction.mask(bytes)).sum::<u64>();
+    }
+    (elf::core(session.image.arch, &notes, &pieces), kept, masked)
 }
 
 fn layout(session: &Session, parts: &HashMap<ModuleId, String>) -> Layout {
@@ -250,7 +296,12 @@ fn looked_text(looked: &Looked) -> String {
     }
 }
 
-fn header(session: &Session, options: &Options, capture: Capture) -> Header {
+fn header(
+    session: &Session,
+    attributes: BTreeMap<String, String>,
+    capture: Capture,
+    redaction: Option<&Redaction>,
+) -> Header {
     let image = &session.image;
     Header {
         schema: format::SCHEMA.to_owned(),
@@ -259,7 +310,10 @@ fn header(session: &Session, options: &Options, capture: Capture) -> Header {
         arch: image.arch.name().to_owned(),
         process: format::Process {
             pid: image.process.pid,
-            command: image.process.command.clone(),
+            command: image.process.command.as_ref().map(|command| match redaction {
+                Some(redaction) => redaction.masked(command),
+                None => command.clone(),
+            }),
             executable: image.process.executable.clone(),
         },
         signal: image.signal.as_ref().map(|signal| format::Signal {
@@ -269,7 +323,7 @@ fn header(session: &Session, options: &Options, capture: Capture) -> Header {
             address: signal.address.map(|address| Hex(address.0)),
         }),
         capture,
-        attributes: options.attributes.clone(),
+        attributes,
         parts: Vec::new(),
     }
 }

@@ -15,11 +15,14 @@ mod archive;
 mod closure;
 mod dwarf;
 mod elf;
+mod environment;
 mod frames;
 mod make;
 mod module;
+mod redaction;
 
-pub use make::{Options, Snapshot, take};
+pub use make::{Options, Snapshot, SourceLines, take};
+pub use redaction::Redaction;
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -27,4 +30,12 @@ pub enum SnapshotError {
     /// It could not be packed.
     #[error("the snapshot cannot be packed: {0}")]
     Pack(#[from] std::io::Error),
+    /// A file of rules.
+    #[error("{file}: {problem}")]
+    Rules {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
 }

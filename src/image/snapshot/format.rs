@@ -157,6 +157,16 @@ pub struct ModuleRecord {
     pub missing: Option<String>,
 }
 
+/// `sources.json`: by the file's name in the line table, what is kept of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceRecord {
+    /// Lines that the file had.
+    pub line_count: u32,
+    /// Text by line number; 1 is the first.
+    pub lines: BTreeMap<u32, String>,
+}
+
 /// A mapping.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
