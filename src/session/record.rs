@@ -1,6 +1,7 @@
 //! Which of the target's bytes answers were made from: what a snapshot has to keep.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::addr::{AddressHash, RunAddr};
@@ -19,6 +20,7 @@ type Groups = [u64; 8];
 #[derive(Default)]
 pub struct ReadSet {
     shards: [Mutex<HashMap<u64, Groups, AddressHash>>; SHARDS],
+    groups: AtomicU64,
 }
 
 impl ReadSet {
@@ -29,6 +31,7 @@ impl ReadSet {
         }
         let last = address.0.saturating_add(length as u64 - 1);
         let mut page = address.0 / PAGE;
+        let mut new = 0;
         while page <= last / PAGE {
             let start = address.0.max(page * PAGE);
             let end = last.min(page * PAGE + (PAGE - 1));
@@ -42,17 +45,20 @@ impl ReadSet {
                 }
                 let from = first.max(low) - low;
                 let to = last_group.min(high) - low;
-                *bits |= (u64::MAX >> (63 - to)) & (u64::MAX << from);
+                let added = (u64::MAX >> (63 - to)) & (u64::MAX << from) & !*bits;
+                *bits |= added;
+                new += u64::from(added.count_ones());
             }
             page += 1;
+        }
+        if new > 0 {
+            self.groups.fetch_add(new, Ordering::Relaxed);
         }
     }
 
     /// How many bytes were added.
     pub fn bytes(&self) -> u64 {
-        let count = |groups: &Groups| groups.iter().map(|bits| u64::from(bits.count_ones())).sum::<u64>();
-        let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
-        shards.map(|shard| shard.values().map(count).sum::<u64>()).sum::<u64>() * GROUP
+        self.groups.load(Ordering::Relaxed) * GROUP
     }
 
     /// The ranges (start, one past the end), ascending; holes of at most `joined` bytes between two are filled.

@@ -3,10 +3,11 @@
 //! What was looked at is kept: functions with all that is in them, types with their members. What those refer to is
 //! kept as far as its name and size: a structure that nobody looked at becomes a declaration.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwTag, constants as dw};
 
+use crate::module::skim::die_ranges;
 use crate::module::unit::{Unit, Units};
 use crate::module::{DieRef, R};
 
@@ -37,9 +38,56 @@ pub struct Kept {
 /// Entries that one module keeps at most: a bound on memory for hostile input, far above real programs' need.
 const MAX_ENTRIES: usize = 4 << 20;
 
+/// The code addresses that snapshots answer for: where frames stand, where they go on, where functions begin.
+#[derive(Default)]
+pub struct Points {
+    /// Where frames stand and go on, ascending.
+    frames: Vec<u64>,
+    /// These and where functions begin, ascending.
+    all: Vec<u64>,
+}
+
+impl Points {
+    /// `code` is where frames stand, `entries` is where functions begin.
+    pub fn new(code: &BTreeSet<u64>, entries: impl IntoIterator<Item = u64>) -> Points {
+        let sorted = |mut addresses: Vec<u64>| {
+            addresses.sort_unstable();
+            addresses.dedup();
+            addresses
+        };
+        let frames: Vec<u64> = code.iter().flat_map(|address| [*address, address.saturating_add(1)]).collect();
+        let all = frames.iter().copied().chain(entries).collect();
+        Points { frames: sorted(frames), all: sorted(all) }
+    }
+
+    /// Whether any of them is in the range.
+    pub fn any_in(&self, low: u64, high: u64) -> bool {
+        self.all.get(self.all.partition_point(|point| *point < low)).is_some_and(|point| *point < high)
+    }
+
+    /// Whether a frame stands in one of the ranges, or goes on there.
+    fn frame_in(&self, ranges: &[(u64, u64)]) -> bool {
+        let within = |(low, high): &(u64, u64)| {
+            self.frames.get(self.frames.partition_point(|point| point < low)).is_some_and(|point| point < high)
+        };
+        ranges.iter().any(within)
+    }
+
+    fn returns_to(&self, address: u64) -> bool {
+        self.frames.binary_search(&address).is_ok()
+    }
+
+    /// Short ranges around them, for the rows of line tables.
+    pub fn ranges(&self, low: u64, high: u64) -> impl Iterator<Item = (u64, u64)> {
+        let from = self.all.partition_point(|point| *point < low);
+        self.all[from..].iter().take_while(move |point| **point < high).map(|point| (*point, point.saturating_add(1)))
+    }
+}
+
 /// Finds what is kept.
 pub struct Closure<'a> {
     units: &'a dyn Units,
+    points: &'a Points,
     /// What is kept so far, in the order of units and offsets.
     pub kept: BTreeMap<DieRef, Kept>,
     work: Vec<(DieRef, Keep)>,
@@ -49,8 +97,8 @@ pub struct Closure<'a> {
 
 impl<'a> Closure<'a> {
     /// Nothing is kept at first.
-    pub fn new(units: &'a dyn Units) -> Closure<'a> {
-        Closure { units, kept: BTreeMap::new(), work: Vec::new(), held: HashSet::new() }
+    pub fn new(units: &'a dyn Units, points: &'a Points) -> Closure<'a> {
+        Closure { units, points, kept: BTreeMap::new(), work: Vec::new(), held: HashSet::new() }
     }
 
     /// Keeps an entry and what it refers to.
@@ -139,6 +187,9 @@ impl<'a> Closure<'a> {
                 value @ (AttributeValue::LocationListsRef(_) | AttributeValue::DebugLocListsIndex(_)) => {
                     let Ok(Some(mut list)) = unit.dwarf.attr_locations(&unit.unit, value) else { continue };
                     while let Ok(Some(location)) = list.next() {
+                        if !self.points.any_in(location.range.begin, location.range.end) {
+                            continue;
+                        }
                         self.expression(unit, location.data);
                     }
                 }
@@ -254,9 +305,30 @@ impl<'a> Closure<'a> {
         });
     }
 
-    /// Everything in a function but the types that are declared there: those are kept where they are looked at.
+    /// What a function holds where frames stand in it, but the types that are declared there: those are kept where they
+    /// are looked at.
     fn subtree(&mut self, unit: &Unit, owner: &DebuggingInformationEntry<R>) {
+        let points = self.points;
         self.walk(unit, owner, |tag, entry| match tag {
+            dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block => {
+                let ranges = die_ranges(unit.dwarf, &unit.unit, entry);
+                if ranges.is_empty() || points.frame_in(&ranges) { Part::WithParts } else { Part::Bare }
+            }
+            dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site => {
+                let address = |name| match unit.dwarf.attr_address(&unit.unit, entry.attr_value(name)?) {
+                    Ok(address) => address,
+                    Err(_) => None,
+                };
+                let returns_to = address(dw::DW_AT_call_return_pc).or_else(|| address(dw::DW_AT_low_pc));
+                // Tail calls are what frames may have been replaced by.
+                let is_tail_call =
+                    [dw::DW_AT_call_tail_call, dw::DW_AT_GNU_tail_call].iter().any(|n| entry.has_attr(*n));
+                if is_tail_call || returns_to.is_none_or(|address| points.returns_to(address)) {
+                    Part::WithParts
+                } else {
+                    Part::No
+                }
+            }
             dw::DW_TAG_subprogram if entry.has_attr(dw::DW_AT_declaration) => Part::No,
             // Functions in functions are found by their own addresses.
             dw::DW_TAG_subprogram => Part::No,
@@ -277,7 +349,7 @@ impl<'a> Closure<'a> {
         let Ok(mut raw) = unit.unit.entries_raw(Some(owner.offset())) else { return };
         let mut entry = DebuggingInformationEntry::null();
         // The kept entry that children belong to, a level each; `None` where they are passed over.
-        let mut open: Vec<Option<DieRef>> = Vec::new();
+        let mut open: Vec<Option<(DieRef, bool)>> = Vec::new();
         loop {
             if raw.is_empty() || self.kept.len() >= MAX_ENTRIES {
                 break;
@@ -292,23 +364,27 @@ impl<'a> Closure<'a> {
             }
             let die = unit.die(entry.offset());
             if open.is_empty() {
-                open.push(Some(die));
+                open.push(Some((die, false)));
                 continue;
             }
             let parent = open.last().copied().flatten();
+            let bare = parent.is_some_and(|(_, bare)| bare);
             let chosen = if parent.is_some() { part(entry.tag(), &entry) } else { Part::No };
+            let bare = bare || chosen == Part::Bare;
             if chosen != Part::No {
                 // The right parent, where the entry was referred to before.
                 let keep = match self.kept.get(&die) {
                     Some(known) => known.keep.max(Keep::Attributes),
+                    None if bare => Keep::Name,
                     None => Keep::Attributes,
                 };
-                let keep = if entry.tag() == dw::DW_TAG_inlined_subroutine { Keep::Everything } else { keep };
-                self.kept.insert(die, Kept { keep, parent, part: true });
+                let is_call = entry.tag() == dw::DW_TAG_inlined_subroutine;
+                let keep = if is_call && !bare { Keep::Everything } else { keep };
+                self.kept.insert(die, Kept { keep, parent: parent.map(|(die, _)| die), part: true });
                 self.follow(unit, &entry, keep);
             }
             if entry.has_children() {
-                open.push((chosen == Part::WithParts).then_some(die));
+                open.push(matches!(chosen, Part::WithParts | Part::Bare).then_some((die, bare)));
             }
         }
     }
@@ -319,6 +395,8 @@ enum Part {
     No,
     Alone,
     WithParts,
+    /// With parts, but of all of them no more than that they are there.
+    Bare,
 }
 
 fn is_variant(tag: DwTag) -> bool {
@@ -338,7 +416,8 @@ fn has_parts(tag: DwTag) -> bool {
     )
 }
 
-/// Whether an attribute is kept. Offsets into sections and GCC's view numbers say nothing of the program, and a declaration says no more than
+/// Whether an attribute is kept. Offsets into sections and GCC's view numbers say nothing of the program, nobody asks for
+/// columns of declarations, and a declaration says no more than
 /// name and size.
 pub fn is_kept(name: gimli::DwAt, tag: DwTag, keep: Keep) -> bool {
     match name {
@@ -357,12 +436,18 @@ pub fn is_kept(name: gimli::DwAt, tag: DwTag, keep: Keep) -> bool {
         | dw::DW_AT_macro_info
         | dw::DW_AT_GNU_macros
         | dw::DW_AT_GNU_locviews
+        | dw::DW_AT_decl_column
         | dw::DW_AT_import => false,
         // A function that is only referred to: its code is not there.
         dw::DW_AT_low_pc | dw::DW_AT_high_pc | dw::DW_AT_ranges | dw::DW_AT_entry_pc | dw::DW_AT_frame_base
             if tag == dw::DW_TAG_subprogram =>
         {
             keep == Keep::Everything
+        }
+        dw::DW_AT_low_pc | dw::DW_AT_high_pc | dw::DW_AT_ranges
+            if matches!(tag, dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block) =>
+        {
+            true
         }
         dw::DW_AT_object_pointer => keep == Keep::Everything,
         _ if keep == Keep::Name => matches!(

@@ -9,7 +9,7 @@ use gimli::write::{
 };
 use gimli::{AttributeValue, DebuggingInformationEntry, Encoding, Format, LineEncoding, LittleEndian, constants as dw};
 
-use super::closure::{Keep, Kept, is_kept, is_structure};
+use super::closure::{Keep, Kept, Points, is_kept, is_structure};
 use crate::module::lines::Row;
 use crate::module::unit::{Unit, Units};
 use crate::module::{DieRef, R, UnitId};
@@ -34,6 +34,7 @@ struct Open {
 pub struct DwarfWriter<'a> {
     units: &'a dyn Units,
     kept: &'a BTreeMap<DieRef, Kept>,
+    points: &'a Points,
     dwarf: Dwarf,
     open: HashMap<UnitId, Open>,
     entries: HashMap<DieRef, (OutUnitId, UnitEntryId)>,
@@ -43,9 +44,9 @@ pub struct DwarfWriter<'a> {
 
 impl<'a> DwarfWriter<'a> {
     /// For the entries of one module.
-    pub fn new(units: &'a dyn Units, kept: &'a BTreeMap<DieRef, Kept>) -> DwarfWriter<'a> {
+    pub fn new(units: &'a dyn Units, kept: &'a BTreeMap<DieRef, Kept>, points: &'a Points) -> DwarfWriter<'a> {
         let (dwarf, open, entries) = (Dwarf::new(), HashMap::new(), HashMap::new());
-        DwarfWriter { units, kept, dwarf, open, entries, lost: Lost::default() }
+        DwarfWriter { units, kept, points, dwarf, open, entries, lost: Lost::default() }
     }
 
     /// The sections. `lines` are each unit's rows: sequences of ascending addresses, and where each ends; `covered`
@@ -249,6 +250,9 @@ impl<'a> DwarfWriter<'a> {
                 let mut locations = Vec::new();
                 while let Ok(Some(location)) = list.next() {
                     let (begin, end) = (location.range.begin, location.range.end);
+                    if !self.points.any_in(begin, end) {
+                        continue;
+                    }
                     let Some(data) = self.expression(unit, out, location.data) else {
                         self.lost.attributes += 1;
                         continue;

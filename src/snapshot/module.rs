@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf;
 
-use super::closure::{Closure, Keep};
+use super::closure::{Closure, Keep, Points};
 use super::dwarf::{DwarfWriter, SectionBytes};
 use super::elf::{OutSymbol, Section, Segment, module as elf_module, symbols};
 use super::frames;
@@ -183,7 +183,14 @@ fn debug_sections(session: &Session, module: &Module, looked_at: &LookedAt) -> (
     let program = &*session.program;
     let units: &dyn Units = program;
     let Some(debug) = program.debug_info(module.id) else { return (SectionBytes::new(), 0) };
-    let mut closure = Closure::new(units);
+    let ranges_of = |die: &DieRef| {
+        let unit = units.unit(*die)?;
+        let entry = unit.entry(die.offset)?;
+        Some((unit.root(), crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry)))
+    };
+    let entries = looked_at.functions.iter().filter_map(|die| ranges_of(die)?.1.first().map(|(low, _)| *low));
+    let points = Points::new(&looked_at.code, entries);
+    let mut closure = Closure::new(units, &points);
     for die in &looked_at.functions {
         closure.want(*die, Keep::Everything);
     }
@@ -203,16 +210,22 @@ fn debug_sections(session: &Session, module: &Module, looked_at: &LookedAt) -> (
         }
     }
     for die in &looked_at.functions {
-        let Some(unit) = units.unit(*die) else { continue };
-        let Some(entry) = unit.entry(die.offset) else { continue };
-        let ranges = crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry);
-        covered.entry(unit.root()).or_default().extend(ranges);
+        let Some((root, ranges)) = ranges_of(die) else { continue };
+        covered.entry(root).or_default().extend(ranges);
     }
     covered.values_mut().for_each(|ranges| ranges.sort_unstable());
     covered.retain(|_, ranges| !ranges.is_empty());
-    let lines: BTreeMap<DieRef, Vec<Vec<Row>>> =
-        covered.iter().filter_map(|(root, ranges)| Some((*root, units.unit(*root)?.rows_in(ranges)))).collect();
-    let writer = DwarfWriter::new(units, &closure.kept);
+    let lines: BTreeMap<DieRef, Vec<Vec<Row>>> = covered
+        .iter()
+        .filter_map(|(root, ranges)| {
+            let mut around: Vec<(u64, u64)> =
+                ranges.iter().flat_map(|(low, high)| points.ranges(*low, *high)).collect();
+            around.sort_unstable();
+            around.dedup();
+            Some((*root, units.unit(*root)?.rows_in(&around)))
+        })
+        .collect();
+    let writer = DwarfWriter::new(units, &closure.kept, &points);
     match writer.write(&lines, &covered) {
         Ok((sections, lost)) => (sections, lost.attributes),
         Err(_) => (SectionBytes::new(), closure.kept.len()),
