@@ -62,6 +62,7 @@ pub mod module;
 pub mod repl;
 pub mod report;
 pub mod session;
+pub mod snapshot;
 pub mod types;
 pub mod unwind;
 pub mod value;

@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod memory;
 pub mod modules;
 pub mod names;
+pub mod record;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -176,7 +177,8 @@ impl Session {
             None
         });
         let debuginfod = debuginfod.map(Arc::new);
-        let search = search_options(options, target, debuginfod.clone());
+        let snapshot = image.snapshot.clone();
+        let search = SearchOptions { snapshot, ..search_options(options, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -204,6 +206,20 @@ impl Session {
     /// The target's memory: the core's, and behind it what the modules' own files say of bytes not saved.
     pub fn memory(&self) -> &dyn Memory {
         &*self.memory
+    }
+
+    /// From now on remembers which bytes of the target answers are made from, and which symbols.
+    pub fn record(&self) -> &record::ReadSet {
+        for module in self.program.modules.iter() {
+            module.record_symbols();
+        }
+        self.memory.record()
+    }
+
+    /// Rust's vtables and descriptions of Go's runtime that said what a value is.
+    pub fn described_addresses(&self) -> Vec<RunAddr> {
+        let described = self.described.read().expect("not poisoned");
+        described.iter().filter(|(_, found)| found.is_some()).map(|(address, _)| RunAddr(*address)).collect()
     }
 
     /// The servers that may be asked for files, where they may.
@@ -556,6 +572,7 @@ fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<C
         allow_mismatch: options.allow_mismatch,
         core_directory: target.parent().map(Path::to_owned),
         debuginfod,
+        snapshot: None,
     }
 }
 

@@ -95,9 +95,6 @@ fn not_yet(target: &std::path::Path) -> Option<String> {
     if text.starts_with("pid:") {
         return Some(format!("{text}: this version cannot look into live processes yet; make a core with gcore"));
     }
-    if text.ends_with(".obit") {
-        return Some(format!("{text}: this version cannot read snapshots yet; give it the core"));
-    }
     None
 }
 

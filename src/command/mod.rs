@@ -15,6 +15,7 @@ pub mod ptype;
 pub mod registers;
 pub mod schema;
 pub mod selected;
+pub mod snapshot;
 pub mod state;
 pub mod targeted;
 pub mod threads;
@@ -54,6 +55,8 @@ pub enum Command {
     List(list::Args),
     /// Show a function's instructions
     Disassemble(disassemble::Args),
+    /// Write a snapshot: a small file that answers without the core and the binaries
+    Snapshot(snapshot::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -73,6 +76,7 @@ impl Command {
             Command::X(args) => x::run(args, state, output),
             Command::List(args) => list::run(args, state, output),
             Command::Disassemble(args) => disassemble::run(args, state, output),
+            Command::Snapshot(args) => snapshot::run(args, state, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

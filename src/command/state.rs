@@ -74,6 +74,7 @@ impl State {
     /// A session that one question is asked in, or the first one.
     pub fn new(session: Session, target: TargetArgs) -> State {
         let sources = Sources::new(target.sysroot.clone(), session.debuginfod().cloned());
+        let sources = sources.with_snapshot(session.image.snapshot.clone());
         State {
             session: Arc::new(session),
             json: target.json,

@@ -1,4 +1,4 @@
-//! Where the target's bytes and registers come from. Today an ELF core; live processes and snapshots join it here.
+//! Where the target's bytes and registers come from: an ELF core, or a snapshot, which holds one.
 //!
 //! [`Image::open`] takes a core (plain or compressed) apart: threads with their registers, the signal, the mappings
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
@@ -11,6 +11,7 @@ mod link_map;
 pub mod modules;
 mod notes;
 pub mod signal;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod test_core;
 
@@ -176,6 +177,10 @@ pub struct Image {
     pub memory: elf_core::CoreMemory,
     /// What was lost or odd in the core.
     pub notes: Vec<Note>,
+    /// The core's notes (PT_NOTE) as they are, one segment each.
+    pub raw_notes: Vec<&'static [u8]>,
+    /// The snapshot that it is, where it is one.
+    pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
 }
 
 impl Image {
@@ -185,6 +190,9 @@ impl Image {
     /// cannot be read, is no core, or is the core of another machine.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
         let (bytes, notes) = container::load(path)?;
+        if snapshot::is_snapshot(bytes) {
+            return snapshot::open(path, bytes, notes);
+        }
         elf_core::parse(path, bytes, notes)
     }
 

@@ -452,6 +452,12 @@ impl ElfFile {
         Some((range(self.bytes, segment.offset, segment.file_size)?, FileAddr(segment.address)))
     }
 
+    /// Address, bytes in memory and alignment of every segment of that type.
+    pub fn segments(&self, kind: u32) -> impl Iterator<Item = (FileAddr, u64, u64)> {
+        let of_kind = self.segments.iter().filter(move |segment| segment.kind == kind);
+        of_kind.map(|segment| (FileAddr(segment.address), segment.memory_size, segment.align))
+    }
+
     /// The thread-local segment (PT_TLS): the image of each thread's block.
     pub fn tls(&self) -> Option<TlsSegment> {
         let segment = self.segments.iter().find(|segment| segment.kind == elf::PT_TLS.0)?;

@@ -235,6 +235,22 @@ impl Program {
         self.functions.write().expect("not poisoned").entry(die).or_insert(function).clone()
     }
 
+    /// The functions whose entries were read so far.
+    pub fn functions_read(&self) -> Vec<DieRef> {
+        let functions = self.functions.read().expect("not poisoned");
+        functions.iter().filter(|(_, function)| function.is_some()).map(|(die, _)| *die).collect()
+    }
+
+    /// The functions that were named so far.
+    pub fn functions_named(&self) -> Vec<DieRef> {
+        self.names.read().expect("not poisoned").keys().copied().collect()
+    }
+
+    /// The code addresses that were resolved so far.
+    pub fn resolved_addresses(&self) -> Vec<RunAddr> {
+        self.codes.read().expect("not poisoned").keys().copied().collect()
+    }
+
     /// The function whose code holds the address.
     pub fn function_at(&self, address: RunAddr) -> Option<Arc<Function>> {
         self.code(address).function.clone()

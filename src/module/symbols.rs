@@ -5,8 +5,9 @@
 //! Layout of entries: System V gABI chapter 4, "Symbol Table".
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use object::LittleEndian;
 use object::elf::{self, Sym32, Sym64};
@@ -96,6 +97,8 @@ pub struct SymbolTable {
     sources: Vec<Source>,
     sorted: OnceLock<Vec<Entry>>,
     scans: AtomicUsize,
+    /// What was found so far, where it is to be remembered: each symbol with the highest address asked for.
+    found: OnceLock<Mutex<HashMap<(FileAddr, &'static [u8]), (Symbol, FileAddr)>>>,
 }
 
 impl SymbolTable {
@@ -109,7 +112,7 @@ impl SymbolTable {
             // MiniDebugInfo leaves out what .dynsym has.
             None => [dynamic(file), full(mini)].into_iter().flatten().collect(),
         };
-        SymbolTable { sources, sorted: OnceLock::new(), scans: AtomicUsize::new(0) }
+        SymbolTable { sources, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
     }
 
     /// How many entries the tables have, undefined ones too.
@@ -125,6 +128,30 @@ impl SymbolTable {
     /// The symbol that the address is in: the nearest one at or below it that reaches over it, or, where the nearest
     /// has no size, that one. `None` between symbols.
     pub fn lookup(&self, address: FileAddr) -> Option<Symbol> {
+        let symbol = self.nearest(address)?;
+        self.remember(symbol, address);
+        Some(symbol)
+    }
+
+    /// From now on remembers what is found, for [`SymbolTable::found`].
+    pub fn record(&self) {
+        self.found.get_or_init(Mutex::default);
+    }
+
+    /// The symbols that were found since [`SymbolTable::record`], each with the highest address that it was found for.
+    pub fn found(&self) -> Vec<(Symbol, FileAddr)> {
+        let found = self.found.get().map(|found| found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.map(|found| found.values().copied().collect()).unwrap_or_default()
+    }
+
+    fn remember(&self, symbol: Symbol, address: FileAddr) {
+        let Some(found) = self.found.get() else { return };
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, highest) = found.entry((symbol.address, symbol.name)).or_insert((symbol, address));
+        *highest = address.max(*highest);
+    }
+
+    fn nearest(&self, address: FileAddr) -> Option<Symbol> {
         if self.sorted.get().is_none() && self.len() > SORT_AT_ONCE {
             let scans = self.scans.fetch_add(1, Ordering::Relaxed);
             if scans < SCANS_BEFORE_SORT {
@@ -155,6 +182,7 @@ impl SymbolTable {
                 if let Some(symbol) = source.symbol(&symbol.1)
                     && !found.contains(&symbol)
                 {
+                    self.remember(symbol, symbol.address);
                     found.push(symbol);
                 }
             }

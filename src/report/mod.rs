@@ -13,6 +13,7 @@ pub mod json_value;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;
+pub mod snapshot_documents;
 pub mod source;
 pub mod style;
 pub mod symbol_text;

@@ -1,10 +1,12 @@
 //! Source files: found where the debug information says, under the system root, or by name in the directory where
 //! obit runs; read once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::image::snapshot::Snapshot;
+use crate::image::snapshot::format::{SOURCES, SourceRecord};
 use crate::module::debuginfod::Client;
 
 /// Files larger than this are no source that somebody reads.
@@ -17,6 +19,8 @@ pub struct Sources {
     server: Option<Arc<Client>>,
     places: SourcePlaces,
     files: Mutex<HashMap<String, Option<Arc<Source>>>>,
+    /// The snapshot that has source lines, where the target is one.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 /// Where a session was told to look for source files.
@@ -46,16 +50,24 @@ pub struct Source {
     text: Vec<u8>,
     /// Where each line starts.
     starts: Vec<usize>,
+    /// What a snapshot has of it, instead.
+    kept: Option<SourceRecord>,
 }
 
 impl Source {
     /// How many lines it has.
     pub fn line_count(&self) -> u32 {
+        if let Some(kept) = &self.kept {
+            return kept.line_count;
+        }
         u32::try_from(self.starts.len()).unwrap_or(u32::MAX)
     }
 
     /// The line's text (1 is the first), without its end and with what is no UTF-8 replaced.
     pub fn line(&self, number: u32) -> Option<String> {
+        if let Some(kept) = &self.kept {
+            return kept.lines.get(&number).cloned();
+        }
         let index = (number as usize).checked_sub(1)?;
         let start = *self.starts.get(index)?;
         let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
@@ -82,13 +94,25 @@ impl Sources {
         self.files = Mutex::default();
     }
 
+    /// The same; a snapshot's own lines come first.
+    pub fn with_snapshot(self, snapshot: Option<Arc<Snapshot>>) -> Sources {
+        Sources { snapshot, ..self }
+    }
+
+    fn kept(&self, name: &str) -> Option<Source> {
+        let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.has(SOURCES))?;
+        let mut files: BTreeMap<String, SourceRecord> = snapshot.json(SOURCES).ok()?;
+        let kept = files.remove(name)?;
+        Some(Source { path: PathBuf::from(name), text: Vec::new(), starts: Vec::new(), kept: Some(kept) })
+    }
+
     /// The file that the line table calls `name`, of the module with that build-id.
     pub fn find(&self, name: &str, build_id: Option<&[u8]>) -> Option<Arc<Source>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = files.get(name) {
             return known.clone();
         }
-        let found = self.candidates(name).into_iter().find_map(|path| load(&path));
+        let found = self.kept(name).or_else(|| self.candidates(name).into_iter().find_map(|path| load(&path)));
         let found = found.or_else(|| {
             let fetched = self.server.as_ref()?.source(build_id?, name);
             load(&fetched.ok()??)
@@ -129,7 +153,7 @@ fn load(path: &Path) -> Option<Source> {
     if starts.last() == Some(&text.len()) {
         starts.pop();
     }
-    Some(Source { path: path.to_owned(), text, starts })
+    Some(Source { path: path.to_owned(), text, starts, kept: None })
 }
 
 #[cfg(test)]

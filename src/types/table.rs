@@ -149,6 +149,13 @@ impl TypeTable {
         })
     }
 
+    /// Where the definitions are that somebody looked at so far.
+    pub fn looked_at(&self) -> Vec<DieRef> {
+        let count = self.index.read().expect("not poisoned").count;
+        let slots = (0..count).map(|number| self.slot(TypeId(number)));
+        slots.filter(|slot| slot.definition.get().is_some()).filter_map(|slot| slot.die).collect()
+    }
+
     /// Where the definition is.
     pub fn die(&self, id: TypeId) -> Option<DieRef> {
         self.slot(id).die
