@@ -26,6 +26,10 @@ const FRAMES: usize = 1024;
 const CODE_AROUND: u64 = 64;
 /// Bytes of a thread's stack that are kept whole, from its stack pointer on.
 const STACK: u64 = 64 << 10;
+/// With more threads than these, less of the others is kept whole.
+const MANY_THREADS: usize = 64;
+/// Bytes of a thread's stack that are kept whole, of a thread among many.
+const STACK_OF_MANY: u64 = 1 << 10;
 /// Below the stack pointer: the red zone (System V psABI AMD64 1.0, section 3.2.2).
 const RED_ZONE: u64 = 128;
 /// Holes that are no wider than this are kept too: a segment's header costs as much.
@@ -73,29 +77,34 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         .into_iter()
         .filter_map(|(id, looked_at)| Some((session.program.modules.get(id)?, looked_at)))
         .collect();
-    let files: Vec<(ModuleId, Packed, usize)> = modules
-        .par_iter()
-        .filter(|(module, _)| module.file().is_some())
-        .map(|(module, looked_at)| {
+    let files = || {
+        let with_file = modules.par_iter().filter(|(module, _)| module.file().is_some());
+        let packed = with_file.map(|(module, looked_at)| {
             let file = module::file(session, module, looked_at);
             let packed = archive::pack(&part_name(module), &file.bytes)?;
             Ok((module.id, packed, file.lost_attributes))
-        })
-        .collect::<std::io::Result<_>>()?;
+        });
+        packed.collect::<std::io::Result<Vec<(ModuleId, Packed, usize)>>>()
+    };
+    let memory = || {
+        let (core, kept_bytes, masked) = core(session, reads, redaction);
+        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked))
+    };
+    let (files, memory) = rayon::join(files, memory);
+    let (files, (core, kept_bytes, masked)) = (files?, memory?);
     let lost: usize = files.iter().map(|(.., lost)| lost).sum();
     if lost > 0 {
         left_out.insert("debug-information-attributes".to_owned(), lost as u64);
     }
     let names: HashMap<ModuleId, String> =
         files.iter().map(|(id, ..)| Some((*id, part_name(session.program.modules.get(*id)?)))).flatten().collect();
-    let (core, kept_bytes, masked) = core(session, reads, redaction);
     if masked > 0 {
         left_out.insert("secrets".to_owned(), masked);
     }
     let saved: u64 = session.image.mappings.iter().map(|mapping| mapping.saved).sum();
     left_out.insert("memory-bytes".to_owned(), saved.saturating_sub(kept_bytes));
     let layout = serde_json::to_vec(&layout(session, &names)).map_err(std::io::Error::from)?;
-    let mut parts = vec![archive::pack(format::LAYOUT, &layout)?, archive::pack(format::CORE, &core)?];
+    let mut parts = vec![archive::pack(format::LAYOUT, &layout)?, core];
     let environment = serde_json::to_vec(&initial.json(redaction)).map_err(std::io::Error::from)?;
     parts.push(archive::pack(format::ENVIRONMENT, &environment)?);
     if let Some(sources) = options.sources.and_then(|find| source_lines(session, &traces, find)) {
@@ -128,14 +137,19 @@ fn look_at_everything(
 ) -> Vec<Trace> {
     let threads = &session.image.threads;
     let usual = Limits::default();
+    // Formatters read nearly all that plain fields lead to.
+    let plain_fields = threads.len() <= MANY_THREADS;
+    let stack = if plain_fields { STACK } else { STACK_OF_MANY };
     let traces: Vec<Trace> = threads
         .par_iter()
         .map(|thread| {
             let trace = session.trace(thread, FRAMES);
-            keep_stack(session, thread, &trace);
+            keep_stack(session, thread, &trace, if thread.crashed { STACK } else { stack });
             for frame in 0..trace.frames.len() {
                 session.variables(&trace, frame, &usual);
-                session.variables(&trace, frame, &Limits { raw: true, ..usual });
+                if plain_fields || thread.crashed {
+                    session.variables(&trace, frame, &Limits { raw: true, ..usual });
+                }
             }
             name_registers(session, &trace);
             trace
@@ -178,12 +192,12 @@ fn source_lines(session: &Session, traces: &[Trace], find: SourceLines<'_>) -> O
 }
 
 /// The stack in use, and the code around each frame.
-fn keep_stack(session: &Session, thread: &ThreadState, trace: &Trace) {
+fn keep_stack(session: &Session, thread: &ThreadState, trace: &Trace, most: u64) {
     let memory = session.memory();
     if let Some(sp) = thread.registers.get(session.image.arch.sp()) {
         let start = sp.saturating_sub(RED_ZONE);
         let outermost = trace.stack.frames.iter().rev().find_map(|frame| frame.cfa).map_or(sp, |cfa| cfa.0);
-        let end = outermost.clamp(sp, sp.saturating_add(STACK)).saturating_add(64);
+        let end = outermost.clamp(sp, sp.saturating_add(most)).saturating_add(64);
         touch(memory, start, end);
     }
     for frame in &trace.stack.frames {
