@@ -163,7 +163,7 @@ mod tests {
         check("{\"api_key\": \"0123456789abcdef\"}", "{\"api_key\": \"****************\"}");
         check("prog --token s3cr3t-v4lue --level 3", "prog --token ************ --level 3");
         check("prog\0--password\0hunter22\0--x\0", "prog\0--password\0********\0--x\0");
-        check("Authorization: Bearer abcdefgh.ijkl", "Authorization: ****** *************");
+        check("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer *************");
         check("postgres://app:hunter2@db/x", "postgres://app:*******@db/x");
         check("id AKIAIOSFODNN7EXAMPLE.", "id ********************.");
         check("ghp_0123456789abcdefghijABCDEFGHIJ012345", "****************************************");
