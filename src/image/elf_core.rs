@@ -237,6 +237,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
         notes: warnings,
         raw_notes,
         snapshot: None,
+        pause: None,
     })
 }
 

@@ -7,7 +7,9 @@
 mod container;
 pub mod elf_core;
 pub mod elf_in_memory;
+pub mod elf_writer;
 mod link_map;
+pub mod live;
 pub mod modules;
 mod notes;
 pub mod signal;
@@ -181,19 +183,30 @@ pub struct Image {
     pub raw_notes: Vec<&'static [u8]>,
     /// The snapshot that it is, where it is one.
     pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
+    /// How long a live process stood still for its copy.
+    pub pause: Option<std::time::Duration>,
 }
 
 impl Image {
-    /// Opens a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
+    /// Opens a snapshot, a live process (`pid:1234`) or a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
     ///
     /// What is lost with a truncated core's end is said in [`Image::notes`] and by the memory. Errors: the file
     /// cannot be read, is no core, or is the core of another machine.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
+        if let Some(pid) = live::process_of(path) {
+            return live::capture(path, pid);
+        }
         let (bytes, notes) = container::load(path)?;
         if snapshot::is_snapshot(bytes) {
             return snapshot::open(path, bytes, notes);
         }
         elf_core::parse(path, bytes, notes)
+    }
+
+    /// Whether the process ran on after it was copied.
+    pub fn is_alive(&self) -> bool {
+        let of_process = |snapshot: &std::sync::Arc<snapshot::Snapshot>| snapshot.header.capture.source == "process";
+        self.pause.is_some() || self.snapshot.as_ref().is_some_and(of_process)
     }
 
     /// The mapping at the address.

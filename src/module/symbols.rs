@@ -92,13 +92,16 @@ struct Entry {
     index: u32,
 }
 
+/// Symbols by address and name, each with the highest address that it was found for.
+type FoundSymbols = HashMap<(FileAddr, &'static [u8]), (Symbol, FileAddr)>;
+
 /// All symbols of a module.
 pub struct SymbolTable {
     sources: Vec<Source>,
     sorted: OnceLock<Vec<Entry>>,
     scans: AtomicUsize,
     /// What was found so far, where it is to be remembered: each symbol with the highest address asked for.
-    found: OnceLock<Mutex<HashMap<(FileAddr, &'static [u8]), (Symbol, FileAddr)>>>,
+    found: OnceLock<Mutex<FoundSymbols>>,
 }
 
 impl SymbolTable {

@@ -42,6 +42,16 @@ impl Memory for ProcessMemory {
         Ok(piece)
     }
 
+    fn window(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        self.unrecorded(address, limit)
+    }
+
+    fn used(&self, address: RunAddr, length: usize) {
+        if let Some(recorded) = self.recorded.get() {
+            recorded.add(address, length);
+        }
+    }
+
     fn read_c_string(&self, address: RunAddr, limit: usize) -> Result<(Vec<u8>, bool), ReadError> {
         // The limit is far more than the string.
         let (bytes, ended) = Unrecorded(self).read_c_string(address, limit)?;

@@ -315,10 +315,7 @@ impl<'a> Closure<'a> {
                 if ranges.is_empty() || points.frame_in(&ranges) { Part::WithParts } else { Part::Bare }
             }
             dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site => {
-                let address = |name| match unit.dwarf.attr_address(&unit.unit, entry.attr_value(name)?) {
-                    Ok(address) => address,
-                    Err(_) => None,
-                };
+                let address = |name| unit.dwarf.attr_address(&unit.unit, entry.attr_value(name)?).unwrap_or_default();
                 let returns_to = address(dw::DW_AT_call_return_pc).or_else(|| address(dw::DW_AT_low_pc));
                 // Tail calls are what frames may have been replaced by.
                 let is_tail_call =

@@ -38,8 +38,12 @@ impl InitialStack {
         let word = image.arch.address_size();
         let strings_at = image.process.auxv(auxv::EXECFN)?;
         let mapping = image.mapping_at(RunAddr(strings_at))?;
-        let from = mapping.start.0.max(strings_at.saturating_sub(LARGEST_BLOCK));
-        let stack = memory.read_vec(RunAddr(from), usize::try_from(strings_at - from).ok()?).ok()?;
+        // A copy of a live process has the end of the stack alone.
+        let sizes = (12..=LARGEST_BLOCK.ilog2()).rev().map(|bits| 1u64 << bits);
+        let stack = sizes.into_iter().find_map(|size| {
+            let from = mapping.start.0.max(strings_at.saturating_sub(size));
+            memory.read_vec(RunAddr(from), usize::try_from(strings_at - from).ok()?).ok()
+        })?;
         let mut pattern = Vec::new();
         for (kind, value) in &image.process.auxv {
             pattern.extend_from_slice(&kind.to_le_bytes()[..word]);

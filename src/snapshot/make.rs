@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::archive::{self, Packed};
 use super::environment::InitialStack;
 use super::module::{self, LookedAt};
-use super::{Redaction, SnapshotError, elf};
+use super::{Redaction, SnapshotError};
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
-use crate::image::ThreadState;
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
+use crate::image::{ThreadState, elf_writer};
 use crate::memory::Memory;
 use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
@@ -97,7 +97,7 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         left_out.insert("debug-information-attributes".to_owned(), lost as u64);
     }
     let names: HashMap<ModuleId, String> =
-        files.iter().map(|(id, ..)| Some((*id, part_name(session.program.modules.get(*id)?)))).flatten().collect();
+        files.iter().filter_map(|(id, ..)| Some((*id, part_name(session.program.modules.get(*id)?)))).collect();
     if masked > 0 {
         left_out.insert("secrets".to_owned(), masked);
     }
@@ -113,8 +113,8 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
-        source: "core".to_owned(),
-        pause_ms: None,
+        source: if session.image.pause.is_some() { "process" } else { "core" }.to_owned(),
+        pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
         threads: session.image.threads.len(),
         left_out,
         redaction: redaction.map(|redaction| redaction.version().to_owned()),
@@ -257,7 +257,7 @@ fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (V
         masked += redaction.mask(&mut notes);
         masked += pieces.par_iter_mut().map(|(.., bytes)| redaction.mask(bytes)).sum::<u64>();
     }
-    (elf::core(session.image.arch, &notes, &pieces), kept, masked)
+    (elf_writer::core(session.image.arch, &notes, &pieces), kept, masked)
 }
 
 fn layout(session: &Session, parts: &HashMap<ModuleId, String>) -> Layout {

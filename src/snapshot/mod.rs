@@ -4,7 +4,7 @@
 //! session ── every thread, frame and variable is asked for, as `bt --locals` would
 //!    │  what the answers were made from: bytes of memory, symbols, entries of debug information, code addresses
 //!    ├─ closure, dwarf, frames, module ── a small ELF file for each module
-//!    ├─ elf ── a core of the bytes that were read
+//!    ├─ make, archive ── a core of the bytes that were read
 //!    └─ archive ── the header, and these as parts behind it
 //! ```
 //!
@@ -14,7 +14,6 @@
 mod archive;
 mod closure;
 mod dwarf;
-mod elf;
 mod environment;
 mod frames;
 mod make;

@@ -7,9 +7,9 @@ use object::elf;
 
 use super::closure::{Closure, Keep, Points};
 use super::dwarf::{DwarfWriter, SectionBytes};
-use super::elf::{OutSymbol, Section, Segment, module as elf_module, symbols};
 use super::frames;
 use crate::addr::FileAddr;
+use crate::image::elf_writer::{OutSymbol, Section, Segment, module as elf_module, symbols};
 use crate::module::elf_file::ElfKind;
 use crate::module::lines::Row;
 use crate::module::symbols::{Symbol, SymbolKind};

@@ -145,7 +145,7 @@ fn passes_luhn(text: &[u8]) -> bool {
             (_, doubled) => doubled / 10 + doubled % 10,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -83,6 +83,8 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         image.mappings = mappings;
     }
     for thread in &mut image.threads {
+        // Nobody died of what was copied alive.
+        thread.crashed &= snapshot.header.capture.source != "process";
         thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
     }
     image.snapshot = Some(std::sync::Arc::new(snapshot));
