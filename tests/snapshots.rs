@@ -170,3 +170,17 @@ fn damage_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(error.contains("part core.zst is damaged (its checksum differs)"), "{error}");
 }
+
+#[test]
+fn the_core_inside_is_a_core() {
+    let (file, _) = take("threads", "export", &[]);
+    let core = directory().join("exported.core");
+    let output = ask(&file, "export", &["--core", "-o", core.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let questions: &[&str] = &["--thread", "all", "--locals", "--json"];
+    let whole = answer(&common::obit("threads", "bt", questions));
+    let exported = answer(&common::obit_on(&core, "threads", "bt", questions));
+    assert_eq!(difference(&whole, &exported, "bt"), None);
+    let output = common::obit("threads", "export", &["--core", "-o", "/nonexistent/core"]);
+    assert_eq!(output.status.code(), Some(2));
+}

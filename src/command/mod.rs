@@ -6,6 +6,7 @@
 pub mod bt;
 pub mod common;
 pub mod disassemble;
+pub mod export;
 pub mod info;
 pub mod list;
 pub mod maps;
@@ -57,6 +58,8 @@ pub enum Command {
     Disassemble(disassemble::Args),
     /// Write a snapshot: a small file that answers without the core and the binaries
     Snapshot(snapshot::Args),
+    /// Write a snapshot in a format that other tools open
+    Export(export::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -77,6 +80,7 @@ impl Command {
             Command::List(args) => list::run(args, state, output),
             Command::Disassemble(args) => disassemble::run(args, state, output),
             Command::Snapshot(args) => snapshot::run(args, state, output),
+            Command::Export(args) => export::run(args, state, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

@@ -73,7 +73,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 }
 
 /// Under another name first, so that nobody sees half a file.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let unfinished = path.with_file_name(name);

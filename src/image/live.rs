@@ -303,8 +303,9 @@ fn copy_memory(pid: Pid, arch: Arch, threads: &[Thread], maps: &[MapLine]) -> BT
         let is_data = line.flags & 2 != 0 && line.path.as_deref().is_some_and(|path| path.starts_with('/'));
         // .bss goes on behind the file's pages without a name.
         let behind = index.checked_sub(1).and_then(|before| maps.get(before));
-        let is_bss =
-            line.path.is_none() && behind.is_some_and(|before| before.end == line.start && before.flags & 2 != 0);
+        let is_bss = line.path.is_none()
+            && line.flags & 2 != 0
+            && behind.is_some_and(|before| before.end == line.start && before.path.is_some() && before.flags & 2 != 0);
         if (is_data || is_bss) && line.end - line.start <= WHOLE_DATA {
             wanted.push((line.start, line.end));
         }

@@ -15,7 +15,7 @@ use crate::addr::{Bias, RunAddr};
 use crate::image::{Image, ImageError, Mapping, ModuleSeed, Note, elf_core};
 
 /// A part is at most this large when unpacked.
-const LARGEST_PART: u64 = 1 << 30;
+pub const LARGEST_PART: u64 = 1 << 30;
 /// JSON parts are at most this large.
 const LARGEST_JSON: u64 = 64 << 20;
 /// The header is at most this large.
