@@ -116,7 +116,10 @@ fn read_items(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, lim
 /// A function itself, as gdb shows it: `{int (int, char **)} 0x401136 <main>`.
 fn function_text(selected: &Selected<'_>, evaluated: &Evaluated) -> Option<String> {
     let types = &selected.session.types;
-    let TypeKind::Function { .. } = types.get(types.strip(evaluated.type_id)).kind else { return None };
+    let definition = types.get(types.strip(evaluated.type_id));
+    if !matches!(definition.kind, TypeKind::Function { .. }) || definition.is_function_value() {
+        return None;
+    }
     let Ok(Place::Memory(address)) = evaluated.place else { return None };
     let symbol = selected.session.symbol(address).map(|found| format!(" {}", symbol_text(&found)));
     Some(format!("{{{}}} {address}{}", types.name(evaluated.type_id), symbol.unwrap_or_default()))

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arithmetic::{self, INT, Number};
+use super::names::BARE_DATA;
 use super::parse::{parse, parse_type};
 use super::tree::{CastStyle, Node, NodeKind};
 use super::variables::Variables;
@@ -73,6 +74,10 @@ pub fn evaluate(scope: &dyn Scope, text: &str, variables: &mut Variables) -> Res
         variables.set(&name, value);
     }
     match outcome {
+        Ok(evaluated) if evaluated.lvalue && scope.types().name(evaluated.type_id) == BARE_DATA => {
+            let message = format!("'{text}' has unknown type; cast it to its declared type");
+            Err(ExprError::new(ErrorKind::Type, text, node.span, message))
+        }
         Ok(evaluated) => Ok(evaluated),
         Err(Stop::Error(error)) => Err(*error),
         Err(Stop::Hole(absent)) => Ok(Evaluated::new(Err(absent), checked.type_id, false)),
@@ -520,8 +525,10 @@ impl<'a> Evaluator<'a> {
     pub(super) fn number_of(&self, value: &Evaluated, span: &Range<usize>) -> Step<Number> {
         let types = self.scope.types();
         let place = value.place.clone()?;
+        let is_function_value = self.is_function_value(value.type_id);
         if let (TypeKind::Array { .. } | TypeKind::Function { .. }, Place::Memory(address)) =
             (self.kind_of(value.type_id), &place)
+            && !is_function_value
         {
             return Ok(Number::int(address.0.into(), (self.address_size(), false)));
         }
@@ -530,16 +537,17 @@ impl<'a> Evaluator<'a> {
         let Some(size) = size.filter(|size| (1..=16).contains(size)) else {
             return self.type_error(span, format!("a {} is no number", self.name_of(value.type_id)));
         };
-        let is_scalar = matches!(
-            self.kind_of(value.type_id),
-            TypeKind::Int { .. }
-                | TypeKind::Char { .. }
-                | TypeKind::Bool
-                | TypeKind::Float
-                | TypeKind::Enum { .. }
-                | TypeKind::Pointer { .. }
-                | TypeKind::Unspecified
-        );
+        let is_scalar = is_function_value
+            || matches!(
+                self.kind_of(value.type_id),
+                TypeKind::Int { .. }
+                    | TypeKind::Char { .. }
+                    | TypeKind::Bool
+                    | TypeKind::Float
+                    | TypeKind::Enum { .. }
+                    | TypeKind::Pointer { .. }
+                    | TypeKind::Unspecified
+            );
         if !is_scalar && let Some(inner) = self.transparent(value) {
             return self.number_of(&inner?, span);
         }
@@ -551,7 +559,8 @@ impl<'a> Evaluator<'a> {
             Place::Memory(_) if self.dry.get() => 1u128.to_le_bytes()[..size as usize].to_vec(),
             place => self.bytes(place, size)?,
         };
-        match arithmetic::from_bytes(types, value.type_id, &bytes, self.scope.arch()) {
+        let read_as = if is_function_value { self.int_type(size, false) } else { value.type_id };
+        match arithmetic::from_bytes(types, read_as, &bytes, self.scope.arch()) {
             Some(number) => Ok(number),
             None => self.type_error(span, format!("a {} is no number", self.name_of(value.type_id))),
         }

@@ -57,6 +57,11 @@ impl Evaluator<'_> {
 
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
+            if self.is_function_value(object.type_id)
+                && let Some(found) = self.member_of_view(object, name, span)
+            {
+                return found;
+            }
             let hint = if object.items.is_some() { "; .map(.member) takes them of its items" } else { "" };
             return self.type_error(span, format!("{} has no members{hint}", self.name_of(object.type_id)));
         };

@@ -7,6 +7,7 @@ use super::ErrorKind;
 use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
 use super::tree::Node;
+use crate::types::go::GoKind;
 use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
@@ -80,7 +81,7 @@ impl Evaluator<'_> {
         let name = types.get(types.strip(value.type_id)).name.as_deref()?;
         let (pointer, length) = if name.starts_with("&[") || name.starts_with("&mut [") {
             ("data_ptr", "length")
-        } else if name.starts_with("[]") {
+        } else if types.go_kind(types.strip(value.type_id)) == Some(GoKind::Slice) {
             ("array", "len")
         } else {
             return None;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::eval::{Evaluated, Evaluator, Step};
 use super::tree::{Node, NodeKind};
 use crate::addr::RunAddr;
+use crate::types::go::GoKind;
 use crate::types::{MemberOffset, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
@@ -68,7 +69,7 @@ impl Evaluator<'_> {
         let TypeKind::Struct(content) = &definition.kind else { return None };
         let (address, length) = match definition.name.as_deref()? {
             "&str" => ("data_ptr", "length"),
-            "string" => ("str", "len"),
+            _ if types.go_kind(types.strip(id)) == Some(GoKind::String) => ("str", "len"),
             _ => return None,
         };
         let offset = |name: &str| {

@@ -37,13 +37,20 @@ impl Evaluator<'_> {
 
     /// Whether a formatter may know the value's type.
     pub(super) fn has_view(&self, value: &Evaluated) -> bool {
-        // Go's maps and channels are pointers underneath.
+        // Go's maps, channels and function values are pointers underneath.
         let may_have = match self.kind_of(value.type_id) {
             TypeKind::Struct(_) => true,
+            TypeKind::Function { .. } => self.is_function_value(value.type_id),
             TypeKind::Pointer { .. } => self.language_of(value.type_id) == Language::Go,
             _ => false,
         };
         value.items.is_none() && may_have && self.decoder().has_view(value.type_id)
+    }
+
+    /// Whether it is a function value of Go's: a pointer, not code.
+    pub(super) fn is_function_value(&self, id: TypeId) -> bool {
+        let types = self.scope.types();
+        types.get(types.strip(id)).is_function_value()
     }
 
     /// What `wanted` makes of the object's view; `None` where no formatter knows it.

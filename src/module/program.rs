@@ -105,6 +105,11 @@ impl Program {
             .as_ref()
     }
 
+    /// A module's debug information where somebody asked for it before.
+    pub fn opened_debug_info(&self, module: ModuleId) -> Option<&DebugInfo> {
+        self.debug.get(module.0 as usize)?.get()?.as_ref()
+    }
+
     /// What was added to the module's addresses; 0 for an unknown module.
     pub fn bias(&self, module: ModuleId) -> Bias {
         self.modules.get(module).map_or(Bias(0), Module::bias)
@@ -230,6 +235,22 @@ impl Program {
         self.functions.write().expect("not poisoned").entry(die).or_insert(function).clone()
     }
 
+    /// The functions whose entries were read so far.
+    pub fn functions_read(&self) -> Vec<DieRef> {
+        let functions = self.functions.read().expect("not poisoned");
+        functions.iter().filter(|(_, function)| function.is_some()).map(|(die, _)| *die).collect()
+    }
+
+    /// The functions that were named so far.
+    pub fn functions_named(&self) -> Vec<DieRef> {
+        self.names.read().expect("not poisoned").keys().copied().collect()
+    }
+
+    /// The code addresses that were resolved so far.
+    pub fn resolved_addresses(&self) -> Vec<RunAddr> {
+        self.codes.read().expect("not poisoned").keys().copied().collect()
+    }
+
     /// The function whose code holds the address.
     pub fn function_at(&self, address: RunAddr) -> Option<Arc<Function>> {
         self.code(address).function.clone()
@@ -349,14 +370,6 @@ impl Program {
         let unit = self.unit(vtable_type)?;
         let class = unit.entry(vtable_type.offset)?.attr_value(gimli::DW_AT_containing_type)?;
         self.reference(unit, class)
-    }
-
-    /// The type that a description of Go's runtime is of.
-    pub fn go_type(&self, description: RunAddr) -> Option<DieRef> {
-        let module = self.modules.at(description)?;
-        let first = module.symbols().by_name("runtime.types").into_iter().next()?;
-        let offset = module.to_file(description).0.checked_sub(first.address.0)?;
-        self.debug_info(module.id)?.go_type_at(offset)
     }
 
     /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.

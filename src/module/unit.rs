@@ -135,6 +135,12 @@ impl Unit {
         Some(String::from_utf8_lossy(name.slice()).into_owned())
     }
 
+    /// DW_AT_producer: the compiler and its options.
+    pub fn producer_text(&self) -> Option<String> {
+        let root = self.entry(self.unit.header.root_offset().0 as u32)?;
+        self.string(root.attr_value(gimli::DW_AT_producer)?)
+    }
+
     /// The directory that the compiler ran in.
     pub fn directory(&self) -> Option<String> {
         let skeleton = self.skeleton.as_ref().and_then(|(_, skeleton)| skeleton.comp_dir);

@@ -195,7 +195,7 @@ impl<'a> Writer<'a> {
             ValueKind::Bool(0) => self.out.push_str("false"),
             ValueKind::Bool(1) => self.out.push_str("true"),
             ValueKind::Bool(other) => self.display(other),
-            ValueKind::Enum { value, .. } => self.enumeration(definition, *value),
+            ValueKind::Enum { value, name } => self.enumeration(definition, *value, name.as_deref()),
             ValueKind::Float { text, .. } => self.display(text),
             ValueKind::Pointer { address, reference, symbol, string, pointee } => {
                 if matches!(definition.kind, TypeKind::Function { .. }) && definition.language != Language::Go {

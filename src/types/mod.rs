@@ -5,6 +5,7 @@
 //! Formatters, expressions and values see only this, never DWARF.
 
 pub mod dwarf;
+pub mod go;
 pub mod name;
 pub mod table;
 

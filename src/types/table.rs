@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
+use super::go::GoType;
 use super::{Language, Type, TypeKind};
 use crate::module::{DieRef, TypeId};
 
@@ -19,6 +20,11 @@ pub trait TypeProvider: Send + Sync {
     /// The minor version of the Rust compiler that described the type.
     fn rust_minor(&self, _die: DieRef) -> Option<u16> {
         None
+    }
+
+    /// What Go's compiler says of the type at `die` beyond its layout.
+    fn go(&self, _die: DieRef, _table: &TypeTable) -> GoType {
+        GoType::default()
     }
 }
 
@@ -92,6 +98,10 @@ impl TypeTable {
         *self.index.write().expect("not poisoned").numbers.entry(key).or_insert(id)
     }
 
+    pub(super) fn provider(&self) -> &dyn TypeProvider {
+        &*self.provider
+    }
+
     /// What another room keeps beside a type, made on first asking. One kind of attachment a table: `None` where
     /// another kind is there already.
     pub fn attachment<T: Send + Sync + 'static>(&self, id: TypeId, make: impl FnOnce() -> T) -> Option<&T> {
@@ -137,6 +147,13 @@ impl TypeTable {
                 kind: TypeKind::Unreadable("made without a definition".to_owned()),
             },
         })
+    }
+
+    /// Where the definitions are that somebody looked at so far.
+    pub fn looked_at(&self) -> Vec<DieRef> {
+        let count = self.index.read().expect("not poisoned").count;
+        let slots = (0..count).map(|number| self.slot(TypeId(number)));
+        slots.filter(|slot| slot.definition.get().is_some()).filter_map(|slot| slot.die).collect()
     }
 
     /// Where the definition is.

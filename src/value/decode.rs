@@ -15,6 +15,8 @@ mod tests;
 
 pub(crate) use scalar::flags;
 
+use std::sync::Arc;
+
 use super::formatters::user::UserFormatters;
 use super::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
 use crate::addr::RunAddr;
@@ -22,7 +24,7 @@ use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::DieRef;
 use crate::module::Expression;
-use crate::types::{Language, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
+use crate::types::{Name, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;
@@ -54,8 +56,36 @@ pub trait Symbols {
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 
+    /// What is known of a Go program.
+    fn go(&self) -> Option<&dyn GoSymbols> {
+        None
+    }
+}
+
+/// What the debug information says of a Go program beyond types and functions.
+pub trait GoSymbols {
     /// The type that the description of Go's runtime at the address is of.
-    fn go_type(&self, description: RunAddr) -> Option<TypeId>;
+    fn described(&self, description: RunAddr) -> Option<TypeId>;
+
+    /// What closures of the function that begins at the address hold, in order.
+    fn captured(&self, code: RunAddr) -> Vec<Captured>;
+
+    /// Where a global variable of Go's own libraries is, and its size in bytes.
+    fn data(&self, name: &'static str) -> Option<(RunAddr, u64)>;
+
+    /// Constants of a type that its package declares.
+    fn constants(&self, type_id: TypeId) -> Arc<[(Name, i64)]>;
+}
+
+/// A variable in a closure.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Its name; `&x` for a pointer to `x`.
+    pub name: Name,
+    /// Bytes from the closure's start.
+    pub offset: u64,
+    /// Its type, a pointer's for `&x`.
+    pub type_id: TypeId,
 }
 
 /// Decodes values. Made once for many.
@@ -269,8 +299,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             TypeKind::Array { element, count, stride, .. } => {
                 self.array(source, definition, *element, count, *stride, nest)
             }
-            // A Go function value points to its closure, whose first word is the code's address.
-            TypeKind::Function { method: None, .. } if definition.language == Language::Go => {
+            TypeKind::Function { .. } if definition.is_function_value() => {
                 let address = RunAddr(self.bits(source, self.decoder.arch.address_size() as u64)? as u64);
                 let symbol = if address.0 == 0 { None } else { self.symbol(address) };
                 Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string: None, pointee: None })

@@ -8,9 +8,15 @@ use crate::value::decode::flags;
 use crate::value::{Field, ValueKind};
 
 impl Writer<'_> {
-    /// `Kind::Beta`, `(A | B)`, `(A | unknown: 0x8)`, a number.
-    pub(super) fn enumeration(&mut self, definition: &Type, value: i128) {
-        let TypeKind::Enum { scoped, enumerators, .. } = &definition.kind else { return self.display(value) };
+    /// `Kind::Beta`, `(A | B)`, `(A | unknown: 0x8)`, a number; `time.March (3)`, where a constant of Go's has the value.
+    pub(super) fn enumeration(&mut self, definition: &Type, value: i128, name: Option<&str>) {
+        let TypeKind::Enum { scoped, enumerators, .. } = &definition.kind else {
+            if let Some(name) = name {
+                let _ = write!(self.out, "{name} ({value})");
+                return;
+            }
+            return self.display(value);
+        };
         let scope = match (&definition.name, definition.language) {
             (Some(name), Language::Rust) => name.as_str(),
             (Some(name), Language::Cpp) if *scoped => name.as_str(),

@@ -7,6 +7,7 @@
 
 mod array;
 mod attributes;
+mod go;
 mod names;
 mod structure;
 
@@ -20,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::constants as dw;
 
+use super::go::GoType;
 use super::table::TypeProvider;
 use super::{Language, Method, Name, StructKind, StructType, Type, TypeId, TypeKind, TypeTable};
 use crate::module::{DieRef, Unit, Units};
@@ -60,6 +62,10 @@ impl TypeProvider for DwarfTypes {
 
     fn rust_minor(&self, die: DieRef) -> Option<u16> {
         self.units.unit(die)?.rust_minor
+    }
+
+    fn go(&self, die: DieRef, table: &TypeTable) -> GoType {
+        Loader { units: &*self.units, table, voids: &self.voids, steps: Cell::new(0) }.go(die)
     }
 }
 

@@ -149,10 +149,6 @@ impl Symbols for FileSymbols {
     fn vtable_class(&self, _vtable: RunAddr) -> Option<TypeId> {
         None
     }
-
-    fn go_type(&self, _description: RunAddr) -> Option<TypeId> {
-        None
-    }
 }
 
 /// An opened program.

@@ -3,8 +3,8 @@
 use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrupt, layout};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::types::{Language, Member, MemberOffset, StructType, Type, TypeId, TypeKind, TypeTable};
-use crate::value::decode::{Decoder, Source};
+use crate::types::{Language, Member, MemberOffset, Name, StructType, Type, TypeId, TypeKind, TypeTable};
+use crate::value::decode::{Captured, Decoder, Source};
 use crate::value::{PlaceBytes, Text};
 
 /// Base classes and anonymous members within each other.
@@ -239,6 +239,11 @@ impl<'v> Object<'v> {
         Err(Refusal::Declined)
     }
 
+    /// The address that begins it, whatever its type: a function value of Go's.
+    pub fn word_at_start(&self) -> Result<u64, Refusal> {
+        Ok(self.decoder.bits(self.source, self.word())? as u64)
+    }
+
     /// What a pointer's type says that it points to.
     pub fn target(&self) -> Result<TypeId, Refusal> {
         match self.definition().kind {
@@ -358,7 +363,24 @@ impl<'v> Object<'v> {
 
     /// The type that a description of Go's runtime is of.
     pub fn go_type(&self, description: u64) -> Option<TypeId> {
-        self.decoder.symbols?.go_type(RunAddr(description))
+        self.decoder.symbols?.go()?.described(RunAddr(description))
+    }
+
+    /// What the closure of the function of Go's at the address captured; empty where that is not described.
+    pub fn go_captured(&self, code: u64) -> Vec<Captured> {
+        let go = self.decoder.symbols.and_then(|symbols| symbols.go());
+        go.map(|go| go.captured(RunAddr(code))).unwrap_or_default()
+    }
+
+    /// The first constant of its type of Go's that has the value.
+    pub fn go_constant(&self, value: i64) -> Option<Name> {
+        let constants = self.decoder.symbols?.go()?.constants(self.types().strip(self.type_id));
+        constants.iter().find(|(_, known)| *known == value).map(|(name, _)| name.clone())
+    }
+
+    /// Address and size in bytes of a global variable of Go's own libraries.
+    pub fn go_data(&self, name: &'static str) -> Option<(u64, u64)> {
+        self.decoder.symbols?.go()?.data(name).map(|(address, size)| (address.0, size))
     }
 
     /// A type by its qualified name.

@@ -8,7 +8,9 @@
 use std::collections::VecDeque;
 
 use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
+use super::line;
 use crate::types::TypeId;
+use crate::types::go::GoKind;
 
 /// Slots of a bucket or group.
 const SLOTS: u64 = 8;
@@ -25,29 +27,41 @@ const SAME_SIZE_GROW: u64 = 8;
 pub(super) fn map<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let name = object.types().name(object.type_id).to_owned();
     if object.pointer()? == 0 {
-        return Ok(View::Parts { title: format!("{name} nil"), parts: Vec::new() });
+        return Ok(line(format!("{name} nil")));
     }
+    let found = object.types().go_under(object.type_id, GoKind::Map).ok_or(Refusal::Declined)?;
+    let declared =
+        Declared { key: found.key.ok_or(Refusal::Declined)?, value: found.element.ok_or(Refusal::Declined)? };
     let header = object.deref()?;
     let (length, entries): (u64, Entries<'v>) = if header.has("dirPtr") {
         let length = header.field("used")?.uint()?;
-        let mut entries = Swiss::of(&header, &name, length)?;
+        let mut entries = Swiss::of(&header, declared, length)?;
         (length, Box::new(walk(move || entries.step())))
     } else {
         let length = header.field("count")?.uint()?;
-        let mut entries = Buckets::of(&header, &name, length)?;
+        let mut entries = Buckets::of(&header, declared, length)?;
         (length, Box::new(walk(move || entries.step())))
     };
     let elements = if length == 1 { "element" } else { "elements" };
     Ok(View::Map { title: format!("{name} with {length} {elements}"), length: Some(length), entries })
 }
 
-/// A key or value; large ones are kept behind a pointer. `is_key` says which, as the map's name spells its types.
-fn direct<'v>(slot: Object<'v>, map: &str, is_key: bool) -> Result<Object<'v>, Refusal> {
-    let name = slot.types().name(slot.type_id);
-    let as_spelt = if is_key { map.starts_with(&format!("map[{name}]")) } else { map.ends_with(&format!("]{name}")) };
+/// What the map's type says of its keys and values.
+#[derive(Clone, Copy)]
+struct Declared {
+    key: TypeId,
+    value: TypeId,
+}
+
+/// A key or value of that type; large ones are kept behind a pointer.
+fn direct<'v>(slot: Object<'v>, declared: TypeId) -> Result<Object<'v>, Refusal> {
+    let types = slot.types();
+    if types.strip(slot.type_id) == types.strip(declared) {
+        return Ok(slot);
+    }
     match slot.target() {
-        Ok(_) if !as_spelt && name.starts_with('*') => slot.deref(),
-        _ => Ok(slot),
+        Ok(target) if types.strip(target) == types.strip(declared) => slot.deref(),
+        _ => Err(Refusal::Declined),
     }
 }
 
@@ -62,7 +76,7 @@ fn count_visit(visited: &mut u64) -> Result<(), Refusal> {
 
 /// A walk over buckets and what overflows them.
 struct Buckets<'v> {
-    map: String,
+    declared: Declared,
     bucket: TypeId,
     object: Object<'v>,
     /// Arrays of buckets: address, buckets, whether evacuated ones are passed over.
@@ -76,7 +90,7 @@ struct Buckets<'v> {
 }
 
 impl<'v> Buckets<'v> {
-    fn of(header: &Object<'v>, map: &str, length: u64) -> Result<Buckets<'v>, Refusal> {
+    fn of(header: &Object<'v>, declared: Declared, length: u64) -> Result<Buckets<'v>, Refusal> {
         let exponent = header.field("B")?.uint()?;
         if exponent > 40 {
             return Err(corrupt(format!("a map of 2^{exponent} buckets")));
@@ -95,9 +109,8 @@ impl<'v> Buckets<'v> {
             arrays.clear();
         }
         let bucket = buckets.target()?;
-        let map = map.to_owned();
         Ok(Buckets {
-            map,
+            declared,
             bucket,
             object: *header,
             arrays,
@@ -144,8 +157,8 @@ impl<'v> Buckets<'v> {
             self.current = Some((bucket, slot + 1));
             if bucket.field("tophash")?.element(slot)?.uint()? >= MIN_TOP_HASH {
                 self.left -= 1;
-                let key = direct(bucket.field("keys")?.element(slot)?, &self.map, true)?;
-                let value = direct(bucket.field("values")?.element(slot)?, &self.map, false)?;
+                let key = direct(bucket.field("keys")?.element(slot)?, self.declared.key)?;
+                let value = direct(bucket.field("values")?.element(slot)?, self.declared.value)?;
                 return Ok(Some((key.into(), value.into())));
             }
         }
@@ -155,7 +168,7 @@ impl<'v> Buckets<'v> {
 
 /// A walk over tables and their groups.
 struct Swiss<'v> {
-    map: String,
+    declared: Declared,
     header: Object<'v>,
     table: TypeId,
     group: TypeId,
@@ -170,7 +183,7 @@ struct Swiss<'v> {
 }
 
 impl<'v> Swiss<'v> {
-    fn of(header: &Object<'v>, map: &str, length: u64) -> Result<Swiss<'v>, Refusal> {
+    fn of(header: &Object<'v>, declared: Declared, length: u64) -> Result<Swiss<'v>, Refusal> {
         let directory = header.field("dirPtr")?;
         let (address, entries) = (directory.pointer()?, header.field("dirLen")?.uint()?);
         // **table<K,V>
@@ -180,7 +193,7 @@ impl<'v> Swiss<'v> {
         let groups = if entries == 0 && address != 0 { (address, 1, 0) } else { (0, 0, 0) };
         let directory = (address, entries, 0);
         Ok(Swiss {
-            map: map.to_owned(),
+            declared,
             header: *header,
             table,
             group,
@@ -201,8 +214,8 @@ impl<'v> Swiss<'v> {
                 if control >> (8 * slot) & 0x80 == 0 {
                     self.left -= 1;
                     let slot = group.field("slots")?.element(slot)?;
-                    let key = direct(slot.field("key")?, &self.map, true)?;
-                    let value = direct(slot.field("elem")?, &self.map, false)?;
+                    let key = direct(slot.field("key")?, self.declared.key)?;
+                    let value = direct(slot.field("elem")?, self.declared.value)?;
                     return Ok(Some((key.into(), value.into())));
                 }
                 continue;

@@ -1,27 +1,59 @@
 //! Go: the runtime's own structures (go `src/runtime`).
 
+mod buffers;
+mod errors;
+mod functions;
+mod locks;
 mod maps;
+mod numbers;
+mod sync_map;
+mod time;
 mod values;
 
-use super::{Entry, Items, Library, Match, Object, Refusal, View, corrupt};
+use super::{Entry, Formatter, Items, Library, Match, Object, Refusal, View, corrupt};
 use crate::types::Language;
+use crate::types::go::GoKind;
 
 pub(super) static LIBRARY: Library = Library { languages: &[Language::Go], entries: ENTRIES };
 
+const fn named(name: &'static str, view: Formatter) -> Entry {
+    Entry { matches: Match::Name(name), view }
+}
+
+const fn starting(name: &'static str, view: Formatter) -> Entry {
+    Entry { matches: Match::Prefix(name), view }
+}
+
 static ENTRIES: &[Entry] = &[
-    Entry { matches: Match::Name("string"), view: string },
-    Entry { matches: Match::Prefix("[]"), view: slice },
-    Entry { matches: Match::Prefix("map["), view: maps::map },
-    Entry { matches: Match::Prefix("chan "), view: values::channel },
-    Entry { matches: Match::Prefix("<-chan "), view: values::channel },
-    Entry { matches: Match::Prefix("chan<- "), view: values::channel },
-    Entry { matches: Match::Name("runtime.iface"), view: values::interface },
-    Entry { matches: Match::Name("runtime.eface"), view: values::interface },
-    Entry { matches: Match::Name("sync.Mutex"), view: values::mutex },
-    Entry { matches: Match::Name("sync.RWMutex"), view: values::rw_mutex },
-    Entry { matches: Match::Prefix("sync/atomic.Int"), view: values::atomic },
-    Entry { matches: Match::Prefix("sync/atomic.Uint"), view: values::atomic },
-    Entry { matches: Match::Name("time.Time"), view: values::time },
+    named("net.IP", numbers::ip),
+    // By their kind: a program may give each of them a name of its own.
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::String)), view: string },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Slice)), view: slice },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Map)), view: maps::map },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Chan)), view: values::channel },
+    Entry { matches: Match::Test(|types, id| types.go_kind(id) == Some(GoKind::Func)), view: functions::function },
+    named("error", errors::error),
+    named("context.Context", values::followed),
+    named("runtime.iface", values::interface),
+    named("runtime.eface", values::interface),
+    named("reflect.Value", values::reflected),
+    named("sync.Mutex", locks::mutex),
+    named("sync.RWMutex", locks::rw_mutex),
+    named("sync.WaitGroup", locks::wait_group),
+    named("sync.Once", locks::once),
+    named("sync.Cond", locks::condition),
+    named("sync.Map", sync_map::map),
+    named("sync/atomic.Bool", locks::atomic_bool),
+    named("sync/atomic.Value", locks::atomic),
+    starting("sync/atomic.Int", locks::atomic),
+    starting("sync/atomic.Uint", locks::atomic),
+    starting("sync/atomic.Pointer[", locks::atomic_pointer),
+    named("time.Time", time::time),
+    named("time.Duration", time::duration),
+    named("math/big.Int", numbers::big_integer),
+    named("bytes.Buffer", buffers::buffer),
+    named("strings.Builder", buffers::builder),
+    Entry { matches: Match::Test(numbers::may_have_constants), view: numbers::constant },
 ];
 
 /// `str` and `len` (go `src/runtime/string.go`, stringStruct).
@@ -39,4 +71,9 @@ fn slice<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     }
     let items = Items::strided(object, data.pointer()?, data.target()?, length)?;
     Ok(View::Sequence { title: object.type_name().to_owned(), set: false, items })
+}
+
+/// An object that a line says all of.
+fn line<'v>(title: impl Into<String>) -> View<'v> {
+    View::Parts { title: title.into(), parts: Vec::new() }
 }
