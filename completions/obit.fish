@@ -37,6 +37,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "ptype" -d 'Show a type\'s
 complete -c obit -n "__fish_obit_needs_command" -f -a "x" -d 'Examine memory'
 complete -c obit -n "__fish_obit_needs_command" -f -a "list" -d 'Show source lines'
 complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a function\'s instructions'
+complete -c obit -n "__fish_obit_needs_command" -f -a "snapshot" -d 'Write a snapshot: a small file that answers without the core and the binaries'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -173,7 +174,7 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand list" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l frame -d 'The frame, counted as bt does [default: 0]' -r
-complete -c obit -n "__fish_obit_using_subcommand list" -l lines -d 'How many lines' -r
+complete -c obit -n "__fish_obit_using_subcommand list" -l lines -d 'How many lines [default: 10]' -r
 complete -c obit -n "__fish_obit_using_subcommand list" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand list" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand list" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
@@ -196,4 +197,21 @@ complete -c obit -n "__fish_obit_using_subcommand disassemble" -s s -l source -d
 complete -c obit -n "__fish_obit_using_subcommand disassemble" -s r -l raw-bytes -d 'Show the instructions\' bytes'
 complete -c obit -n "__fish_obit_using_subcommand disassemble" -l intel -d 'Intel\'s syntax instead of AT&T\'s'
 complete -c obit -n "__fish_obit_using_subcommand disassemble" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -s o -l output -d 'The file to write' -r -F
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l budget -d 'Keep at most this much memory beyond what answers at the usual limits (bytes, KiB, MiB, GiB)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l follow -d 'Follow values this deep while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l attr -d 'An attribute to find it by (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact-rules -d 'Mask secrets by the rules in FILE [default: the usual rules]' -r -F
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-redaction -d 'Mask nothing: the file may hold passwords'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

@@ -44,6 +44,14 @@ pub trait Memory: Send + Sync {
     /// empty, or why there is none. Pieces end at segment borders; [`Memory::read`] joins them.
     fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError>;
 
+    /// The same for a reader that looks at few of the bytes, and says at which by [`Memory::used`].
+    fn window(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        self.piece(address, limit)
+    }
+
+    /// Bytes of a [`Memory::window`] that an answer depends on.
+    fn used(&self, _address: RunAddr, _length: usize) {}
+
     /// Fills `buffer` from `address` on, or says where and why it could not.
     fn read(&self, address: RunAddr, buffer: &mut [u8]) -> Result<(), ReadError> {
         let mut done = 0;

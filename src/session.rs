@@ -2,28 +2,31 @@
 
 mod formatters;
 mod go;
+pub mod listing;
 pub mod lookup;
 pub mod memory;
 pub mod modules;
+pub mod names;
+pub mod record;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use self::formatters::Formatters;
 use self::go::GoCache;
 use self::memory::{ExecutableCode, ProcessMemory};
-use crate::addr::{AddressHash, FileAddr, RunAddr};
-use crate::image::{Image, Note, ThreadState};
+use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
+use crate::image::{Image, ModuleSeed, Note, ThreadState};
 use crate::memory::Memory;
 use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{ModuleId, ModuleMap, SearchOptions};
+use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
-use crate::unwind::{MachineFrame, Stack, Trust, UnwindCache, Unwinder};
+use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
 use crate::value::decode::{Decoder, GoSymbols};
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
@@ -91,6 +94,8 @@ pub struct OpenOptions {
     pub debuginfod: Option<bool>,
     /// `--allow-mismatch`.
     pub allow_mismatch: bool,
+    /// Files that the core does not name, each with the address of its .text (`add-symbol-file`).
+    pub added: Vec<(PathBuf, RunAddr)>,
 }
 
 /// Why a target could not be opened.
@@ -99,6 +104,12 @@ pub enum SessionError {
     /// Said by the reader of the target.
     #[error(transparent)]
     Image(#[from] crate::image::ImageError),
+    /// A file that the core does not name.
+    #[error(transparent)]
+    Added(#[from] crate::module::ModuleError),
+    /// The same, where it cannot be placed.
+    #[error("{0}: it has no .text section, so no address places it")]
+    Placeless(PathBuf),
 }
 
 /// A thread's stack, machine frames and the frames that people count.
@@ -141,20 +152,33 @@ pub struct Session {
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
+    /// What the symbol tables name, for completion.
+    symbol_names: OnceLock<Vec<(String, bool)>>,
+    /// Source files of all modules.
+    source_files: OnceLock<Vec<String>>,
+    /// The stack that was asked for last: (LWP, limit of frames, stack).
+    last_trace: Mutex<Option<(u32, usize, Arc<Trace>)>>,
 }
 
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let image = Image::open(target)?;
-        let (seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
+        let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
+        for (path, text) in &options.added {
+            let seed = added_seed(path, *text)?;
+            // What the user says of these addresses is in place of what the core says.
+            seeds.retain(|other| other.end <= seed.start || seed.end <= other.start);
+            seeds.push(seed);
+        }
         notes.splice(0..0, image.notes.iter().cloned());
         let debuginfod = Client::from_environment(options.debuginfod).unwrap_or_else(|error| {
             notes.push(Note { code: "debuginfod", message: error.to_string() });
             None
         });
         let debuginfod = debuginfod.map(Arc::new);
-        let search = search_options(options, target, debuginfod.clone());
+        let snapshot = image.snapshot.clone();
+        let search = SearchOptions { snapshot, ..search_options(options, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -173,12 +197,29 @@ impl Session {
             described: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
+            symbol_names: OnceLock::new(),
+            source_files: OnceLock::new(),
+            last_trace: Mutex::default(),
         })
     }
 
     /// The target's memory: the core's, and behind it what the modules' own files say of bytes not saved.
     pub fn memory(&self) -> &dyn Memory {
         &*self.memory
+    }
+
+    /// From now on remembers which bytes of the target answers are made from, and which symbols.
+    pub fn record(&self) -> &record::ReadSet {
+        for module in self.program.modules.iter() {
+            module.record_symbols();
+        }
+        self.memory.record()
+    }
+
+    /// Rust's vtables and descriptions of Go's runtime that said what a value is.
+    pub fn described_addresses(&self) -> Vec<RunAddr> {
+        let described = self.described.read().expect("not poisoned");
+        described.iter().filter(|(_, found)| found.is_some()).map(|(address, _)| RunAddr(*address)).collect()
     }
 
     /// The servers that may be asked for files, where they may.
@@ -219,6 +260,27 @@ impl Session {
         let mut stack = unwinder.unwind(&thread.registers, limit);
         self.correct_go_panics(&mut stack);
         self.resolve(stack)
+    }
+
+    /// The same; the stack that was asked for last is not walked again, and may be longer than `limit`.
+    pub fn kept_trace(&self, thread: &ThreadState, limit: usize) -> Arc<Trace> {
+        let mut last = self.last_trace.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lwp, kept, trace)) = &*last
+            && *lwp == thread.lwp
+        {
+            // Where frames were left out, those before are the same in a shorter walk.
+            let has_all = trace.stack.omitted_at.is_none_or(|at| at >= limit);
+            let goes_so_far = *kept >= limit || trace.stack.end != StackEnd::Limit;
+            if *kept == limit || has_all && goes_so_far {
+                return trace.clone();
+            }
+        }
+        let trace = Arc::new(self.trace(thread, limit));
+        // A walk that Ctrl-C ended is no whole one.
+        if !crate::interrupt::requested() {
+            *last = Some((thread.lwp, limit, trace.clone()));
+        }
+        trace
     }
 
     /// Go's signal handler makes the faulting instruction look as if it had called `runtime.sigpanic`: the address in
@@ -473,6 +535,35 @@ impl Session {
     }
 }
 
+/// A file at a place that the user names: the address of its .text.
+fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
+    let file = ElfFile::open(path)?;
+    let linked = file.section_address(".text").ok_or_else(|| SessionError::Placeless(path.to_owned()))?;
+    let bias = Bias(text.0.wrapping_sub(linked.0));
+    let loads = file.loads().iter().filter(|load| load.memory_size > 0);
+    let mut mapped: Vec<(RunAddr, RunAddr, u64)> = loads
+        .map(|load| {
+            let start = load.address.to_run(bias);
+            (start, RunAddr(start.0.saturating_add(load.memory_size)), load.offset)
+        })
+        .collect();
+    mapped.sort_unstable();
+    // Objects that were linked by something else than a linker have sections alone.
+    let start = mapped.first().map_or(text, |(start, ..)| *start);
+    let end = mapped.iter().map(|(_, end, _)| *end).max();
+    Ok(ModuleSeed {
+        path: path.display().to_string(),
+        build_id: file.build_id().map(<[u8]>::to_vec),
+        bias,
+        start,
+        end: end.unwrap_or(text),
+        mapped,
+        is_executable: false,
+        is_vdso: false,
+        deleted: false,
+    })
+}
+
 fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<Client>>) -> SearchOptions {
     SearchOptions {
         executable: options.executable.clone(),
@@ -481,6 +572,7 @@ fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<C
         allow_mismatch: options.allow_mismatch,
         core_directory: target.parent().map(Path::to_owned),
         debuginfod,
+        snapshot: None,
     }
 }
 

@@ -76,6 +76,14 @@ fn commands_are_applied_as_in_gdb() {
 }
 
 #[test]
+fn very_deep_stacks_are_walked_once() {
+    let (text, errors, status) = asked("overflow", &["frame apply all -q output 1"]);
+    assert_eq!((text.matches('1').count(), status), (4096, 0), "{errors}");
+    assert!(errors.contains("the first 4096 frames are asked"), "{errors}");
+    assert_eq!(asked("overflow", &["frame apply level 3000-3001 -q output 1"]).0, "11");
+}
+
+#[test]
 fn frames_are_selected_by_level_function_and_address() {
     assert!(answer(&["frame function add_up"]).starts_with("#2  0x00000000004016b5 in add_up ("));
     assert!(answer(&["frame level 3"]).starts_with("#3  0x0000000000401844 in main ()"));

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Words that would end the session or start another program.
-const LEFT_OUT: [&str; 8] = ["quit", "q", "exit", "shell", "source", "dump", "append", "pipe"];
+/// Words that would end the session, start another program or begin a block.
+const LEFT_OUT: [&str; 12] =
+    ["quit", "q", "exit", "shell", "source", "dump", "append", "pipe", "define", "document", "if", "while"];
 
 /// Lines with arguments that make sense somewhere.
 const LINES: &str = include_str!("repl_words.txt");

@@ -4,8 +4,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const ROOMS: &[&str] = &[
-    "addr", "append", "mapped", "memory", "demangle", "arch", "image", "module", "unwind", "types", "value", "expr",
-    "session", "report", "command", "repl", "cli",
+    "addr",
+    "append",
+    "interrupt",
+    "mapped",
+    "memory",
+    "demangle",
+    "arch",
+    "image",
+    "module",
+    "unwind",
+    "types",
+    "value",
+    "expr",
+    "session",
+    "snapshot",
+    "report",
+    "command",
+    "repl",
+    "cli",
 ];
 
 fn room_number(name: &str) -> usize {

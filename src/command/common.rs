@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CommandError, Output, Settings, State};
+use crate::addr::RunAddr;
 use crate::image::Note;
 use crate::report::json::Json;
 use crate::session::{OpenOptions, Session};
@@ -26,7 +27,7 @@ pub enum ColorChoice {
 /// The target and where its files are.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TargetArgs {
-    /// A core file, plain or compressed (.gz, .zst, .xz, .lz4)
+    /// A core file, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process (pid:1234)
     pub target: PathBuf,
     /// The main executable, where the core's own record of it does not lead to the file
     #[arg(long, value_name = "FILE", help_heading = "Files", value_hint = clap::ValueHint::FilePath)]
@@ -57,10 +58,15 @@ pub struct TargetArgs {
 impl TargetArgs {
     /// Opens the target.
     pub fn open(&self) -> Result<State, CommandError> {
-        if let Some(problem) = not_yet(&self.target) {
-            return Err(CommandError::Usage(problem));
-        }
-        Ok(State::new(Session::open(&self.target, &self.open_options())?, self.clone()))
+        self.open_with(Vec::new())
+    }
+
+    /// The same with files that the core does not name, each at the address of its .text.
+    pub fn open_with(&self, added: Vec<(PathBuf, RunAddr)>) -> Result<State, CommandError> {
+        let options = OpenOptions { added: added.clone(), ..self.open_options() };
+        let mut state = State::new(Session::open(&self.target, &options)?, self.clone());
+        state.added = added;
+        Ok(state)
     }
 
     fn open_options(&self) -> OpenOptions {
@@ -75,20 +81,9 @@ impl TargetArgs {
             debug_directories: self.debug_dir.clone(),
             debuginfod,
             allow_mismatch: self.allow_mismatch,
+            added: Vec::new(),
         }
     }
-}
-
-/// Targets that the contract has and this version cannot open.
-fn not_yet(target: &std::path::Path) -> Option<String> {
-    let text = target.to_string_lossy();
-    if text.starts_with("pid:") {
-        return Some(format!("{text}: this version cannot look into live processes yet; make a core with gcore"));
-    }
-    if text.ends_with(".obit") {
-        return Some(format!("{text}: this version cannot read snapshots yet; give it the core"));
-    }
-    None
 }
 
 /// Bounds on what is printed of values.

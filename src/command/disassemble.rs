@@ -193,6 +193,7 @@ pub fn rows(
     let mut rows = Vec::new();
     let mut at = start;
     while rows.len() < count && end.is_none_or(|end| at < end) {
+        crate::interrupt::check()?;
         let mut buffer = [0; MAX_LENGTH];
         let mut length = MAX_LENGTH;
         // Less than the longest instruction may be left of what can be read.

@@ -6,6 +6,7 @@
 pub mod bt;
 pub mod common;
 pub mod disassemble;
+pub mod export;
 pub mod info;
 pub mod list;
 pub mod maps;
@@ -15,6 +16,7 @@ pub mod ptype;
 pub mod registers;
 pub mod schema;
 pub mod selected;
+pub mod snapshot;
 pub mod state;
 pub mod targeted;
 pub mod threads;
@@ -22,6 +24,7 @@ pub mod x;
 
 use std::io::{self, Write};
 
+use crate::interrupt;
 use crate::report::style::Paint;
 
 pub use common::{FrameArgs, LimitArgs, TargetArgs};
@@ -53,6 +56,10 @@ pub enum Command {
     List(list::Args),
     /// Show a function's instructions
     Disassemble(disassemble::Args),
+    /// Write a snapshot: a small file that answers without the core and the binaries
+    Snapshot(snapshot::Args),
+    /// Write a snapshot in a format that other tools open
+    Export(export::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -72,6 +79,8 @@ impl Command {
             Command::X(args) => x::run(args, state, output),
             Command::List(args) => list::run(args, state, output),
             Command::Disassemble(args) => disassemble::run(args, state, output),
+            Command::Snapshot(args) => snapshot::run(args, state, output),
+            Command::Export(args) => export::run(args, state, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }
@@ -104,7 +113,23 @@ pub enum CommandError {
     Expression(crate::expr::ExprError),
     /// The answer could not be written.
     #[error("standard output: {0}")]
-    Output(#[from] io::Error),
+    Output(io::Error),
+    /// Nobody waits for it any more.
+    #[error("Quit")]
+    Interrupted,
+}
+
+/// Where an answer is no longer wanted, that is why it could not be written.
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> CommandError {
+        if interrupt::requested() { CommandError::Interrupted } else { CommandError::Output(error) }
+    }
+}
+
+impl From<interrupt::Interrupted> for CommandError {
+    fn from(_: interrupt::Interrupted) -> CommandError {
+        CommandError::Interrupted
+    }
 }
 
 impl From<crate::expr::ExprError> for CommandError {

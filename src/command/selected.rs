@@ -1,5 +1,7 @@
 //! The thread and frame that a question is about.
 
+use std::sync::Arc;
+
 use super::{CommandError, FrameArgs, Selection, State};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
@@ -22,7 +24,7 @@ pub struct Selected<'a> {
     /// The thread.
     pub thread: &'a ThreadState,
     /// Its stack, as far as it is needed.
-    pub trace: Trace,
+    pub trace: Arc<Trace>,
     /// Index in `trace.frames`; `None` where the thread has no frame at all.
     pub position: Option<usize>,
 }
@@ -50,8 +52,8 @@ pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, Com
         })?,
     };
     let wanted = selection.frame;
-    let trace = session.trace(thread, wanted.saturating_add(CALLERS));
-    let position = trace.frames.iter().position(|frame| frame.index == wanted);
+    let trace = session.kept_trace(thread, wanted.saturating_add(CALLERS));
+    let position = trace.frames.binary_search_by_key(&wanted, |frame| frame.index).ok();
     // Globals, types and memory can be looked at without any frame.
     if position.is_none() && (wanted > 0 || !trace.frames.is_empty()) {
         let count = trace.frames.len();
@@ -135,14 +137,18 @@ impl Scope for Selected<'_> {
             .evaluate_expression(expression, Some(object))
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self, near: &str) -> Vec<String> {
         let mut names = Vec::new();
         if let Some(position) = self.position {
             let variables = self.session.variable_names(&self.trace, position);
             names.extend(variables.iter().map(|name| name.to_string()));
         }
-        names.extend(self.session.known_names(self.frame().map(|frame| frame.lookup)));
+        names.extend(self.session.names_near(near));
         names
+    }
+
+    fn bare_symbol(&self, name: &str) -> Option<(RunAddr, bool)> {
+        self.session.find_symbol(name)
     }
 
     fn enumerator(&self, name: &str) -> Option<(TypeId, i128)> {

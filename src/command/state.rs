@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::common::{FrameArgs, TargetArgs};
+use super::list::Listed;
+use super::x::Examined;
+use crate::addr::RunAddr;
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
 use crate::report::bt_text::FrameArguments;
@@ -15,9 +19,11 @@ use crate::value::Limits;
 /// An opened target with everything that outlives a command.
 pub struct State {
     /// The target.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// The options that it was opened with.
     pub target: TargetArgs,
+    /// Files that the core does not name, each with the address of its .text.
+    pub added: Vec<(PathBuf, RunAddr)>,
     /// The thread and frame that questions are about where they name none.
     pub selection: Selection,
     /// How answers look.
@@ -30,6 +36,10 @@ pub struct State {
     pub interactive: bool,
     /// Printed values and convenience variables: `$1`, `$name`.
     pub variables: Variables,
+    /// Where `list` goes on.
+    pub listed: Option<Listed>,
+    /// Where `x` goes on.
+    pub examined: Option<Examined>,
 }
 
 /// What a question is about where it does not say.
@@ -52,6 +62,8 @@ pub struct Settings {
     pub frame_arguments: FrameArguments,
     /// Frames of a stack that a session's `bt` shows at most.
     pub backtrace_limit: Option<usize>,
+    /// Lines that `list` shows.
+    pub list_size: Option<u32>,
     /// What a session was told by `set`, by the setting's whole name.
     pub said: BTreeMap<&'static str, String>,
     /// How x86 instructions are written.
@@ -62,15 +74,19 @@ impl State {
     /// A session that one question is asked in, or the first one.
     pub fn new(session: Session, target: TargetArgs) -> State {
         let sources = Sources::new(target.sysroot.clone(), session.debuginfod().cloned());
+        let sources = sources.with_snapshot(session.image.snapshot.clone());
         State {
-            session,
+            session: Arc::new(session),
             json: target.json,
             target,
+            added: Vec::new(),
             selection: Selection::default(),
             settings: Settings::default(),
             sources,
             interactive: false,
             variables: Variables::default(),
+            listed: None,
+            examined: None,
         }
     }
 

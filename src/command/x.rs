@@ -5,6 +5,7 @@ use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, Output, State, common, disassemble};
 use crate::addr::RunAddr;
 use crate::expr::{Variables, evaluate};
+use crate::interrupt;
 use crate::memory::{Memory, MissingReason, ReadError};
 use crate::report::documents::{self, MemoryRow};
 use crate::report::formatted::{Bits, LETTERS, number_text};
@@ -18,7 +19,7 @@ const MAX_COUNT: usize = 1 << 20;
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     /// Where: an address or any expression that gives one; gdb's /NFU may come before it (/8xg $sp)
-    #[arg(value_name = "ADDR", required = true, num_args = 1..=2)]
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
     address: Vec<String>,
     /// Count, form (x d u o t c a f s z, i for instructions) and unit (b h w g), as after gdb's x/
     #[arg(long, short, value_name = "NFU")]
@@ -40,8 +41,17 @@ struct Format {
     backwards: bool,
 }
 
+/// What was examined last, where a session's next `x` goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Examined {
+    next: RunAddr,
+    letter: char,
+    unit: usize,
+    count: usize,
+}
+
 /// Reads `8xg`, with or without the slash; `address_size` is the unit of `a`.
-fn parse_format(text: &str, address_size: usize) -> Result<Format, String> {
+fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Result<Format, String> {
     let text = text.strip_prefix('/').unwrap_or(text);
     let (backwards, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -65,7 +75,17 @@ fn parse_format(text: &str, address_size: usize) -> Result<Format, String> {
             _ => return Err(format!("{text}: {c} is no form ({LETTERS}) and no unit (bhwg)")),
         }
     }
-    let letter = letter.unwrap_or('x');
+    // As gdb: what is not said is as it was the last time.
+    let letter_before = before.map(|before| before.letter);
+    let unit = match (letter.or(letter_before), unit, before) {
+        (Some(wanted), None, Some(before))
+            if wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i') =>
+        {
+            Some(before.unit)
+        }
+        _ => unit,
+    };
+    let letter = letter.or(letter_before).unwrap_or('x');
     // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
     let unit = match (letter, unit) {
         ('a', _) => address_size,
@@ -90,17 +110,48 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         [_, second, ..] => {
             return Err(CommandError::Usage(format!("{second}: one address is expected (its form goes before: /8xg)")));
         }
-        [] => return Err(CommandError::Usage("an address is expected".to_owned())),
+        // In a session it goes on behind what was shown last.
+        [] => (args.format.as_deref(), ""),
     };
     // A form that makes no sense is said before the target is opened.
-    parse_format(format.unwrap_or(""), 8).map_err(CommandError::Usage)?;
+    parse_format(format.unwrap_or(""), 8, None).map_err(CommandError::Usage)?;
     let session = &state.session;
     let address_size = session.image.arch.address_size();
-    let format = parse_format(format.unwrap_or(""), address_size).map_err(CommandError::Usage)?;
+    let before = state.examined;
+    let repeats = format.is_none() && expression.is_empty();
+    let mut format = parse_format(format.unwrap_or(""), address_size, before).map_err(CommandError::Usage)?;
+    if let (true, Some(before)) = (repeats, before) {
+        format.count = before.count;
+    }
     let selected = select(state, &args.frame)?;
-    let start = address_of(&selected, expression)?;
+    let start = match (expression, before) {
+        ("", Some(before)) => before.next,
+        ("", None) => return Err(CommandError::Usage("Argument required (starting display address).".to_owned())),
+        (expression, _) => address_of(&selected, expression)?,
+    };
+    let mut next = None;
+    let answered = examine(args, state, &selected, start, &format, output, &mut next);
+    let examined = next.map(|next| Examined { next, letter: format.letter, unit: format.unit, count: format.count });
+    if state.interactive && examined.is_some() {
+        state.examined = examined;
+    }
+    answered
+}
+
+/// Shows what is there; `next` becomes the address behind it.
+fn examine(
+    args: &Args,
+    state: &State,
+    selected: &Selected<'_>,
+    start: RunAddr,
+    format: &Format,
+    output: &mut Output<'_>,
+    next: &mut Option<RunAddr>,
+) -> Result<(), CommandError> {
+    let session = &state.session;
     if format.letter == 'i' {
-        let rows = disassemble::rows(&selected, start, None, format.count, state.settings.syntax)?;
+        let rows = disassemble::rows(selected, start, None, format.count, state.settings.syntax)?;
+        *next = rows.last().and_then(|row| row.address.checked_add(row.bytes.len() as u64));
         let notes = session.notes();
         if state.json {
             return common::write_document(output, documents::disassembly(None, &rows, 0, &notes));
@@ -111,22 +162,32 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         return common::write_notes(output, &notes);
     }
     let rows = if format.letter == 's' {
-        strings(session.memory(), start, &format, args.max_string)
+        let (rows, behind) = strings(session.memory(), start, format, args.max_string);
+        *next = behind;
+        rows
     } else {
-        units(&selected, start, &format)
+        // Backwards, gdb goes on before what it showed.
+        let length = (format.count as u64).saturating_mul(format.unit as u64);
+        *next = if format.backwards { Some(RunAddr(start.0.wrapping_sub(length))) } else { start.checked_add(length) };
+        units(selected, start, format)
     };
+    interrupt::check()?;
     let notes = session.notes();
     if state.json {
         return common::write_document(output, documents::memory(&rows, format.letter, format.unit, &notes));
     }
-    write_rows(&rows, &format, output)?;
+    write_rows(&rows, format, output)?;
     common::write_notes(output, &notes)
 }
 
 /// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
 pub(super) fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
-    let evaluated = evaluate(selected, expression, &mut Variables::default())?;
+    let evaluated = match evaluate(selected, expression, &mut Variables::default()) {
+        Ok(evaluated) => evaluated,
+        // `main.(*T).f`, `f(int)`: names that are no expressions.
+        Err(error) => return selected.session.find_symbol(expression).map(|(address, _)| address).ok_or(error.into()),
+    };
     let types = &selected.session.types;
     let place = evaluated.place.map_err(|absent| {
         CommandError::NoMatch(format!("{expression}: {}", crate::report::value_text::absent_text(&absent)))
@@ -162,7 +223,7 @@ fn units(selected: &Selected<'_>, start: RunAddr, format: &Format) -> Vec<Memory
             Ok(bytes) => number_text(Bits::from_bytes(bytes), format.letter, true, &symbol),
             Err(_) => String::new(),
         };
-        let failed = bytes.is_err();
+        let failed = bytes.is_err() || interrupt::requested();
         // Only a line's first unit shows its symbol.
         let symbol = (index % per_line == 0).then(|| selected.session.symbol(address)).flatten();
         rows.push(MemoryRow { address, symbol, bytes, text });
@@ -173,10 +234,14 @@ fn units(selected: &Selected<'_>, start: RunAddr, format: &Format) -> Vec<Memory
     rows
 }
 
-fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -> Vec<MemoryRow> {
+/// The strings, and the address behind them.
+fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -> (Vec<MemoryRow>, Option<RunAddr>) {
     let mut rows = Vec::new();
     let mut address = start;
     for _ in 0..format.count {
+        if interrupt::requested() {
+            break;
+        }
         let (bytes, text, next) = match memory.read_c_string(address, limit.max(1)) {
             Ok((bytes, complete)) => {
                 let text = format!("\"{}\"{}", bytes.escape_ascii(), if complete { "" } else { "..." });
@@ -188,10 +253,10 @@ fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -
         rows.push(MemoryRow { address, symbol: None, bytes, text });
         match next {
             Some(next) => address = next,
-            None => break,
+            None => return (rows, None),
         }
     }
-    rows
+    (rows, Some(address))
 }
 
 /// Units on one line, as gdb breaks them.
@@ -240,16 +305,20 @@ mod tests {
 
     #[test]
     fn formats_read_as_in_gdb() {
-        assert_eq!(parse_format("/8xg", 8), Ok(format(8, 'x', 8)));
-        assert_eq!(parse_format("", 8), Ok(format(1, 'x', 4)));
-        assert_eq!(parse_format("3s", 8), Ok(format(3, 's', 1)));
-        assert_eq!(parse_format("2a", 4), Ok(format(2, 'a', 4)));
-        assert_eq!(parse_format("c", 8), Ok(format(1, 'c', 1)));
-        assert_eq!(parse_format("4f", 8), Ok(format(4, 'f', 8)));
-        assert_eq!(parse_format("bx", 8), Ok(format(1, 'x', 1)));
-        assert_eq!(parse_format("-2xg", 8), Ok(Format { backwards: true, ..format(2, 'x', 8) }));
-        assert_eq!(parse_format("4i", 8), Ok(format(4, 'i', 4)));
-        assert!(parse_format("4q", 8).is_err());
-        assert!(parse_format("99999999999999999999x", 8).is_err());
+        assert_eq!(parse_format("/8xg", 8, None), Ok(format(8, 'x', 8)));
+        assert_eq!(parse_format("", 8, None), Ok(format(1, 'x', 4)));
+        assert_eq!(parse_format("3s", 8, None), Ok(format(3, 's', 1)));
+        assert_eq!(parse_format("2a", 4, None), Ok(format(2, 'a', 4)));
+        assert_eq!(parse_format("c", 8, None), Ok(format(1, 'c', 1)));
+        assert_eq!(parse_format("4f", 8, None), Ok(format(4, 'f', 8)));
+        assert_eq!(parse_format("bx", 8, None), Ok(format(1, 'x', 1)));
+        assert_eq!(parse_format("-2xg", 8, None), Ok(Format { backwards: true, ..format(2, 'x', 8) }));
+        assert_eq!(parse_format("4i", 8, None), Ok(format(4, 'i', 4)));
+        let before = Examined { next: RunAddr(0), letter: 'd', unit: 8, count: 3 };
+        assert_eq!(parse_format("", 8, Some(before)), Ok(format(1, 'd', 8)));
+        assert_eq!(parse_format("4x", 8, Some(before)), Ok(format(4, 'x', 8)));
+        assert_eq!(parse_format("s", 8, Some(before)), Ok(format(1, 's', 1)));
+        assert!(parse_format("4q", 8, None).is_err());
+        assert!(parse_format("99999999999999999999x", 8, None).is_err());
     }
 }

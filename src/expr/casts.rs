@@ -27,6 +27,10 @@ impl Evaluator<'_> {
         span: &Range<usize>,
     ) -> Step<Evaluated> {
         let types = self.scope.types();
+        if self.is_bare_data(&value) {
+            // The cast says what is there.
+            return Ok(Evaluated { type_id: target, ..value });
+        }
         match self.kind_of(target) {
             TypeKind::Reference { target: object, .. } => {
                 // What is there, seen as another type.
@@ -66,8 +70,8 @@ impl Evaluator<'_> {
                 Some(id) => id,
                 None if arithmetic::alias(&type_name.base, self.address_size()).is_some() => self.make(&type_name.base),
                 None => {
-                    let known = self.scope.names();
                     let plain = type_name.base.rsplit(' ').next().unwrap_or_default();
+                    let known = self.scope.names(plain);
                     let near = nearest(plain, &known);
                     let near = near.map(|near| format!("; is it {near}?")).unwrap_or_default();
                     let message = format!("no type named {}{near}", type_name.base);

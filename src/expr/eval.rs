@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arithmetic::{self, INT, Number};
+use super::names::BARE_DATA;
 use super::parse::{parse, parse_type};
 use super::tree::{CastStyle, Node, NodeKind};
 use super::variables::Variables;
@@ -73,6 +74,10 @@ pub fn evaluate(scope: &dyn Scope, text: &str, variables: &mut Variables) -> Res
         variables.set(&name, value);
     }
     match outcome {
+        Ok(evaluated) if evaluated.lvalue && scope.types().name(evaluated.type_id) == BARE_DATA => {
+            let message = format!("'{text}' has unknown type; cast it to its declared type");
+            Err(ExprError::new(ErrorKind::Type, text, node.span, message))
+        }
         Ok(evaluated) => Ok(evaluated),
         Err(Stop::Error(error)) => Err(*error),
         Err(Stop::Hole(absent)) => Ok(Evaluated::new(Err(absent), checked.type_id, false)),

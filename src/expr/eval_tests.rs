@@ -167,7 +167,7 @@ impl Scope for Fake {
     fn computed(&self, _: &crate::module::Expression, _: RunAddr) -> Result<u64, Absent> {
         Err(Absent::new(AbsentReason::Unsupported))
     }
-    fn names(&self) -> Vec<String> {
+    fn names(&self, _near: &str) -> Vec<String> {
         self.variables.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 }

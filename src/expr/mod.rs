@@ -48,11 +48,11 @@ pub fn check_form(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<(), Expr
     parse::parse(text, is_type).map(|_| ())
 }
 
-/// Members of what the variable is, or of what it points to, in their order.
-pub fn member_names(scope: &dyn Scope, variable: &str) -> Vec<String> {
-    let variables = Variables::default();
-    let evaluator = eval::Evaluator::new(scope, variable, &variables);
-    let Some((_, mut type_id)) = scope.variable(variable) else { return Vec::new() };
+/// Members of what an expression stands for, or leads to, in their order. Nothing is read where its type is known
+/// without.
+pub fn member_names(scope: &dyn Scope, object: &str, variables: &Variables) -> Vec<String> {
+    let Ok(mut type_id) = type_of(scope, object, variables) else { return Vec::new() };
+    let evaluator = eval::Evaluator::new(scope, object, variables);
     for _ in 0..8 {
         match evaluator.kind_of(type_id) {
             TypeKind::Pointer { target } | TypeKind::Reference { target, .. } => type_id = *target,
@@ -85,8 +85,12 @@ pub trait Scope {
     fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>>;
     /// The address that an expression in the debug information gives for an object (a virtual base's).
     fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent>;
-    /// Names that a misspelt one may have meant.
-    fn names(&self) -> Vec<String>;
+    /// Names that a misspelt one may have meant: all that are near to it, and any others.
+    fn names(&self, near: &str) -> Vec<String>;
+    /// What only a symbol table names: its address, and whether it is a function.
+    fn bare_symbol(&self, _name: &str) -> Option<(RunAddr, bool)> {
+        None
+    }
     /// An enumerator, qualified or not: its enumeration and value.
     fn enumerator(&self, _name: &str) -> Option<(TypeId, i128)> {
         None
@@ -179,7 +183,10 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     names
         .iter()
         .filter(|name| {
-            name.len() <= MAX_NAME && wanted.len() <= MAX_NAME && name.len().abs_diff(wanted.len()) <= allowed
+            name.as_str() != wanted
+                && name.len() <= MAX_NAME
+                && wanted.len() <= MAX_NAME
+                && name.len().abs_diff(wanted.len()) <= allowed
         })
         .map(|name| (edit_distance(wanted, name), name))
         .filter(|(distance, _)| *distance <= allowed)

@@ -6,7 +6,11 @@ use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Step, Stop, is_type};
 use super::tree::Node;
 use super::{ErrorKind, nearest};
-use crate::types::{Language, TypeKind};
+use crate::types::{Language, TypeId, TypeKind};
+use crate::value::Place;
+
+/// The type of data that only a symbol table names.
+pub(super) const BARE_DATA: &str = "<data variable, no debug info>";
 
 impl Evaluator<'_> {
     pub(super) fn name(&self, file: Option<&str>, name: &str, span: &Range<usize>) -> Step<Evaluated> {
@@ -18,8 +22,29 @@ impl Evaluator<'_> {
             {
                 self.number_as(type_id, Number::int(value, (16, true)), span)
             }
+            None if file.is_none()
+                && let Some((address, is_function)) = self.scope.bare_symbol(name) =>
+            {
+                let type_id = self.type_of_bare(is_function);
+                Ok(Evaluated::new(Ok(Place::Memory(address)), type_id, true))
+            }
             None => self.error(ErrorKind::UnknownName, span, self.unknown(file, name)),
         }
+    }
+
+    /// The type of what only a symbol table names, in gdb's words.
+    fn type_of_bare(&self, is_function: bool) -> TypeId {
+        let types = self.scope.types();
+        if !is_function {
+            return types.number(BARE_DATA, 1, Language::C, TypeKind::Unspecified);
+        }
+        let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: false, method: None };
+        types.number("<text variable, no debug info>", 1, Language::C, kind)
+    }
+
+    /// Whether it is data of which nothing but its place is known.
+    pub(super) fn is_bare_data(&self, value: &Evaluated) -> bool {
+        value.lvalue && self.name_of(value.type_id) == BARE_DATA
     }
 
     pub(super) fn lookup(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
@@ -69,7 +94,7 @@ impl Evaluator<'_> {
         } else if is_type(self.scope, name) {
             message = format!("{name} is a type; ptype shows it, and (type) casts to it");
         } else {
-            let mut known = self.scope.names();
+            let mut known = self.scope.names(name);
             if let Some((_, this)) = self.scope.variable("this")
                 && let TypeKind::Pointer { target } = *self.kind_of(this)
             {

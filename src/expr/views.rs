@@ -19,7 +19,7 @@ use crate::value::{Absent, AbsentReason, Limits, Place, Value, ValueKind};
 const MAX_TRANSPARENT: usize = 8;
 
 /// Names of the parts that a smart pointer, a cell or a lock stands for.
-const CONTENT: &[&str] = &["get()", "value", "*value"];
+const CONTENT: &[&str] = &["get()", "value", "*value", "data"];
 
 impl Evaluator<'_> {
     fn decoder(&self) -> Decoder<'_> {
@@ -114,7 +114,11 @@ impl Evaluator<'_> {
     /// `*object`
     pub(super) fn dereferenced_view(&self, value: &Evaluated, span: &Range<usize>) -> Option<Step<Evaluated>> {
         match self.content(value)? {
-            Ok(Some(inner)) if matches!(self.kind_of(inner.type_id), TypeKind::Pointer { .. }) => {
+            // A pointer in the object is what a smart pointer wraps; one elsewhere is what an iterator points at.
+            Ok(Some(inner))
+                if matches!(self.kind_of(inner.type_id), TypeKind::Pointer { .. })
+                    && self.lies_within(value, &inner) =>
+            {
                 Some(self.dereference(inner, span))
             }
             Ok(Some(inner)) => Some(Ok(inner)),
@@ -125,6 +129,14 @@ impl Evaluator<'_> {
             Ok(None) => None,
             Err(stop) => Some(Err(stop)),
         }
+    }
+
+    fn lies_within(&self, object: &Evaluated, part: &Evaluated) -> bool {
+        let (Ok(Place::Memory(object_start)), Ok(Place::Memory(start))) = (&object.place, &part.place) else {
+            return true;
+        };
+        let size = self.scope.types().size(object.type_id).unwrap_or(0);
+        start.0.checked_sub(object_start.0).is_some_and(|offset| offset < size)
     }
 
     fn language_of(&self, id: TypeId) -> Language {

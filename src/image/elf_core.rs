@@ -51,6 +51,22 @@ impl CoreMemory {
         }
     }
 
+    /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
+    /// is left out.
+    pub fn with_left_out(&self, ranges: &[(u64, u64)]) -> CoreMemory {
+        let held: Vec<FlaggedSegment> =
+            self.starts.iter().zip(&*self.segments).map(|(start, segment)| (*start, *segment, 0)).collect();
+        let mut all = held.clone();
+        for (start, end) in ranges {
+            for (start, end) in gaps(&held, *start, *end) {
+                all.push((start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0));
+            }
+        }
+        let all: Vec<(u64, Segment)> =
+            without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
+        CoreMemory::new(self.bytes, &all)
+    }
+
     /// Gives pages that were read back to the system; they are read from the file again when they are needed.
     pub fn release(&self) {
         crate::mapped::release(self.bytes);
@@ -209,7 +225,20 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
-    Ok(Image { path: path.to_owned(), arch, process, signal, threads, mappings, memory, notes: warnings })
+    let raw_notes = note_segments.iter().map(|(content, _)| *content).collect();
+    Ok(Image {
+        path: path.to_owned(),
+        arch,
+        process,
+        signal,
+        threads,
+        mappings,
+        memory,
+        notes: warnings,
+        raw_notes,
+        snapshot: None,
+        pause: None,
+    })
 }
 
 /// The program headers that the file has, as many as the header says. More than 65,534 of them are counted in section

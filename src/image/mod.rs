@@ -1,4 +1,4 @@
-//! Where the target's bytes and registers come from. Today an ELF core; live processes and snapshots join it here.
+//! Where the target's bytes and registers come from: an ELF core, or a snapshot, which holds one.
 //!
 //! [`Image::open`] takes a core (plain or compressed) apart: threads with their registers, the signal, the mappings
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
@@ -7,10 +7,13 @@
 mod container;
 pub mod elf_core;
 pub mod elf_in_memory;
+pub mod elf_writer;
 mod link_map;
+pub mod live;
 pub mod modules;
 mod notes;
 pub mod signal;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod test_core;
 
@@ -176,16 +179,34 @@ pub struct Image {
     pub memory: elf_core::CoreMemory,
     /// What was lost or odd in the core.
     pub notes: Vec<Note>,
+    /// The core's notes (PT_NOTE) as they are, one segment each.
+    pub raw_notes: Vec<&'static [u8]>,
+    /// The snapshot that it is, where it is one.
+    pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
+    /// How long a live process stood still for its copy.
+    pub pause: Option<std::time::Duration>,
 }
 
 impl Image {
-    /// Opens a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
+    /// Opens a snapshot, a live process (`pid:1234`) or a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
     ///
     /// What is lost with a truncated core's end is said in [`Image::notes`] and by the memory. Errors: the file
     /// cannot be read, is no core, or is the core of another machine.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
+        if let Some(pid) = live::process_of(path) {
+            return live::capture(path, pid);
+        }
         let (bytes, notes) = container::load(path)?;
+        if snapshot::is_snapshot(bytes) {
+            return snapshot::open(path, bytes, notes);
+        }
         elf_core::parse(path, bytes, notes)
+    }
+
+    /// Whether the process ran on after it was copied.
+    pub fn is_alive(&self) -> bool {
+        let of_process = |snapshot: &std::sync::Arc<snapshot::Snapshot>| snapshot.header.capture.source == "process";
+        self.pause.is_some() || self.snapshot.as_ref().is_some_and(of_process)
     }
 
     /// The mapping at the address.

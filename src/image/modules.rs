@@ -22,6 +22,9 @@ const MAX_MODULES_PER_FILE: usize = 1024;
 /// `executable_hint` is the program's file where the core has no name for it: its headers are read where those in
 /// memory were not saved.
 pub fn discover(image: &Image, executable_hint: Option<&Path>) -> (Vec<ModuleSeed>, Vec<Note>) {
+    if let Some(snapshot) = &image.snapshot {
+        return (snapshot.modules(), Vec::new());
+    }
     let page = image.process.auxv(auxv::PAGESZ).filter(|page| page.is_power_of_two()).unwrap_or(4096);
     let mut finder = Finder { image, page, found: Vec::new(), notes: Vec::new(), without_headers: 0 };
     finder.search_files();

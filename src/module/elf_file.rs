@@ -368,6 +368,11 @@ impl ElfFile {
         }
     }
 
+    /// A place in the cache for what is made of this very file.
+    pub fn kept(&self, name: &str) -> Option<CachedSection> {
+        CachedSection::of_any_size(self.build_id(), self.stamp.as_ref(), name)
+    }
+
     /// Whether reading the section means to inflate it: it is compressed, and no earlier run left it inflated.
     pub fn must_inflate(&self, name: &str) -> bool {
         if !self.is_compressed(name) {
@@ -447,11 +452,36 @@ impl ElfFile {
         Some((range(self.bytes, segment.offset, segment.file_size)?, FileAddr(segment.address)))
     }
 
+    /// Address, bytes in memory and alignment of every segment of that type.
+    pub fn segments(&self, kind: u32) -> impl Iterator<Item = (FileAddr, u64, u64)> {
+        let of_kind = self.segments.iter().filter(move |segment| segment.kind == kind);
+        of_kind.map(|segment| (FileAddr(segment.address), segment.memory_size, segment.align))
+    }
+
     /// The thread-local segment (PT_TLS): the image of each thread's block.
     pub fn tls(&self) -> Option<TlsSegment> {
         let segment = self.segments.iter().find(|segment| segment.kind == elf::PT_TLS.0)?;
         let address = FileAddr(segment.address);
         Some(TlsSegment { address, memory_size: segment.memory_size, align: segment.align })
+    }
+
+    /// Sections that are in memory while the program runs: name, address, size.
+    pub fn allocated_sections(&self) -> impl Iterator<Item = (&str, FileAddr, u64)> {
+        let allocated =
+            self.sections.iter().filter(|section| section.flags & elf::SHF_ALLOC.0 != 0 && section.size != 0);
+        allocated.filter_map(|section| {
+            let rest = self.section_names.get(section.name as usize..)?;
+            let name = rest.get(..memchr::memchr(0, rest)?)?;
+            Some((std::str::from_utf8(name).ok()?, FileAddr(section.address), section.size))
+        })
+    }
+
+    /// The section that the address is in.
+    pub fn section_at(&self, address: FileAddr) -> Option<&str> {
+        let holds = |start: FileAddr, size: u64| address.0.checked_sub(start.0).is_some_and(|offset| offset < size);
+        // The thread-local template has no place of its own after it: .tbss overlaps what follows.
+        let mut all = self.allocated_sections().filter(|(name, ..)| *name != ".tbss");
+        all.find(|(_, start, size)| holds(*start, *size)).map(|(name, ..)| name)
     }
 
     fn sections_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Section> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use super::debuginfod;
 use super::elf_file::{ElfFile, ModuleError};
 use crate::addr::{Bias, RunAddr};
+use crate::image::snapshot::Snapshot;
 use crate::image::{ModuleSeed, Note};
 
 /// Where files are looked for.
@@ -34,6 +35,8 @@ pub struct SearchOptions {
     pub core_directory: Option<PathBuf>,
     /// The servers to ask, where they may be asked.
     pub debuginfod: Option<Arc<debuginfod::Client>>,
+    /// The snapshot that has the modules' files, where the target is one: no other place is looked at.
+    pub snapshot: Option<Arc<Snapshot>>,
 }
 
 impl SearchOptions {
@@ -43,6 +46,25 @@ impl SearchOptions {
         let roots = if self.debug_directories.is_empty() { &default[..] } else { &self.debug_directories };
         let below = self.sysroot.iter().flat_map(|sysroot| roots.iter().map(|root| join_rooted(sysroot, root)));
         below.chain(roots.iter().cloned()).collect()
+    }
+}
+
+/// The module's file out of the snapshot.
+pub fn in_snapshot(snapshot: &Snapshot, seed: &ModuleSeed) -> FileSearch {
+    let opened = snapshot
+        .module_file(seed.start)
+        .and_then(|bytes| ElfFile::from_bytes(&seed.path, bytes).map_err(|error| error.to_string()));
+    match opened {
+        Ok(file) => FileSearch {
+            file: Some(Arc::new(file)),
+            identity: Some(Identity::BuildId),
+            bias: Some(seed.bias),
+            ..FileSearch::default()
+        },
+        Err(problem) => {
+            let looked = Looked { place: "the snapshot".to_owned(), outcome: Outcome::Unusable(problem) };
+            FileSearch { looked: vec![looked], ..FileSearch::default() }
+        }
     }
 }
 

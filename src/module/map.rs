@@ -1,5 +1,6 @@
 //! A module with its files, found when asked for, and the map from addresses to modules.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use object::elf;
@@ -7,7 +8,7 @@ use object::elf;
 use super::dwarf_file::{self, DwarfFile};
 use super::elf_file::ElfFile;
 use super::find::{self, DebugSearch, FileSearch, Identity, SearchOptions};
-use super::symbols::SymbolTable;
+use super::symbols::{Symbol, SymbolTable};
 use super::{ModuleId, compressed};
 use crate::addr::{Bias, FileAddr, RunAddr};
 use crate::image::{ModuleSeed, Note};
@@ -69,6 +70,7 @@ pub struct Module {
     symbols: OnceLock<SymbolTable>,
     cfi: OnceLock<CfiSections>,
     is_go: OnceLock<bool>,
+    records: AtomicBool,
 }
 
 impl Module {
@@ -94,12 +96,16 @@ impl Module {
             symbols: OnceLock::new(),
             cfi: OnceLock::new(),
             is_go: OnceLock::new(),
+            records: AtomicBool::new(false),
         }
     }
 
     /// Where the module's file was looked for and what was found.
     pub fn search(&self) -> &FileSearch {
         self.file.get_or_init(|| {
+            if let Some(snapshot) = &self.options.snapshot {
+                return find::in_snapshot(snapshot, &self.seed);
+            }
             let from_memory = self.image.and_then(|bytes| ElfFile::from_bytes(&self.seed.path, bytes).ok());
             if let Some(file) = from_memory {
                 let bias = Some(self.seed.bias);
@@ -122,6 +128,7 @@ impl Module {
     /// module's own file has DWARF.
     pub fn debug_search(&self) -> &DebugSearch {
         self.debug.get_or_init(|| match self.file() {
+            _ if self.options.snapshot.is_some() => DebugSearch::default(),
             Some(file) if file.has_dwarf() => DebugSearch::default(),
             file => find::find_debug(&self.seed, file.map(|file| &**file), &self.options),
         })
@@ -170,19 +177,40 @@ impl Module {
         self.dwarf.get_or_init(|| load().map(Arc::new)).as_ref()
     }
 
+    /// From now on remembers which symbols are found.
+    pub fn record_symbols(&self) {
+        self.records.store(true, Ordering::Relaxed);
+        if let Some(symbols) = self.symbols.get() {
+            symbols.record();
+        }
+    }
+
+    /// The symbols that were found since [`Module::record_symbols`], each with the highest address that it was found for.
+    pub fn symbols_found(&self) -> Vec<(Symbol, FileAddr)> {
+        self.symbols.get().map(SymbolTable::found).unwrap_or_default()
+    }
+
     /// The symbols of the file, its MiniDebugInfo and its debug file.
     pub fn symbols(&self) -> &SymbolTable {
         self.symbols.get_or_init(|| {
-            let file = self.file().map(|file| &**file);
-            if file.is_some_and(|file| file.symbol_section(elf::SHT_SYMTAB.0).is_some()) {
-                return SymbolTable::new(file, None, None);
+            let symbols = self.open_symbols();
+            if self.records.load(Ordering::Relaxed) {
+                symbols.record();
             }
-            let debug = self.debug_file().map(|file| &**file);
-            if debug.is_some_and(|file| file.symbol_section(elf::SHT_SYMTAB.0).is_some()) {
-                return SymbolTable::new(file, None, debug);
-            }
-            SymbolTable::new(file, self.mini_debug_info().map(|file| &**file), debug)
+            symbols
         })
+    }
+
+    fn open_symbols(&self) -> SymbolTable {
+        let file = self.file().map(|file| &**file);
+        if file.is_some_and(|file| file.symbol_section(elf::SHT_SYMTAB.0).is_some()) {
+            return SymbolTable::new(file, None, None);
+        }
+        let debug = self.debug_file().map(|file| &**file);
+        if debug.is_some_and(|file| file.symbol_section(elf::SHT_SYMTAB.0).is_some()) {
+            return SymbolTable::new(file, None, debug);
+        }
+        SymbolTable::new(file, self.mini_debug_info().map(|file| &**file), debug)
     }
 
     /// The file inside `.gnu_debugdata`: an xz-compressed ELF file with a symbol table.

@@ -17,6 +17,7 @@ pub mod go;
 pub mod language;
 pub mod lines;
 pub mod map;
+pub mod name_index;
 pub mod names;
 pub mod plt;
 pub mod program;

@@ -12,6 +12,7 @@ use memchr::memmem;
 use rayon::prelude::*;
 
 use super::DieRef;
+use super::name_index::{self, IndexedEntry, NameIndex, hash_of};
 use super::skim::{NamedEntry, Skim};
 use super::unit::Unit;
 use super::units::DebugInfo;
@@ -29,6 +30,10 @@ const UNITS_AT_ONCE: usize = 16;
 const SEARCHES_BEFORE_INDEX: usize = 24;
 /// As how many a search for a name counts that is the end of many others.
 const COSTLY_SEARCH: usize = 10;
+/// What the index of all names is called in the cache.
+const KEPT_NAMES: &str = "names";
+/// Larger indexes are made anew in every session.
+const LARGEST_KEPT: usize = 512 << 20;
 /// Entries of one name that are looked at.
 const MAX_FOUND: usize = 4096;
 
@@ -98,6 +103,43 @@ impl DebugInfo {
         })
     }
 
+    /// All names. Made at the first call, unless an earlier run left them: this reads every unit.
+    pub fn names(&self) -> &NameIndex {
+        if let Some(index) = self.names_at_hand() {
+            return index;
+        }
+        self.own_names.get_or_init(|| {
+            let index = name_index::build(self);
+            // What is in other files may be found or changed the next time.
+            let is_split = |unit: &&Unit| unit.skeleton.is_some() || unit.missing_split.is_some();
+            if self.file().elf.debugaltlink().is_none() && !self.all_units().iter().any(is_split) {
+                let place = self.file().elf.kept(KEPT_NAMES).filter(|_| index.as_bytes().len() <= LARGEST_KEPT);
+                place.inspect(|place| place.store(index.as_bytes()));
+            }
+            index
+        })
+    }
+
+    /// All names, where they are there already: found by this run or left by an earlier one.
+    pub fn names_at_hand(&self) -> Option<&NameIndex> {
+        if let Some(index) = self.own_names.get() {
+            return Some(index);
+        }
+        let load = || {
+            let bytes = self.file().elf.kept(KEPT_NAMES)?.load()?;
+            let dwarf = self.dwarf();
+            NameIndex::open(bytes, dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice())
+        };
+        self.kept_names.get_or_init(load).as_ref().filter(|index| !index.is_damaged())
+    }
+
+    /// The entry that the index of names means, where it is there and has that name.
+    pub fn indexed(&self, found: IndexedEntry, leaf: &str) -> Option<DieRef> {
+        let unit = self.unit_holding(*self.unit_starts(0).get(found.unit as usize)?)?;
+        let entry = unit.entry(found.offset)?;
+        is_named(unit, &entry, leaf).then(|| unit.die(entry.offset()))
+    }
+
     /// Units that have that name themselves: a package of Go's.
     pub fn units_of_name(&self, name: &str) -> Vec<&Unit> {
         let units = self.units_mentioning(name).into_iter().filter_map(|start| self.unit_holding(start));
@@ -108,6 +150,17 @@ impl DebugInfo {
     fn units_mentioning(&self, name: &str) -> Vec<usize> {
         let dwarf = self.dwarf();
         let starts = self.unit_starts(0);
+        if let Some(index) = self.names_at_hand().filter(|index| index.is_complete())
+            && let Some(numbers) = index.with_leaf(name)
+        {
+            let entries = numbers.into_iter().flat_map(|number| index.entries_of(number));
+            let mut units: Vec<usize> = entries.filter_map(|entry| starts.get(entry.unit as usize).copied()).collect();
+            units.sort_unstable();
+            units.dedup();
+            if !index.is_damaged() {
+                return units;
+            }
+        }
         if self.name_index.get().is_some() || self.name_searches.load(Ordering::Relaxed) >= SEARCHES_BEFORE_INDEX {
             let index = self.name_index.get_or_init(|| self.index_names(&starts));
             let hash = hash_of(name.as_bytes());
@@ -213,23 +266,26 @@ fn entries_in(unit: &Unit, name: &str, wanted: &impl Fn(&NamedEntry) -> bool) ->
     let mut found = Vec::new();
     for named in unit.skim().named.iter().filter(|named| wanted(named)) {
         let Some(entry) = unit.entry(named.offset) else { continue };
-        let named = |entry: &gimli::DebuggingInformationEntry<super::R>| {
-            let text = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
-            Some(text.ok()?.slice() == name.as_bytes())
-        };
-        // A static member's definition has its name only where it was declared.
-        let by_declaration = || {
-            let declared = entry
-                .attr_value(gimli::DW_AT_specification)
-                .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
-            let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
-            named(&unit.entry(offset.0 as u32)?)
-        };
-        if named(&entry).or_else(by_declaration) == Some(true) {
+        if is_named(unit, &entry, name) {
             found.push(unit.die(entry.offset()));
         }
     }
     found
+}
+
+/// Whether that is the entry's name; a static member's definition has its name only where it was declared.
+fn is_named(unit: &Unit, entry: &gimli::DebuggingInformationEntry<super::R>, name: &str) -> bool {
+    let named = |entry: &gimli::DebuggingInformationEntry<super::R>| {
+        let text = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
+        Some(text.ok()?.slice() == name.as_bytes())
+    };
+    let by_declaration = || {
+        let declared =
+            entry.attr_value(gimli::DW_AT_specification).or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
+        let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
+        named(&unit.entry(offset.0 as u32)?)
+    };
+    named(entry).or_else(by_declaration) == Some(true)
 }
 
 /// Hashes of all names of the unit's entries outside of functions.
@@ -251,14 +307,6 @@ fn names_in(unit: &Unit) -> Vec<u32> {
         })
     };
     skim.named.iter().filter_map(|named| name_of(named.offset)).collect()
-}
-
-/// FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), folded to 32 bits.
-fn hash_of(name: &[u8]) -> u32 {
-    let hash = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    (hash >> 32) as u32 ^ hash as u32
 }
 
 /// Splits `a::b<c::d>::e` into `["a", "b<c::d>", "e"]`.

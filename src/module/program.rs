@@ -105,6 +105,11 @@ impl Program {
             .as_ref()
     }
 
+    /// A module's debug information where somebody asked for it before.
+    pub fn opened_debug_info(&self, module: ModuleId) -> Option<&DebugInfo> {
+        self.debug.get(module.0 as usize)?.get()?.as_ref()
+    }
+
     /// What was added to the module's addresses; 0 for an unknown module.
     pub fn bias(&self, module: ModuleId) -> Bias {
         self.modules.get(module).map_or(Bias(0), Module::bias)
@@ -228,6 +233,22 @@ impl Program {
         }
         let function = Function::read(self, unit, offset).map(Arc::new);
         self.functions.write().expect("not poisoned").entry(die).or_insert(function).clone()
+    }
+
+    /// The functions whose entries were read so far.
+    pub fn functions_read(&self) -> Vec<DieRef> {
+        let functions = self.functions.read().expect("not poisoned");
+        functions.iter().filter(|(_, function)| function.is_some()).map(|(die, _)| *die).collect()
+    }
+
+    /// The functions that were named so far.
+    pub fn functions_named(&self) -> Vec<DieRef> {
+        self.names.read().expect("not poisoned").keys().copied().collect()
+    }
+
+    /// The code addresses that were resolved so far.
+    pub fn resolved_addresses(&self) -> Vec<RunAddr> {
+        self.codes.read().expect("not poisoned").keys().copied().collect()
     }
 
     /// The function whose code holds the address.

@@ -1,4 +1,4 @@
-//! Decompressed debug sections, kept between runs.
+//! Decompressed debug sections, and what was made of a module's debug information, kept between runs.
 //!
 //! Distributions compress their debug files, and inflating libc's for two frames costs more than everything else that
 //! `obit bt` does. So what was inflated once is kept under `$XDG_CACHE_HOME/obit/sections` (`~/.cache/obit/sections`),
@@ -36,18 +36,22 @@ impl FileStamp {
 /// A place for one section's bytes.
 pub struct CachedSection {
     path: PathBuf,
-    size: u64,
+    /// What it must have; `None`: the content says.
+    size: Option<u64>,
 }
 
 impl CachedSection {
     /// The place of a section of `size` inflated bytes; `None` where it is not worth it or there is no cache.
     pub fn new(build_id: Option<&[u8]>, stamp: Option<&FileStamp>, name: &str, size: u64) -> Option<CachedSection> {
+        (size >= SMALLEST).then_some(())?;
+        Some(CachedSection { size: Some(size), ..CachedSection::of_any_size(build_id, stamp, name)? })
+    }
+
+    /// The place of something that says itself how long it is and whether it is whole.
+    pub fn of_any_size(build_id: Option<&[u8]>, stamp: Option<&FileStamp>, name: &str) -> Option<CachedSection> {
         let build_id = build_id.filter(|id| (8..=64).contains(&id.len()))?;
-        if size < SMALLEST {
-            return None;
-        }
         let file = format!("{}-{}", name.trim_start_matches('.'), stamp?.0);
-        Some(CachedSection { path: root()?.join(hex(build_id)).join(file), size })
+        Some(CachedSection { path: root()?.join(hex(build_id)).join(file), size: None })
     }
 
     /// Whether an earlier run left something.
@@ -58,10 +62,11 @@ impl CachedSection {
     /// The bytes, if an earlier run left them.
     pub fn load(&self) -> Option<&'static [u8]> {
         let metadata = fs::symlink_metadata(&self.path).ok()?;
-        if !metadata.is_file() || metadata.len() != self.size || metadata.uid() != nobody_else()? {
+        let fits = |size: u64| self.size.is_none_or(|wanted| size == wanted);
+        if !metadata.is_file() || !fits(metadata.len()) || metadata.uid() != nobody_else()? {
             return None;
         }
-        crate::mapped::map(&self.path).ok().filter(|bytes| bytes.len() as u64 == self.size)
+        crate::mapped::map(&self.path).ok().filter(|bytes| fits(bytes.len() as u64))
     }
 
     /// Leaves the bytes for later runs. Failures are of no consequence.

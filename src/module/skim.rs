@@ -204,6 +204,18 @@ impl Skim {
         &self.functions
     }
 
+    /// The innermost DIE that encloses `offset`, the unit's own left out.
+    pub fn enclosing(&self, offset: u32) -> Option<u32> {
+        let mut next = self.containers.partition_point(|container| container.start < offset).checked_sub(1);
+        while let Some(container) = next.and_then(|index| self.containers.get(index)) {
+            if offset < container.end {
+                return Some(container.start);
+            }
+            next = container.parent.map(|parent| parent as usize);
+        }
+        None
+    }
+
     /// The DIEs that enclose `offset`, innermost first, the unit's own left out.
     pub fn parents(&self, offset: u32) -> Vec<u32> {
         let mut parents = Vec::new();

@@ -5,8 +5,9 @@
 //! Layout of entries: System V gABI chapter 4, "Symbol Table".
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use object::LittleEndian;
 use object::elf::{self, Sym32, Sym64};
@@ -91,11 +92,16 @@ struct Entry {
     index: u32,
 }
 
+/// Symbols by address and name, each with the highest address that it was found for.
+type FoundSymbols = HashMap<(FileAddr, &'static [u8]), (Symbol, FileAddr)>;
+
 /// All symbols of a module.
 pub struct SymbolTable {
     sources: Vec<Source>,
     sorted: OnceLock<Vec<Entry>>,
     scans: AtomicUsize,
+    /// What was found so far, where it is to be remembered: each symbol with the highest address asked for.
+    found: OnceLock<Mutex<FoundSymbols>>,
 }
 
 impl SymbolTable {
@@ -109,7 +115,7 @@ impl SymbolTable {
             // MiniDebugInfo leaves out what .dynsym has.
             None => [dynamic(file), full(mini)].into_iter().flatten().collect(),
         };
-        SymbolTable { sources, sorted: OnceLock::new(), scans: AtomicUsize::new(0) }
+        SymbolTable { sources, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
     }
 
     /// How many entries the tables have, undefined ones too.
@@ -125,6 +131,30 @@ impl SymbolTable {
     /// The symbol that the address is in: the nearest one at or below it that reaches over it, or, where the nearest
     /// has no size, that one. `None` between symbols.
     pub fn lookup(&self, address: FileAddr) -> Option<Symbol> {
+        let symbol = self.nearest(address)?;
+        self.remember(symbol, address);
+        Some(symbol)
+    }
+
+    /// From now on remembers what is found, for [`SymbolTable::found`].
+    pub fn record(&self) {
+        self.found.get_or_init(Mutex::default);
+    }
+
+    /// The symbols that were found since [`SymbolTable::record`], each with the highest address that it was found for.
+    pub fn found(&self) -> Vec<(Symbol, FileAddr)> {
+        let found = self.found.get().map(|found| found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.map(|found| found.values().copied().collect()).unwrap_or_default()
+    }
+
+    fn remember(&self, symbol: Symbol, address: FileAddr) {
+        let Some(found) = self.found.get() else { return };
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, highest) = found.entry((symbol.address, symbol.name)).or_insert((symbol, address));
+        *highest = address.max(*highest);
+    }
+
+    fn nearest(&self, address: FileAddr) -> Option<Symbol> {
         if self.sorted.get().is_none() && self.len() > SORT_AT_ONCE {
             let scans = self.scans.fetch_add(1, Ordering::Relaxed);
             if scans < SCANS_BEFORE_SORT {
@@ -155,6 +185,7 @@ impl SymbolTable {
                 if let Some(symbol) = source.symbol(&symbol.1)
                     && !found.contains(&symbol)
                 {
+                    self.remember(symbol, symbol.address);
                     found.push(symbol);
                 }
             }
@@ -165,6 +196,17 @@ impl SymbolTable {
     /// Every defined symbol, in the tables' order.
     pub fn iter(&self) -> impl Iterator<Item = Symbol> {
         self.sources.iter().flat_map(|source| source.iter().filter_map(|(_, raw)| source.symbol(&raw)))
+    }
+
+    /// What `pick` makes of every defined symbol, in the tables' order; worked out on all cores.
+    pub fn collect<T: Send>(&self, pick: impl Fn(Symbol) -> Option<T> + Sync) -> Vec<T> {
+        let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
+        let of_part = |(source, first): &(&Source, u32)| {
+            let end = first.saturating_add(SCAN_PART as u32).min(source.count());
+            let symbols = source.range(*first, end).filter_map(|(_, raw)| source.symbol(&raw));
+            symbols.filter_map(&pick).collect::<Vec<T>>()
+        };
+        parts.par_iter().flat_map_iter(of_part).collect()
     }
 
     fn entries(&self) -> &[Entry] {

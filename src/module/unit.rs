@@ -39,6 +39,8 @@ pub struct Unit {
     pub language: Language,
     /// DW_AT_producer.
     pub producer: Producer,
+    /// The minor version of the Rust compiler that made it: 95 of 1.95.0.
+    pub rust_minor: Option<u16>,
     /// The name of a dwo file that was not found.
     pub missing_split: Option<String>,
     pub(super) skim: OnceLock<Skim>,
@@ -63,6 +65,7 @@ impl Unit {
             skeleton: None,
             language: Language::Other,
             producer: Producer::Other,
+            rust_minor: None,
             missing_split: None,
             skim: OnceLock::new(),
             lines: OnceLock::new(),
@@ -132,6 +135,12 @@ impl Unit {
         Some(String::from_utf8_lossy(name.slice()).into_owned())
     }
 
+    /// DW_AT_producer: the compiler and its options.
+    pub fn producer_text(&self) -> Option<String> {
+        let root = self.entry(self.unit.header.root_offset().0 as u32)?;
+        self.string(root.attr_value(gimli::DW_AT_producer)?)
+    }
+
     /// The directory that the compiler ran in.
     pub fn directory(&self) -> Option<String> {
         let skeleton = self.skeleton.as_ref().and_then(|(_, skeleton)| skeleton.comp_dir);
@@ -164,6 +173,7 @@ fn describe(opened: &mut Unit) {
         opened.language = language_of(language);
     }
     if let Some(producer) = root.attr_value(gimli::DW_AT_producer).and_then(|value| opened.string(value)) {
+        opened.rust_minor = rust_minor(&producer);
         opened.producer = if producer.starts_with("GNU ") {
             Producer::Gcc
         } else if producer.contains("clang") || producer.contains("LLVM") || producer.contains("rustc") {
@@ -174,6 +184,13 @@ fn describe(opened: &mut Unit) {
             Producer::Other
         };
     }
+}
+
+/// `95` of `clang LLVM (rustc version 1.95.0 (…))`.
+fn rust_minor(producer: &str) -> Option<u16> {
+    let (_, version) = producer.split_once("rustc version 1.")?;
+    let digits = version.find(|char: char| !char.is_ascii_digit()).unwrap_or(version.len());
+    version[..digits].parse().ok()
 }
 
 fn language_of(language: gimli::DwLang) -> Language {

@@ -12,6 +12,7 @@ use gimli::{AttributeValue, DebugInfoOffset, Section};
 use rayon::prelude::*;
 
 use super::dwarf_file::DwarfFile;
+use super::name_index::NameIndex;
 use super::skim::die_ranges;
 use super::unit::Unit;
 use super::{DieRef, ModuleId, R, UnitId};
@@ -61,6 +62,10 @@ pub struct DebugInfo {
     pub(super) name_searches: AtomicUsize,
     /// Made when many were: hashes of names, and numbers of the units that have them.
     pub(super) name_index: OnceLock<Vec<(u32, u32)>>,
+    /// All names, as an earlier run left them.
+    pub(super) kept_names: OnceLock<Option<NameIndex>>,
+    /// All names, as this run found them.
+    pub(super) own_names: OnceLock<NameIndex>,
 }
 
 impl DebugInfo {
@@ -84,12 +89,19 @@ impl DebugInfo {
             signatures: RwLock::default(),
             name_searches: AtomicUsize::new(0),
             name_index: OnceLock::new(),
+            kept_names: OnceLock::new(),
+            own_names: OnceLock::new(),
         }
     }
 
     /// The module's own sections.
     pub fn dwarf(&self) -> &'static gimli::Dwarf<R> {
         self.file.dwarf
+    }
+
+    /// The file that the DWARF is in, with what completes it.
+    pub(super) fn file(&self) -> &DwarfFile {
+        &self.file
     }
 
     /// An opened unit by its number.

@@ -8,9 +8,10 @@ use crate::report::session_documents::{self, Answer};
 /// Commands that apply commands.
 const MAX_NESTING: usize = 8;
 
-/// Frames that one command is asked of, and those that are walked for it: each selection walks the whole stack.
-const MAX_FRAMES: usize = 512;
-const MAX_WALKED: usize = 1 << 20;
+/// Frames that one command is asked of.
+const MAX_FRAMES: usize = 4096;
+/// The same for frames behind those that a very deep stack leaves out: each is a walk of its own.
+const MAX_WALKS: usize = 16;
 
 /// What stands before the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,8 +105,8 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     let usage = || CommandError::Usage("frame apply all|COUNT|-COUNT|level N... [-q] [-c] [-s] COMMAND".to_owned());
     let arguments = arguments.trim();
     let (which, mut rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-    let all: Vec<usize> = trace_of(repl)?.frames.iter().map(|frame| frame.index).collect();
-    let limit = (MAX_WALKED / all.len().max(1)).clamp(16, MAX_FRAMES);
+    let trace = trace_of(repl)?;
+    let all: Vec<usize> = trace.frames.iter().map(|frame| frame.index).collect();
     let frames: Vec<usize> = match which {
         "all" => all,
         "level" => {
@@ -132,6 +133,8 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     if command.is_empty() {
         return Err(usage());
     }
+    let kept = trace.stack.omitted_at.map_or(usize::MAX, |at| at.saturating_sub(MAX_FRAMES));
+    let limit = if frames.iter().take(MAX_FRAMES).all(|index| *index < kept) { MAX_FRAMES } else { MAX_WALKS };
     let left_out = frames.len().saturating_sub(limit);
     if left_out > 0 {
         repl.aside(&format!("the first {limit} frames are asked, {left_out} are left out (frame apply level N-M)"));
@@ -169,6 +172,7 @@ fn each_within(
 ) -> Result<(), CommandError> {
     let mut answers = Vec::new();
     for selection in selections {
+        crate::interrupt::check()?;
         repl.state.selection = selection;
         let mut answer = Vec::new();
         let paint = repl.paint;

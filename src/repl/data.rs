@@ -1,13 +1,15 @@
 //! Values, memory, settings, and what there is to know about the program.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
-use super::{Next, Repl, display, process, settings, stack, threads, words};
+use super::{Next, Repl, custom, display, process, settings, stack, symbols, threads, words};
 use crate::addr::RunAddr;
 use crate::command::selected::{Selected, select};
 use crate::command::{CommandError, FrameArgs, registers};
 use crate::expr::{Evaluated, evaluate, resolve_type, type_of};
+use crate::interrupt;
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::value_text;
 use crate::value::{Limits, Place, ValueKind};
@@ -88,6 +90,17 @@ fn output_as_set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> 
     let text: Result<String, CommandError> = text;
     write!(repl.out, "{}", text?)?;
     Ok(Next::Line)
+}
+
+/// A file's name as it is typed: quotes around it and `~` in front are taken as a shell takes them.
+pub(super) fn path_of(text: &str) -> PathBuf {
+    let text = text.trim();
+    let within = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let text = within('"').or_else(|| within('\'')).unwrap_or(text);
+    match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(text),
+    }
 }
 
 /// Arguments between commas; those within brackets and quotes are not looked at.
@@ -171,11 +184,18 @@ pub(super) fn whatis(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErr
 /// `x/NFU ADDRESS`
 pub(super) fn examine(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let (format, address) = format_and_rest(text);
-    let address = if address.is_empty() { "$pc" } else { address };
-    match format {
-        Some(format) => repl.command(&["x", "--format", format, "--", address]),
-        None => repl.command(&["x", "--", address]),
+    let address = match (address, &repl.state.examined) {
+        ("", Some(_)) => None,
+        ("", None) => Some("$pc"),
+        (address, _) => Some(address),
+    };
+    let mut command = vec!["x"];
+    let format = format.map(|format| format!("--format={format}"));
+    command.extend(format.as_deref());
+    if let Some(address) = address {
+        command.extend(["--", address]);
     }
+    repl.command(&command)
 }
 
 /// `ptype[/FLAGS] TYPE|EXPR`: gdb's `/o` shows offsets, `/x` in hex, `/m` leaves out methods.
@@ -255,7 +275,7 @@ fn explore_lines(repl: &Repl<'_>, text: &str) -> Result<String, CommandError> {
 }
 
 /// What `info` tells of.
-pub(super) const TOPICS: [&str; 23] = [
+pub(super) const TOPICS: &[&str] = &[
     "locals",
     "args",
     "frame",
@@ -273,6 +293,12 @@ pub(super) const TOPICS: [&str; 23] = [
     "auxv",
     "modules",
     "source",
+    "sources",
+    "scope",
+    "address",
+    "functions",
+    "variables",
+    "types",
     "display",
     "float",
     "vector",
@@ -317,7 +343,8 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         }
         Some(group @ ("float" | "vector")) => repl.command(&["registers", group]),
         Some("sharedlibrary" | "modules") => repl.command(&["modules"]),
-        Some("files") => repl.command(&["maps"]),
+        Some("files") if repl.state.json => repl.command(&["maps"]),
+        Some("files") => symbols::files(repl),
         Some("proc") => process::proc(repl, rest),
         Some("auxv") if repl.state.json => repl.command(&["info"]),
         Some("auxv") => process::auxv(repl),
@@ -329,8 +356,13 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
             writeln!(repl.out, "No breakpoints or watchpoints: the process is dead.")?;
             Ok(Next::Line)
         }
-        Some("symbol") => symbol(repl, rest),
-        Some("line" | "source") => line(repl, rest),
+        Some("symbol") => symbols::symbol(repl, rest),
+        Some("line") => symbols::line(repl, rest),
+        Some("source") => symbols::source(repl),
+        Some("sources") => symbols::sources(repl, rest),
+        Some("scope") => symbols::scope(repl, rest),
+        Some("address") => symbols::address(repl, rest),
+        Some(topic @ ("functions" | "variables" | "types")) => symbols::list(repl, topic, rest),
         _ => Err(CommandError::Usage(format!("info {word}: no such topic; there are {}", TOPICS.join(", ")))),
     }
 }
@@ -338,7 +370,11 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
 /// The address that an expression gives: a pointer's value, an object's own place.
 pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, CommandError> {
     let selected = select(repl.state, &FrameArgs::default())?;
-    let evaluated = evaluate_alone(repl, &selected, expression)?;
+    let evaluated = match evaluate_alone(repl, &selected, expression) {
+        Ok(evaluated) => evaluated,
+        // `main.(*T).f`, `f(int)`: names that are no expressions.
+        Err(error) => return selected.session.find_symbol(expression).map(|(address, _)| address).ok_or(error),
+    };
     let limits = Limits { follow: false, ..repl.state.settings.limits };
     let address = match crate::command::print::read(&selected, &evaluated, &limits).kind {
         ValueKind::Pointer { address: Some(address), .. } => Some(address),
@@ -351,31 +387,6 @@ pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, C
         },
     };
     address.ok_or_else(|| CommandError::Usage(format!("{expression}: no address")))
-}
-
-fn symbol(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
-    let address = address_of(repl, expression)?;
-    let Some((name, distance)) = repl.state.session.symbol(address) else {
-        return Err(CommandError::NoMatch(format!("No symbol matches {expression}.")));
-    };
-    let module = repl.state.session.program.modules.at(address).map(|module| module.seed.path.clone());
-    let module = module.unwrap_or_default();
-    let distance = if distance == 0 { String::new() } else { format!(" + {distance}") };
-    writeln!(repl.out, "{name}{distance} in {module}")?;
-    Ok(Next::Line)
-}
-
-fn line(repl: &mut Repl<'_>, expression: &str) -> Result<Next, CommandError> {
-    let expression = if expression.is_empty() { "$pc" } else { expression.trim_start_matches('*') };
-    let address = address_of(repl, expression)?;
-    let code = repl.state.session.code(address);
-    let found = code.first().and_then(|code| Some((code.file.clone()?, code.line?, code.function.clone())));
-    let Some((file, line, function)) = found else {
-        return Err(CommandError::NoMatch(format!("No line number information available for address {address}")));
-    };
-    let function = function.map(|name| format!(" in {name}")).unwrap_or_default();
-    writeln!(repl.out, "Line {line} of \"{file}\" is at address {address}{function}.")?;
-    Ok(Next::Line)
 }
 
 /// `set SETTING VALUE`, `set $x = …`
@@ -397,6 +408,8 @@ pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         ["version"] => writeln!(repl.out, "obit {}", env!("CARGO_PKG_VERSION"))?,
         ["convenience" | "conv"] => return convenience(repl),
         ["values"] => return values(repl),
+        ["user"] => return custom::show(repl, ""),
+        ["user", name] => return custom::show(repl, name),
         _ => return settings::show(repl, text),
     }
     Ok(Next::Line)
@@ -441,16 +454,23 @@ fn show_value(repl: &mut Repl<'_>, name: &str) -> Result<(), CommandError> {
 pub(super) fn shell(repl: &mut Repl<'_>, command: &str, input: Option<Vec<u8>>) -> Result<Next, CommandError> {
     repl.out.flush()?;
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::inherit() };
-    let mut child = Process::new("sh")
-        .args(["-c", command])
-        .stdin(stdin)
-        .spawn()
-        .map_err(|error| CommandError::Usage(format!("sh: {error}")))?;
-    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
-        // A reader that has seen enough closes the pipe.
-        let _ = pipe.write_all(&input);
+    let program = if command.trim().is_empty() { std::env::var_os("SHELL") } else { None };
+    let mut shell = match program {
+        Some(shell) => Process::new(shell),
+        None => Process::new("sh"),
+    };
+    if !command.trim().is_empty() {
+        shell.args(["-c", command]);
     }
-    match child.wait() {
+    let mut child = shell.stdin(stdin).spawn().map_err(|error| CommandError::Usage(format!("{command}: {error}")))?;
+    let ended = interrupt::while_away(|| {
+        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+            // A reader that has seen enough closes the pipe.
+            let _ = pipe.write_all(&input);
+        }
+        child.wait()
+    });
+    match ended {
         Ok(status) if status.success() => Ok(Next::Line),
         Ok(status) => Err(CommandError::NoMatch(format!("the shell's command ended with {status}"))),
         Err(error) => Err(CommandError::Usage(format!("sh: {error}"))),

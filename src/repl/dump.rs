@@ -10,6 +10,7 @@ use crate::command::CommandError;
 use crate::command::FrameArgs;
 use crate::command::selected::select;
 use crate::expr::{Variables, evaluate};
+use crate::interrupt;
 
 /// Bytes that are written in one piece.
 const PIECE: u64 = 1 << 20;
@@ -63,11 +64,13 @@ fn memory(repl: &Repl<'_>, path: &Path, range: &str, append: bool) -> Result<Nex
     // Looked through before the file is touched.
     let memory = repl.state.session.memory();
     pieces(start, length, |at, limit| match memory.piece(at, limit) {
+        _ if interrupt::requested() => Err(CommandError::Interrupted),
         Ok(piece) => Ok(piece.len()),
         Err(error) => Err(CommandError::NoMatch(format!("Cannot access memory at address {at}: {error}"))),
     })?;
     write(path, append, |out| {
         pieces(start, length, |at, limit| {
+            interrupt::check()?;
             let piece = memory.piece(at, limit).map_err(std::io::Error::other)?;
             out.write_all(piece)?;
             Ok(piece.len())
@@ -91,7 +94,10 @@ fn write(
     append: bool,
     content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<Next, CommandError> {
-    let failed = |error: std::io::Error| CommandError::Usage(format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| match interrupt::requested() {
+        true => CommandError::Interrupted,
+        false => CommandError::Usage(format!("{}: {error}", path.display())),
+    };
     let mut options = OpenOptions::new();
     options.write(true).create(true).append(append).truncate(!append);
     let mut out = BufWriter::new(options.open(path).map_err(failed)?);

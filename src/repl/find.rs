@@ -6,6 +6,7 @@ use crate::command::CommandError;
 use crate::command::FrameArgs;
 use crate::command::selected::{Selected, select};
 use crate::expr::{Evaluated, Variables, evaluate};
+use crate::interrupt;
 use crate::memory::Memory;
 use crate::report::session_documents;
 use crate::types::{Language, TypeKind};
@@ -36,7 +37,7 @@ fn search(memory: &dyn Memory, start: RunAddr, length: u64, pattern: &[u8], limi
     // Bytes in hand, from `at` on; what could begin a pattern is carried over.
     let (mut window, mut at, mut done): (Vec<u8>, RunAddr, u64) = (Vec::new(), start, 0);
     while done < length {
-        let Some(next) = start.checked_add(done) else { break };
+        let Some(next) = start.checked_add(done).filter(|_| !interrupt::requested()) else { break };
         let wanted = (length - done).min(PIECE as u64) as usize;
         let piece = match memory.piece(next, wanted) {
             Ok(piece) if !piece.is_empty() => piece,
@@ -165,6 +166,7 @@ pub(super) fn find(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         let limit = question.limit.unwrap_or(MAX_FOUND);
         search(repl.state.session.memory(), start, length, &pattern, limit)
     };
+    interrupt::check()?;
     keep_results(repl, &result);
     if repl.state.json {
         let notes = repl.state.session.notes();

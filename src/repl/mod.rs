@@ -8,28 +8,37 @@
 //! terminal nothing but answers is printed. The exit status is that of the worst command.
 
 mod apply;
+mod block;
 mod completion;
+mod custom;
 mod data;
 mod dead;
 mod display;
 mod dump;
 mod editor;
+mod files;
 mod find;
+mod history;
 mod invocation;
 mod printf;
 mod process;
+mod screen;
 mod settings;
 mod stack;
+mod symbols;
 mod threads;
 mod words;
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::rc::Rc;
 
 use clap::{FromArgMatches, Subcommand};
 
 pub use invocation::{Invocation, Script, is_session, parse};
 
 use crate::command::{Command, CommandError, Output, State};
+use crate::interrupt;
 use crate::report::session_documents;
 use crate::report::style::Paint;
 use crate::session::modules::{DebugStatus, FileStatus};
@@ -57,10 +66,14 @@ pub struct Repl<'a> {
     status: u8,
     /// Scripts that are being read within each other.
     sources: usize,
-    /// The line that Enter repeats.
-    last: String,
+    /// What answers go through: pages, the log.
+    screen: Rc<RefCell<screen::Screen>>,
     /// Expressions that are shown again at every selection.
     displays: display::Displays,
+    /// Commands that the user made.
+    customs: custom::Customs,
+    /// Lines up to an `end` that has not come yet.
+    block: Option<block::Block>,
     /// Commands that apply commands, within each other.
     applied: usize,
 }
@@ -75,15 +88,24 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
         }
     };
     state.interactive = true;
+    let on_terminal = !invocation.batch && io::stdin().is_terminal();
+    let screen = screen::Screen::new(on_terminal && io::stdout().is_terminal());
+    let screen = Rc::new(RefCell::new(screen));
+    let mut through = screen::Through { out, screen: screen.clone() };
+    if on_terminal {
+        interrupt::listen();
+    }
     let mut repl = Repl {
         state: &mut state,
-        out,
+        out: &mut through,
         paint,
         notes_said: 0,
         status: 0,
         sources: 0,
-        last: String::new(),
+        screen,
         displays: display::Displays::default(),
+        customs: custom::Customs::default(),
+        block: None,
         applied: 0,
     };
     let next = repl.session(invocation);
@@ -101,28 +123,29 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
 impl Repl<'_> {
     fn session(&mut self, invocation: &Invocation) -> io::Result<()> {
         if let Some(init) = &invocation.init
-            && self.source(init)? == Next::Quit
+            && self.asked_alone(|repl| repl.source(init))? == Next::Quit
         {
             return Ok(());
         }
         for line in &invocation.early {
-            if self.line(line)? == Next::Quit {
+            if self.top(line)? == Next::Quit {
                 return Ok(());
             }
         }
         if !invocation.quiet {
-            self.banner()?;
+            self.asked_alone(|repl| repl.banner().map(|()| Next::Line))?;
         }
         for script in &invocation.scripts {
             let next = match script {
-                invocation::Script::Line(line) => self.line(line)?,
-                invocation::Script::File(path) => self.source(path)?,
+                invocation::Script::Line(line) => self.top(line)?,
+                invocation::Script::File(path) => self.asked_alone(|repl| repl.source(path))?,
             };
             if next == Next::Quit {
                 return Ok(());
             }
         }
         if invocation.batch {
+            self.end_of_lines();
             return Ok(());
         }
         let input = io::stdin();
@@ -130,24 +153,65 @@ impl Repl<'_> {
             return editor::run(self);
         }
         // With commands on the command line, standard input is somebody else's.
-        if !invocation.scripts.is_empty() {
-            return Ok(());
-        }
-        for line in input.lock().lines() {
-            if self.line(&line?)? == Next::Quit {
-                break;
+        if invocation.scripts.is_empty() {
+            for line in input.lock().lines() {
+                if self.top(&line?)? == Next::Quit {
+                    break;
+                }
             }
         }
+        self.end_of_lines();
         Ok(())
     }
 
+    /// A line that no other command asks.
+    fn top(&mut self, line: &str) -> io::Result<Next> {
+        self.asked_alone(|repl| repl.line(line))
+    }
+
+    /// What no other command asks: Ctrl-C ends it, and the session goes on.
+    fn asked_alone(&mut self, ask: impl FnOnce(&mut Self) -> Result<Next, CommandError>) -> io::Result<Next> {
+        interrupt::clear();
+        self.page();
+        match ask(self) {
+            Ok(next) => Ok(next),
+            Err(CommandError::Output(error)) => Err(error),
+            Err(CommandError::Interrupted) => {
+                interrupt::clear();
+                self.block = None;
+                self.out.flush()?;
+                self.aside("Quit");
+                Ok(Next::Line)
+            }
+            Err(error) => {
+                self.out.flush()?;
+                self.complain(&error);
+                Ok(Next::Line)
+            }
+        }
+    }
+
+    /// A new page, as large as the settings and the terminal say.
+    fn page(&mut self) {
+        self.screen.borrow_mut().begin(&self.state.settings);
+    }
+
+    /// A block that has no end is said.
+    fn end_of_lines(&mut self) {
+        if let Some(block) = self.block.take() {
+            let dead = dead::answer(block.first(), false);
+            let message = dead.unwrap_or_else(|| format!("{}: its end is missing", block.first()));
+            self.complain(&CommandError::Usage(message));
+        }
+    }
+
     /// What ran, why it ended, and where.
-    fn banner(&mut self) -> io::Result<()> {
+    fn banner(&mut self) -> Result<(), CommandError> {
         let mut notes = io::sink();
         let mut output = Output { out: &mut *self.out, err: &mut notes, paint: self.paint };
         let header = crate::command::bt::write_header(&self.state.session, &mut output);
         for answered in [header, stack::show_frame(self).map(|_| ())] {
-            if let Err(CommandError::Output(error)) = answered {
+            if let Err(error @ (CommandError::Output(_) | CommandError::Interrupted)) = answered {
                 return Err(error);
             }
         }
@@ -189,40 +253,62 @@ impl Repl<'_> {
     }
 
     /// The lines of a file.
-    fn source(&mut self, path: &std::path::Path) -> io::Result<Next> {
-        let text = match std::fs::read_to_string(path) {
+    fn source(&mut self, path: &std::path::Path) -> Result<Next, CommandError> {
+        let text = match std::fs::read(path) {
             Ok(_) if self.sources >= MAX_SOURCES => {
-                self.complain(&CommandError::Usage(format!("{}: scripts within scripts", path.display())));
-                return Ok(Next::Line);
+                return Err(CommandError::Usage(format!("{}: scripts within scripts", path.display())));
             }
-            Ok(text) => text,
-            Err(error) => {
-                self.complain(&CommandError::Usage(format!("{}: {error}", path.display())));
-                return Ok(Next::Line);
-            }
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) => return Err(CommandError::Usage(format!("{}: {error}", path.display()))),
         };
+        // A script's blocks are its own.
+        let before = self.block.take();
         self.sources += 1;
-        let mut next = Next::Line;
-        for line in text.lines() {
-            next = self.line(line)?;
-            if next == Next::Quit {
-                break;
-            }
-        }
+        let answered = self.lines_of(&text);
         self.sources -= 1;
-        Ok(next)
+        self.end_of_lines();
+        self.block = before;
+        answered
     }
 
-    /// One line: its answer is printed, what is wrong with it too.
-    fn line(&mut self, line: &str) -> io::Result<Next> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(Next::Line);
+    fn lines_of(&mut self, text: &str) -> Result<Next, CommandError> {
+        // A backslash at the end goes on in the next line.
+        let mut begun = String::new();
+        for line in text.lines() {
+            if let Some(line) = line.strip_suffix('\\') {
+                begun.push_str(line);
+                continue;
+            }
+            let next = self.line(&format!("{}{line}", std::mem::take(&mut begun)))?;
+            if next == Next::Quit {
+                return Ok(next);
+            }
         }
-        let answered = self.asked(line);
+        if begun.is_empty() { Ok(Next::Line) } else { self.line(&begun) }
+    }
+
+    /// One line: its answer is printed, what is wrong with it too. Errors are those that end all lines.
+    fn line(&mut self, line: &str) -> Result<Next, CommandError> {
+        interrupt::check()?;
+        let answered = match self.block.take() {
+            Some(block) => self.add_to_block(block, line),
+            None => {
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    return Ok(Next::Line);
+                }
+                match block::Block::begun_by(line) {
+                    Some(block) => block.map(|block| {
+                        self.block = Some(block);
+                        Next::Line
+                    }),
+                    None => self.asked(line),
+                }
+            }
+        };
         let next = match answered {
             Ok(next) => next,
-            Err(CommandError::Output(error)) => return Err(error),
+            Err(error @ (CommandError::Output(_) | CommandError::Interrupted)) => return Err(error),
             Err(error) => {
                 self.out.flush()?;
                 self.complain(&error);
@@ -231,6 +317,17 @@ impl Repl<'_> {
         };
         self.say_notes();
         Ok(next)
+    }
+
+    /// One line more of a block, which runs at its end.
+    fn add_to_block(&mut self, mut block: block::Block, line: &str) -> Result<Next, CommandError> {
+        match block.add(line)? {
+            true => custom::run_block(self, &block),
+            false => {
+                self.block = Some(block);
+                Ok(Next::Line)
+            }
+        }
     }
 
     /// One line with its `--json`.
@@ -267,10 +364,12 @@ impl Repl<'_> {
     fn aside(&mut self, message: &str) {
         let _ = self.out.flush();
         let _ = writeln!(io::stderr(), "{message}");
+        self.screen.borrow_mut().log(format!("{message}\n").as_bytes());
     }
 
     fn complain(&mut self, error: &CommandError) {
         let _ = writeln!(io::stderr(), "{error}");
+        self.screen.borrow_mut().log(format!("{error}\n").as_bytes());
         self.status = self.status.max(error.exit_status());
     }
 
@@ -302,14 +401,17 @@ impl Repl<'_> {
             notes_said: self.notes_said,
             status: 0,
             sources: self.sources,
-            last: String::new(),
+            screen: self.screen.clone(),
             displays: std::mem::take(&mut self.displays),
+            customs: std::mem::take(&mut self.customs),
+            block: None,
             applied: self.applied,
         };
         let answer = ask(&mut inner);
         let (status, notes_said) = (inner.status, inner.notes_said);
-        let displays = std::mem::take(&mut inner.displays);
+        let (displays, customs) = (std::mem::take(&mut inner.displays), std::mem::take(&mut inner.customs));
         self.displays = displays;
+        self.customs = customs;
         self.notes_said = notes_said;
         self.status = self.status.max(status);
         answer

@@ -61,23 +61,25 @@ static SETTINGS: &[Setting] = &[
     setting("confirm", Switch, "off", "Whether to confirm potentially dangerous operations is {}.", Quiet),
     setting("auto-load safe-path", Text, "", "Nothing is loaded by itself.", Quiet),
     setting("auto-solib-add", Switch, "on", "Autoloading of shared library symbols is {}.", Nothing),
-    setting("debuginfod enabled", Text, "ask", "Debuginfod functionality is currently set to \"{}\".", Quiet),
     setting("detach-on-fork", Switch, "on", "Whether gdb will detach the child of a fork is {}.", Quiet),
     setting("disassembly-flavor", Choice(&["att", "intel"]), "att", "The disassembly flavor is \"{}\".", Changes),
     setting("follow-fork-mode", Text, "parent", "Debugger response to a program call of fork or vfork is \"{}\".", Quiet),
-    setting("height", Count, "unlimited", "Number of lines gdb thinks are in a page is {}.", Quiet),
+    setting("height", Count, "unlimited", "Number of lines gdb thinks are in a page is {}.", Changes),
     setting("history expansion", Switch, "off", "History expansion on command input is {}.", Nothing),
-    setting("history filename", Text, "", "The filename in which to record the command history is \"{}\".", Nothing),
-    setting("history save", Switch, "on", "Saving of the history record on exit is {}.", Nothing),
-    setting("history size", Count, "1000", "The size of the command history is {}.", Nothing),
+    setting("history filename", Text, "", "The filename in which to record the command history is \"{}\".", Changes),
+    setting("history save", Switch, "on", "Saving of the history record on exit is {}.", Changes),
+    setting("history size", Count, "1000", "The size of the command history is {}.", Changes),
     setting("language", Text, "auto", "The current source language is \"{}\".", Nothing),
-    setting("listsize", Count, "10", "Number of source lines gdb will list by default is {}.", Quiet),
-    setting("logging enabled", Switch, "off", "Logging is {}.", Nothing),
+    setting("listsize", Count, "10", "Number of source lines gdb will list by default is {}.", Changes),
+    setting("logging enabled", Switch, "off", "Logging is {}.", Changes),
+    setting("logging file", Text, "obit.txt", "The current logfile is \"{}\".", Changes),
+    setting("logging overwrite", Switch, "off", "Overwriting of the log file is {}.", Changes),
+    setting("logging redirect", Switch, "off", "Writing of answers to the log file alone is {}.", Changes),
     setting("max-value-size", Text, "65536", "Maximum value size is {} bytes.", Nothing),
     setting("non-stop", Switch, "off", "Controlling the inferior in non-stop mode is {}.", Quiet),
     setting("output-radix", Choice(&["10", "16", "8"]), "10", "Default output radix for printing of values is {}.", Nothing),
     setting("overload-resolution", Switch, "on", "Overload resolution in evaluating C++ functions is {}.", Nothing),
-    setting("pagination", Switch, "off", "State of pagination is {}.", Quiet),
+    setting("pagination", Switch, "on", "State of pagination is {}.", Changes),
     setting("print address", Switch, "on", "Printing of addresses is {}.", Changes),
     setting("print array", Switch, "off", "Pretty formatting of arrays is {}.", Changes),
     setting("print array-indexes", Switch, "off", "Printing of array indexes is {}.", Changes),
@@ -110,23 +112,16 @@ static SETTINGS: &[Setting] = &[
     setting("print type typedefs", Switch, "on", "Printing of typedefs defined in a class in {}", Nothing),
     setting("print union", Switch, "on", "Printing of unions interior to structures is {}.", Changes),
     setting("print vtbl", Switch, "off", "Printing of C++ virtual function tables is {}.", Nothing),
-    setting("prompt", Text, "(obit) ", "Gdb's prompt is \"{}\".", Nothing),
+    setting("prompt", Text, "(obit) ", "Gdb's prompt is \"{}\".", Changes),
     setting("python print-stack", Text, "message", "The mode of Python stack printing on error is \"{}\".", Quiet),
     setting("scheduler-locking", Text, "replay", "Mode for locking scheduler during execution is \"{}\".", Quiet),
+    setting("solib-search-path", Text, "", "The search path for loading non-absolute shared library symbol files is {}.", Nothing),
     setting("startup-with-shell", Switch, "on", "Use of shell to start subprocesses is {}.", Quiet),
     setting("style enabled", Switch, "on", "CLI output styling is {}.", Quiet),
     setting("trace-commands", Switch, "off", "State of GDB output of commands being executed is {}.", Nothing),
     setting("unwindonsignal", Switch, "off", "Unwinding of stack if a signal is received while in a call dummy is {}.", Quiet),
     setting("verbose", Switch, "off", "Verbosity is {}.", Quiet),
-    setting("width", Count, "unlimited", "Number of characters gdb thinks are in a line is {}.", Quiet),
-];
-
-/// What gdb sets and this program was told when it started.
-static AT_START: &[(&str, &str)] = &[
-    ("sysroot", "--sysroot DIR"),
-    ("solib-absolute-prefix", "--sysroot DIR"),
-    ("solib-search-path", "--sysroot DIR"),
-    ("debug-file-directory", "--debug-dir DIR"),
+    setting("width", Count, "unlimited", "Number of characters gdb thinks are in a line is {}.", Changes),
 ];
 
 /// What is about running the program.
@@ -232,11 +227,34 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
                 _ => FrameArguments::Scalars,
             };
         }
+        "listsize" => {
+            settings.list_size = Some(count.map_or(u32::MAX, |count| u32::try_from(count).unwrap_or(u32::MAX)))
+        }
         "backtrace limit" => settings.backtrace_limit = count,
         _ => {}
     }
     settings.said.insert(setting.name, value);
     Ok(())
+}
+
+/// What the setting that is being typed, or its value, may become, and where in the text that begins.
+pub(super) fn completed(typed: &str, behind: &str) -> Option<(usize, Vec<String>)> {
+    let whole = SETTINGS.iter().filter(|setting| setting.name.starts_with(typed));
+    let names: Vec<String> = whole.map(|setting| format!("{}{behind}", setting.name)).collect();
+    if !names.is_empty() {
+        return Some((0, names));
+    }
+    let (setting, value) = SETTINGS.iter().find_map(|setting| {
+        Some((setting, typed.strip_prefix(setting.name)?.strip_prefix(char::is_whitespace)?.trim_start()))
+    })?;
+    let values: &[&str] = match setting.kind {
+        Switch => &["off", "on"],
+        Count | CountFromZero => &["unlimited"],
+        Choice(choices) => choices,
+        Text => &[],
+    };
+    let fitting = values.iter().filter(|known| known.starts_with(value)).map(|known| (*known).to_owned());
+    Some((typed.len() - value.len(), fitting.collect()))
 }
 
 /// `set SETTING VALUE`; `$NAME = EXPR` is the caller's.
@@ -245,13 +263,19 @@ pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError>
     if word.is_empty() {
         return Err(CommandError::Usage("set SETTING VALUE; show lists the settings".to_owned()));
     }
-    if let Some((_, option)) = AT_START.iter().find(|(name, _)| *name == word) {
-        return Err(CommandError::Usage(format!("set {word}: start obit with {option}")));
+    if let Some(done) = super::files::set(repl, text) {
+        return done;
     }
     if ABOUT_RUNNING.contains(&word) {
         let why = "the process is dead, and what it held cannot be changed; set $NAME = EXPR keeps a value";
         return Err(CommandError::Usage(format!("set {word}: {why}")));
     }
+    // gdb's older spelling.
+    let text = match text.trim() {
+        "logging on" | "logging" => "logging enabled on",
+        "logging off" => "logging enabled off",
+        text => text,
+    };
     let Some((setting, value)) = find(text)? else {
         if text.contains('=') {
             let why = "the process is dead, and what it held cannot be changed; set $NAME = EXPR keeps a value";
@@ -260,21 +284,69 @@ pub(super) fn set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError>
         return Err(CommandError::Usage(format!("set {text}: no such setting; show lists them")));
     };
     apply(&mut repl.state.settings, setting, value)?;
+    match setting.name {
+        "logging enabled" => return logging(repl),
+        "height" | "width" | "pagination" => {
+            let screen = repl.screen.clone();
+            screen.borrow_mut().resize(&repl.state.settings);
+        }
+        _ => {}
+    }
     if setting.effect == Nothing {
         repl.aside(&format!("set {}: kept, but it changes nothing here", setting.name));
     }
     Ok(Next::Line)
 }
 
-fn sentence(settings: &Settings, setting: &Setting) -> String {
-    let value = settings.said.get(setting.name).map_or(setting.default, String::as_str);
+/// Begins or ends the log, as the settings now say.
+fn logging(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    let said = |name: &str| repl.state.settings.said.get(name).map(String::as_str);
+    let on = |name: &str| said(name) == Some("on");
+    let (enabled, overwrite, redirect) = (on("logging enabled"), on("logging overwrite"), on("logging redirect"));
+    let file = said("logging file").unwrap_or("obit.txt").to_owned();
+    repl.out.flush()?;
+    let screen = repl.screen.clone();
+    let ended = screen.borrow_mut().end_log();
+    if !enabled {
+        if let Some(name) = ended {
+            writeln!(repl.out, "Done logging to {name}.")?;
+        }
+        return Ok(Next::Line);
+    }
+    let what = if redirect { "Redirecting" } else { "Copying" };
+    writeln!(repl.out, "{what} output to {file}.")?;
+    let path = super::data::path_of(&file);
+    let started = screen.borrow_mut().start_log(&path, overwrite, redirect);
+    if let Err(error) = started {
+        repl.state.settings.said.remove("logging enabled");
+        return Err(CommandError::Usage(format!("{file}: {error}")));
+    }
+    Ok(Next::Line)
+}
+
+/// A setting's text, by its whole name.
+pub(super) fn said<'s>(settings: &'s Settings, name: &str) -> &'s str {
+    let default = || SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default);
+    settings.said.get(name).map_or_else(default, String::as_str)
+}
+
+fn sentence(repl: &Repl<'_>, setting: &Setting) -> String {
+    let page = repl.screen.borrow().terminal().filter(|_| !repl.state.settings.said.contains_key(setting.name));
+    let value = match (setting.name, page) {
+        ("height", Some((rows, _))) => rows.to_string(),
+        ("width", Some((_, columns))) => columns.to_string(),
+        _ => said(&repl.state.settings, setting.name).to_owned(),
+    };
     let without = if setting.effect == Nothing { " (It changes nothing here.)" } else { "" };
-    format!("{}{without}", setting.sentence.replace("{}", value))
+    format!("{}{without}", setting.sentence.replace("{}", &value))
 }
 
 /// `show SETTING`; all that begin so where there are several.
 pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let text = text.trim();
+    if let Some(shown) = super::files::show(repl, text) {
+        return shown;
+    }
     let group = match text {
         "p" | "pr" => "print",
         text => text,
@@ -287,18 +359,14 @@ pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         .collect();
     if !within.is_empty() {
         for setting in within {
-            writeln!(repl.out, "{}:  {}", setting.name, sentence(&repl.state.settings, setting))?;
+            writeln!(repl.out, "{}:  {}", setting.name, sentence(repl, setting))?;
         }
-        return Ok(Next::Line);
-    }
-    if let Some((_, option)) = AT_START.iter().find(|(name, _)| *name == text) {
-        writeln!(repl.out, "{text} is what {option} said when obit started.")?;
         return Ok(Next::Line);
     }
     let Some((setting, _)) = find(text)? else {
         return Err(CommandError::Usage(format!("show {text}: no such setting; show lists them")));
     };
-    writeln!(repl.out, "{}", sentence(&repl.state.settings, setting))?;
+    writeln!(repl.out, "{}", sentence(repl, setting))?;
     Ok(Next::Line)
 }
 
@@ -311,9 +379,15 @@ pub(super) fn with(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     if assignment.trim().is_empty() || command.is_empty() {
         return Err(CommandError::Usage("with SETTING [VALUE] -- COMMAND".to_owned()));
     }
+    let word = assignment.split_whitespace().next().unwrap_or_default();
+    if super::files::SETTINGS.contains(&word) {
+        return Err(CommandError::Usage(format!("with {word}: set it for the session, as files are opened anew")));
+    }
     let before = repl.state.settings.clone();
     let answered = set(repl, assignment).and_then(|_| super::words::answer(repl, command));
     repl.state.settings = before;
+    let screen = repl.screen.clone();
+    screen.borrow_mut().resize(&repl.state.settings);
     answered
 }
 

@@ -1,5 +1,7 @@
 //! Selecting threads and frames, and what a frame holds.
 
+use std::sync::Arc;
+
 use super::{Next, Repl, settings};
 use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
@@ -47,6 +49,8 @@ pub(super) fn stack_text(
 
 /// The selected frame's line and source line.
 pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    // As in gdb, `list` is about the frame's line again.
+    repl.state.listed = None;
     if repl.state.json {
         return describe(repl, "");
     }
@@ -106,18 +110,20 @@ fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
         let thread = thread_of(repl)?;
         let selection = Selection { thread: Some(thread.lwp), frame: 0 };
         let mut found = selected::find(&repl.state.session, selection)?;
-        found.trace = repl.state.session.trace(thread, FRAMES);
+        found.trace = repl.state.session.kept_trace(thread, FRAMES);
         let all = found.trace.frames.len();
+        // Cut below, where fewer are asked for.
+        let trace = Arc::make_mut(&mut found.trace);
         let limit = repl.state.settings.backtrace_limit.map(|limit| limit as i64);
         let mut more = None;
         match count.or(limit) {
             Some(number @ 0..) if usize::try_from(number).is_ok_and(|number| number < all) => {
-                found.trace.frames.truncate(number as usize);
+                trace.frames.truncate(number as usize);
                 more = Some("(More stack frames follow...)\n");
             }
             Some(number @ ..0) => {
                 let left = all.saturating_sub(usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX));
-                found.trace.frames.drain(..left);
+                trace.frames.drain(..left);
             }
             _ => {}
         }
@@ -196,9 +202,9 @@ fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
     super::display::redisplay(repl)
 }
 
-pub(super) fn trace_of(repl: &Repl<'_>) -> Result<Trace, CommandError> {
+pub(super) fn trace_of(repl: &Repl<'_>) -> Result<Arc<Trace>, CommandError> {
     let thread = thread_of(repl)?;
-    Ok(repl.state.session.trace(thread, FRAMES))
+    Ok(repl.state.session.kept_trace(thread, FRAMES))
 }
 
 pub(super) fn thread_of<'a>(repl: &'a Repl<'_>) -> Result<&'a ThreadState, CommandError> {

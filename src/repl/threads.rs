@@ -1,5 +1,7 @@
 //! `thread` and `info threads`.
 
+use std::sync::Arc;
+
 use super::stack::{current, show_frame, stack_text, thread_of};
 use super::{Next, Repl, apply, display};
 use crate::command::{CommandError, Selection, selected};
@@ -160,8 +162,10 @@ pub(super) fn matches(expression: &str, text: &str) -> bool {
 /// `thread name [NAME]`: what the selected thread is called from now on.
 fn name(repl: &mut Repl<'_>, name: &str) -> Result<Next, CommandError> {
     let lwp = thread_of(repl)?.lwp;
-    let threads = &mut repl.state.session.image.threads;
-    if let Some(thread) = threads.iter_mut().find(|thread| thread.lwp == lwp) {
+    // Nobody else has the session while a command is answered.
+    let session = Arc::get_mut(&mut repl.state.session);
+    let threads = session.into_iter().flat_map(|session| &mut session.image.threads);
+    for thread in threads.filter(|thread| thread.lwp == lwp) {
         thread.name = (!name.is_empty()).then(|| name.to_owned());
     }
     Ok(Next::Line)
@@ -210,7 +214,7 @@ fn first_line(repl: &Repl<'_>, selection: Selection, limits: &Limits) -> String 
     let session = &repl.state.session;
     let found = match selection.frame {
         0 => selected::find_thread(session, selection.thread.unwrap_or(0)).map(|thread| {
-            let trace = session.trace(thread, FRAMES);
+            let trace = std::sync::Arc::new(session.trace(thread, FRAMES));
             let position = (!trace.frames.is_empty()).then_some(0);
             selected::Selected { session, thread, trace, position }
         }),

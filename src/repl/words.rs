@@ -1,6 +1,10 @@
 //! gdb's words (and lldb's common ones): which command a line means.
 
-use super::{Next, Repl, apply, data, dead, display, dump, find as search, printf, settings, stack, threads};
+use super::completion::Candidates;
+use super::{
+    Next, Repl, apply, custom, data, dead, display, dump, files, find as search, printf, settings, stack, symbols,
+    threads,
+};
 use crate::command::CommandError;
 use crate::session::Role;
 
@@ -41,7 +45,7 @@ pub(super) static WORDS: &[Word] = &[
     },
     Word {
         names: &["info", "i", "inf"],
-        help: "locals|args|frame|threads|registers|sharedlibrary|symbol|line|signals|auxv|proc: about the program",
+        help: "locals|args|frame|threads|registers|functions|variables|types|scope|address|symbol|line|source|files…: about the program",
         run: data::info,
     },
     Word { names: &["print", "p", "inspect"], help: "[/FMT] EXPR: an expression's value", run: data::print },
@@ -83,7 +87,7 @@ pub(super) static WORDS: &[Word] = &[
     },
     Word { names: &["memory"], help: "read ADDRESS: memory (lldb)", run: memory },
     Word { names: &["target"], help: "variable NAME: a global (lldb)", run: target },
-    Word { names: &["whatis"], help: "EXPR: an expression's type", run: data::whatis },
+    Word { names: &["whatis", "wh"], help: "EXPR: an expression's type", run: data::whatis },
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
     Word {
@@ -95,8 +99,8 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
         names: &["modules", "image"],
-        help: "the modules",
-        run: |repl, text| words(repl, "modules", text.strip_prefix("list").unwrap_or(text)),
+        help: "[lookup -a ADDRESS | -n FUNCTION | -t TYPE]: the modules; what is there (lldb)",
+        run: modules,
     },
     Word { names: &["maps"], help: "the memory mappings", run: |repl, text| words(repl, "maps", text) },
     Word {
@@ -115,10 +119,37 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["with"], help: "SETTING [VALUE] -- COMMAND: a command under a setting", run: settings::with },
     Word {
         names: &["source"],
-        help: "FILE: the commands of a file",
-        run: |repl, text| Ok(repl.source(std::path::Path::new(text))?),
+        help: "FILE: the commands of a file; list: source lines (lldb)",
+        run: |repl, text| match text.strip_prefix("list") {
+            // lldb's, where no script is called so.
+            Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => source_list(repl, rest.trim()),
+            _ => source(repl, text),
+        },
     },
+    Word {
+        names: &["file", "exec-file", "symbol-file"],
+        help: "[FILE]: the executable; without one, what the core's record leads to",
+        run: files::executable,
+    },
+    Word { names: &["core-file", "core"], help: "FILE: another core", run: files::core },
+    Word {
+        names: &["add-symbol-file"],
+        help: "FILE ADDRESS: a file that the core does not name, and where its .text is",
+        run: files::add_symbols,
+    },
+    Word {
+        names: &["directory", "dir"],
+        help: "[DIR...]: where source files are looked for too; without any, no more",
+        run: files::directory,
+    },
+    Word { names: &["unset"], help: "substitute-path [FROM]: names of source files as they are", run: files::unset },
+    Word { names: &["define"], help: "NAME: a command of the lines up to end", run: needs_lines },
+    Word { names: &["document"], help: "NAME: what help says of a defined command, up to end", run: needs_lines },
+    Word { names: &["alias"], help: "[-a] NAME = COMMAND: another name for a command", run: custom::alias },
+    Word { names: &["if"], help: "EXPR: the lines up to else or end, where it is not 0", run: needs_lines },
+    Word { names: &["while"], help: "EXPR: the lines up to end, as long as it is not 0", run: needs_lines },
     Word { names: &["help", "h"], help: "[COMMAND]: what a command does", run: help },
+    Word { names: &["complete"], help: "TEXT: what Tab offers behind the text", run: complete },
     Word { names: &["apropos"], help: "TEXT: commands whose help has the text", run: apropos },
     Word { names: &["quit", "q", "exit"], help: "end the session", run: |_, _| Ok(Next::Quit) },
 ];
@@ -139,6 +170,14 @@ pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandErr
     if let Some(shell) = pipe {
         return data::piped(repl, line, shell);
     }
+    match custom::answer(repl, line) {
+        Some(answered) => answered,
+        None => answer_own(repl, line),
+    }
+}
+
+/// Answers a line that no command of the user's is.
+pub(super) fn answer_own(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandError> {
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     // `enable display 1`, where gdb's own are about breakpoints.
@@ -179,6 +218,20 @@ pub(super) fn find(name: &str) -> Result<&'static Word, CommandError> {
             Err(CommandError::Usage(format!("{name}: ambiguous: {}", names.join(", "))))
         }
     }
+}
+
+/// `source [-v] FILE`
+fn source(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let text = text.strip_prefix("-v ").or(text.strip_prefix("-s ")).unwrap_or(text).trim();
+    if text.is_empty() {
+        return Err(CommandError::Usage("source requires file name of file to source.".to_owned()));
+    }
+    repl.source(&data::path_of(text))
+}
+
+/// Lines of their own are what these are made of.
+fn needs_lines(_: &mut Repl<'_>, _: &str) -> Result<Next, CommandError> {
+    Err(CommandError::Usage("define, document, if and while begin lines of their own, up to end".to_owned()))
 }
 
 /// A command of the command line whose arguments are words.
@@ -277,10 +330,31 @@ fn memory(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     data::examine(repl, &format!("/{count}{form}{unit} {}", address.join(" ")))
 }
 
+/// lldb: `source list [-n FUNCTION | -f FILE -l LINE | -l LINE]`
+fn source_list(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let given: Vec<&str> = text.split_whitespace().collect();
+    match given.as_slice() {
+        [] => one(repl, "list", ""),
+        ["-n" | "--name", name] => one(repl, "list", name),
+        ["-l" | "--line", line] => one(repl, "list", line),
+        ["-f" | "--file", file, "-l" | "--line", line] => one(repl, "list", &format!("{file}:{line}")),
+        _ => Err(CommandError::Usage("source list [-n FUNCTION | -l LINE | -f FILE -l LINE]".to_owned())),
+    }
+}
+
+/// `modules`; lldb: `image list`, `image lookup …`.
+fn modules(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    match text.strip_prefix("lookup") {
+        Some(what) => symbols::lookup(repl, what.trim()),
+        None => words(repl, "modules", text.strip_prefix("list").unwrap_or(text)),
+    }
+}
+
 /// lldb: `target variable NAME`; what else gdb calls target is about living processes.
 fn target(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     match text.split_once(char::is_whitespace) {
         Some(("variable", name)) => data::print(repl, name),
+        Some(("modules", rest)) if rest.trim_start().starts_with("lookup") => modules(repl, rest.trim_start()),
         _ if text == "modules" || text.starts_with("modules ") => words(repl, "modules", ""),
         _ => Err(CommandError::Usage(dead::answer("target", false).unwrap_or_default())),
     }
@@ -296,6 +370,17 @@ pub(super) fn role(word: &str) -> Option<Role> {
 }
 
 fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    if let Some(help) = repl.customs.help(text) {
+        writeln!(repl.out, "{help}")?;
+        return Ok(Next::Line);
+    }
+    if text == "user-defined" {
+        let listed: Vec<String> = repl.customs.listed().map(|(name, help)| format!("{name} -- {help}")).collect();
+        for line in listed {
+            writeln!(repl.out, "{line}")?;
+        }
+        return Ok(Next::Line);
+    }
     if !text.is_empty() {
         let word = find(text)?;
         writeln!(repl.out, "{} {}", word.names.join(", "), word.help)?;
@@ -307,11 +392,25 @@ fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     Ok(Next::Line)
 }
 
+fn complete(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    let candidates = Candidates::of(repl);
+    let (start, found) = candidates.complete(text, text.len(), Some(&repl.state.session));
+    for name in found {
+        writeln!(repl.out, "{}{}", text.get(..start).unwrap_or_default(), name.trim_end())?;
+    }
+    Ok(Next::Line)
+}
+
 fn apropos(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
     let has = |word: &&Word| word.help.contains(text) || word.names.iter().any(|name| name.contains(text));
     let found: Vec<&Word> = WORDS.iter().filter(has).collect();
-    if found.is_empty() {
+    let own = repl.customs.listed().filter(|(name, help)| name.contains(text) || help.contains(text));
+    let own: Vec<String> = own.map(|(name, help)| format!("{name} -- {help}")).collect();
+    if found.is_empty() && own.is_empty() {
         return Err(CommandError::NoMatch(format!("no command's help has {text}")));
+    }
+    for line in own {
+        writeln!(repl.out, "{line}")?;
     }
     for word in found {
         writeln!(repl.out, "{} -- {}", word.names.join(", "), word.help)?;

@@ -88,6 +88,7 @@ pub fn info(image: &Image, auxv: &[(&'static str, u64)], counts: Counts, notes: 
     json.field_uint("modules", Some(counts.modules as u64));
     json.field_uint("modules_missing", Some(counts.modules_missing as u64));
     json.field_uint("modules_without_debug_info", Some(counts.without_debug_info as u64));
+    super::snapshot_documents::of_info(&mut json, image.snapshot.as_deref());
     json.end_object();
     json
 }

@@ -345,6 +345,24 @@ struct BacktraceThread {
     frames: Vec<Frame>,
 }
 
+#[derive(JsonSchema)]
+struct CaptureInfo {
+    file: String,
+    bytes: u64,
+    /// RFC 3339, UTC.
+    created: String,
+    writer: String,
+    /// `core`, `process` or `handler`.
+    source: String,
+    /// Milliseconds that the process stood still; null for a core.
+    pause_ms: Option<f64>,
+    threads: u64,
+    /// What was left out, by reason.
+    left_out: std::collections::BTreeMap<String, u64>,
+    /// Version of the rules by which secrets were masked.
+    redaction: Option<String>,
+}
+
 macro_rules! documents {
     ($($(#[$doc:meta])* $name:ident $schema:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
         $(
@@ -410,6 +428,23 @@ documents! {
         /// Modules whose file is missing or another build.
         modules_missing: u64,
         modules_without_debug_info: u64,
+        /// How a snapshot was taken; null for other targets.
+        capture: Option<CaptureInfo>,
+        /// What surrounded the process, where the snapshot has it.
+        environment: Option<serde_json::Map<String, serde_json::Value>>,
+        /// The snapshot's attributes.
+        attributes: Option<std::collections::BTreeMap<String, String>>,
+    }
+    /// `obit snapshot`.
+    SnapshotTaken "obit.snapshot-taken/1" {
+        /// The file that was written.
+        file: String,
+        bytes: u64,
+        /// Milliseconds that the process stood still; null for a core.
+        pause_ms: Option<f64>,
+        threads: u64,
+        /// What was left out, by reason.
+        left_out: std::collections::BTreeMap<String, u64>,
     }
     /// `obit modules`.
     Modules "obit.modules/1" {

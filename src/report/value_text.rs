@@ -276,12 +276,14 @@ impl<'a> Writer<'a> {
                     self.value(content, false, indent);
                 }
             }
-            ValueKind::Variant { title: Some(title), fields, .. } => {
-                self.title(title, fields.is_empty());
-                if let [field] = fields.as_slice() {
-                    self.value(&field.value, false, indent);
+            ValueKind::Variant { title: Some(title), fields, .. } => match fields.as_slice() {
+                [] => self.title(title, true),
+                [Field { name: Some(name), value, .. }] if name == "__0" => {
+                    self.title(title, false);
+                    self.value(value, false, indent);
                 }
-            }
+                fields => self.rust_structure(title, fields, indent, " "),
+            },
             ValueKind::Variant { title: None, variant, fields } => {
                 let name = format!("{}::{variant}", self.types.name(self.types.strip(value.type_id)));
                 self.rust_structure(&name, fields, indent, "");

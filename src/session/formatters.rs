@@ -215,7 +215,7 @@ impl Scope for ObjectScope<'_> {
             .evaluate_expression(expression, Some(object))
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self, _near: &str) -> Vec<String> {
         Vec::new()
     }
 

@@ -10,13 +10,16 @@ use crate::types::{TypeId, TypeKind};
 use crate::value::Place;
 use crate::value::decode::{Captured, GoSymbols};
 
+/// Names and values of the constants of one type.
+type Constants = Arc<[(Name, i64)]>;
+
 /// What was found.
 #[derive(Default)]
 pub(super) struct GoCache {
     /// Variables of Go's own libraries.
     data: RwLock<HashMap<&'static str, Option<(RunAddr, u64)>>>,
     /// Constants of a type.
-    constants: RwLock<HashMap<TypeId, Arc<[(Name, i64)]>>>,
+    constants: RwLock<HashMap<TypeId, Constants>>,
 }
 
 impl Session {

@@ -7,7 +7,7 @@ use crate::addr::{FileAddr, RunAddr};
 use crate::module::function::{LocationSource, each_origin};
 use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
-use crate::module::{DieRef, ModuleId};
+use crate::module::{DieRef, ModuleId, Symbol, SymbolKind};
 use crate::types::{TypeId, TypeKind};
 use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
@@ -140,32 +140,6 @@ impl Session {
         })
     }
 
-    /// Names of types, functions and globals of the unit at a code address and of the program's own symbols, for
-    /// suggestions; at most 100,000.
-    pub fn known_names(&self, address: Option<RunAddr>) -> Vec<String> {
-        const MOST: usize = 100_000;
-        let mut names = Vec::new();
-        let unit = address.and_then(|address| {
-            let module = self.program.modules.at(address)?;
-            self.program.debug_info(module.id)?.unit_at(module.to_file(address))
-        });
-        if let Some(unit) = unit {
-            let entries = unit.skim().named.iter().filter_map(|named| unit.entry(named.offset));
-            names.extend(entries.filter_map(|entry| unit.name(&entry)).take(MOST));
-        }
-        for module in self.program.modules.iter().filter(|module| module.seed.is_executable) {
-            let left = MOST.saturating_sub(names.len());
-            // `hits.0`, `f.cold`: made by the compiler of names that are there already.
-            let written = |name: &str| module.is_go() || !name.contains('.');
-            let symbols = module.symbols().iter().take(left).filter(|symbol| written(&symbol.text()));
-            names.extend(symbols.map(|symbol| {
-                let name = symbol.text();
-                crate::demangle::demangle_without_parameters(&name).unwrap_or_else(|| name.into_owned())
-            }));
-        }
-        names
-    }
-
     /// The crashed (or first) thread's pointer to its own storage: thread-local globals are that thread's where no
     /// frame is selected.
     fn thread_pointer(&self) -> Option<u64> {
@@ -203,6 +177,31 @@ impl Session {
             })
         };
         find(&|entry| wanted(entry) && !entry.declaration).or_else(|| find(&wanted))
+    }
+
+    /// Where what only a symbol table names is, and whether it is a function: by its linkage name or, for what is in a
+    /// namespace or class, by the name as people write it, without parameters.
+    pub fn find_symbol(&self, name: &str) -> Option<(RunAddr, bool)> {
+        let is_function = |kind: SymbolKind| {
+            matches!(kind, SymbolKind::Function | SymbolKind::IndirectFunction | SymbolKind::Untyped)
+        };
+        let leaf = crate::module::names::components(name).last().copied().unwrap_or(name);
+        let leaf = memchr::memmem::Finder::new(leaf.split('<').next().unwrap_or(leaf).as_bytes());
+        self.modules_at_hand().find_map(|module| {
+            let mut found = module.symbols().by_name(name);
+            if found.is_empty() && name.contains("::") {
+                let is_it = |symbol: &Symbol| {
+                    (symbol.name.starts_with(b"_Z") || symbol.name.starts_with(b"_R"))
+                        && leaf.find(symbol.name).is_some()
+                        && crate::demangle::demangle_without_parameters(&symbol.text()).as_deref() == Some(name)
+                };
+                found.extend(module.symbols().iter().find(is_it));
+            }
+            // What is thread-local has no address without its thread.
+            found.retain(|symbol| symbol.kind != SymbolKind::ThreadLocal);
+            found.sort_by_key(|symbol| (!is_function(symbol.kind), !symbol.is_global));
+            found.first().map(|symbol| (module.to_run(symbol.address), is_function(symbol.kind)))
+        })
     }
 
     /// The nearest symbol at or below the address: name and distance. Functions and data.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::record::ReadSet;
 use crate::addr::RunAddr;
 use crate::image::Mapping;
 use crate::memory::{Memory, MissingReason, ReadError};
@@ -20,18 +21,63 @@ pub struct ProcessMemory {
     program: Arc<Program>,
     /// A module's file bytes, found when first needed.
     backing: Vec<OnceLock<FileBytes>>,
+    /// What was read, where it is to be remembered.
+    recorded: OnceLock<ReadSet>,
 }
 
 impl ProcessMemory {
     /// Over a core and its modules.
     pub fn new(core: Arc<dyn Memory>, program: Arc<Program>) -> ProcessMemory {
         let backing = program.modules.iter().map(|_| OnceLock::new()).collect();
-        ProcessMemory { core, program, backing }
+        ProcessMemory { core, program, backing, recorded: OnceLock::new() }
     }
 }
 
 impl Memory for ProcessMemory {
     fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        let piece = self.unrecorded(address, limit)?;
+        if let Some(recorded) = self.recorded.get() {
+            recorded.add(address, piece.len());
+        }
+        Ok(piece)
+    }
+
+    fn window(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        self.unrecorded(address, limit)
+    }
+
+    fn used(&self, address: RunAddr, length: usize) {
+        if let Some(recorded) = self.recorded.get() {
+            recorded.add(address, length);
+        }
+    }
+
+    fn read_c_string(&self, address: RunAddr, limit: usize) -> Result<(Vec<u8>, bool), ReadError> {
+        // The limit is far more than the string.
+        let (bytes, ended) = Unrecorded(self).read_c_string(address, limit)?;
+        if let Some(recorded) = self.recorded.get() {
+            recorded.add(address, bytes.len() + usize::from(ended));
+        }
+        Ok((bytes, ended))
+    }
+}
+
+/// Reads that leave no trace.
+struct Unrecorded<'a>(&'a ProcessMemory);
+
+impl Memory for Unrecorded<'_> {
+    fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
+        self.0.unrecorded(address, limit)
+    }
+}
+
+impl ProcessMemory {
+    /// From now on remembers what is read.
+    pub fn record(&self) -> &ReadSet {
+        self.recorded.get_or_init(ReadSet::default)
+    }
+
+    fn unrecorded(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
         let missing = match self.core.piece(address, limit) {
             Ok(piece) => return Ok(piece),
             Err(missing) => missing,

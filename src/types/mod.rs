@@ -257,4 +257,6 @@ pub struct Variant {
     pub values: Vec<(u128, u128)>,
     /// What it holds (in Rust: one member, a struct, named like the variant).
     pub members: Vec<Member>,
+    /// File name and line that the variant stands for: where an async block waits in this state.
+    pub position: Option<Box<(String, u32)>>,
 }

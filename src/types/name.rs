@@ -89,11 +89,11 @@ impl Speller<'_, '_> {
                     let element = self.declare(*element, String::new(), depth + 1);
                     return join(&format!("[{element}; {count}]"), &declarator);
                 }
-                let suffix = match vector {
-                    true => format!("__attribute__ ((vector_size({count})))"),
-                    false => format!("[{count}]"),
+                let declarator = match vector {
+                    true => join(&format!("__attribute__ ((vector_size({count})))"), &declarator),
+                    false => format!("{declarator}[{count}]"),
                 };
-                self.declare(*element, declarator + &suffix, depth + 1)
+                self.declare(*element, declarator, depth + 1)
             }
             TypeKind::Function { result, parameters, variadic, method } => {
                 if let (Some(name), None) = (&definition.name, method) {
@@ -148,8 +148,11 @@ impl Speller<'_, '_> {
 
     /// `symbol` and the declarator so far, in parentheses where what they point to binds tighter.
     fn wrap(&mut self, target: TypeId, symbol: &str, declarator: String, depth: usize) -> String {
-        let tighter = match &(self.lookup)(target).kind {
+        let target_type = (self.lookup)(target);
+        let tighter = match &target_type.kind {
             TypeKind::Array { vector, .. } => !vector,
+            // One with a name of its own is written as that.
+            TypeKind::Function { method: None, .. } => target_type.name.is_none(),
             TypeKind::Function { .. } => true,
             _ => false,
         };

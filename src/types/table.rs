@@ -17,6 +17,11 @@ pub trait TypeProvider: Send + Sync {
     /// For a type that is only declared at `die`: its definition elsewhere in the program.
     fn find_definition(&self, die: DieRef, declared: &Type) -> Option<DieRef>;
 
+    /// The minor version of the Rust compiler that described the type.
+    fn rust_minor(&self, _die: DieRef) -> Option<u16> {
+        None
+    }
+
     /// What Go's compiler says of the type at `die` beyond its layout.
     fn go(&self, _die: DieRef, _table: &TypeTable) -> GoType {
         GoType::default()
@@ -144,9 +149,21 @@ impl TypeTable {
         })
     }
 
+    /// Where the definitions are that somebody looked at so far.
+    pub fn looked_at(&self) -> Vec<DieRef> {
+        let count = self.index.read().expect("not poisoned").count;
+        let slots = (0..count).map(|number| self.slot(TypeId(number)));
+        slots.filter(|slot| slot.definition.get().is_some()).filter_map(|slot| slot.die).collect()
+    }
+
     /// Where the definition is.
     pub fn die(&self, id: TypeId) -> Option<DieRef> {
         self.slot(id).die
+    }
+
+    /// The minor version of the Rust compiler that described the type: 95 of 1.95.0. Its library is of the same.
+    pub fn rust_minor(&self, id: TypeId) -> Option<u16> {
+        self.provider.rust_minor(self.die(self.strip(id))?)
     }
 
     /// The type itself, or, where it is only declared here, its definition elsewhere in the program.

@@ -35,12 +35,14 @@ impl<'a> StackReader<'a> {
     pub fn uint(&mut self, address: u64, size: usize) -> Result<u64, ReadError> {
         let size = size.min(8);
         if let Some(value) = self.in_window(address, size) {
+            self.memory.used(RunAddr(address), size);
             return Ok(value);
         }
         for start in [address.saturating_sub(BELOW), address] {
-            if let Ok(piece) = self.memory.piece(RunAddr(start), WINDOW) {
+            if let Ok(piece) = self.memory.window(RunAddr(start), WINDOW) {
                 (self.start, self.window) = (start, piece);
                 if let Some(value) = self.in_window(address, size) {
+                    self.memory.used(RunAddr(address), size);
                     return Ok(value);
                 }
             }

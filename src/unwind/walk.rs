@@ -123,7 +123,8 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
         if switches > MAX_SWITCHES || scanned > MAX_SCANNED {
             return kept.finish(StackEnd::Corrupt);
         }
-        if kept.walked >= MAX_WALK {
+        // Whoever asked throws away what there is of it.
+        if kept.walked >= MAX_WALK || crate::interrupt::requested() {
             return kept.finish(StackEnd::Limit);
         }
     }

@@ -144,6 +144,10 @@ impl<'a> Context<'a> {
         let found = self.source(&variable.location, unit, size);
         self.resumes_in_scope.set(true);
         let found = match found {
+            // What has no size has but one value, wherever it is.
+            Err(absent) if size == Some(0) && absent.why == AbsentReason::OptimizedOut => {
+                return (Ok(Place::Bytes(PlaceBytes::default())), Provenance::Inferred);
+            }
             Err(absent) => super::recover::immutable_parameter(self, variable, size).unwrap_or(Err(absent)),
             found => found,
         };

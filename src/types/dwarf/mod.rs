@@ -60,6 +60,10 @@ impl TypeProvider for DwarfTypes {
         self.units.find_definition(die, declared.name.as_deref()?)
     }
 
+    fn rust_minor(&self, die: DieRef) -> Option<u16> {
+        self.units.unit(die)?.rust_minor
+    }
+
     fn go(&self, die: DieRef, table: &TypeTable) -> GoType {
         Loader { units: &*self.units, table, voids: &self.voids, steps: Cell::new(0) }.go(die)
     }

@@ -83,7 +83,8 @@ impl Loader<'_> {
             name: if base { None } else { entry.name() },
             type_id: self.target(entry, unit),
             offset,
-            bits,
+            // rustc (1.63 and others) has what has no size of its own, the end of an `ArcInner<str>`, as one of 0 bits.
+            bits: bits.filter(|(_, width)| *width > 0),
             base,
             artificial: entry.flag(dw::DW_AT_artificial),
             access: entry.access().unwrap_or(default),
@@ -147,12 +148,14 @@ impl Loader<'_> {
             }
             dw::DW_TAG_variant => {
                 let mut members = Vec::new();
+                let mut position = None;
                 self.children(child, unit, MAX_CHILDREN, |child| {
                     if child.tag() == dw::DW_TAG_member {
                         members.push(self.member(child, unit, access));
+                        position = position.take().or_else(|| state_position(child, unit));
                     }
                 });
-                part.variants.push(Variant { values: discriminant_values(child), members });
+                part.variants.push(Variant { values: discriminant_values(child), members, position });
             }
             _ => {}
         });
@@ -170,6 +173,18 @@ impl Loader<'_> {
 /// What members have where DWARF says nothing (DWARF 5, section 5.7.6).
 pub(crate) fn default_access(kind: StructKind) -> Access {
     if kind == StructKind::Class { Access::Private } else { Access::Public }
+}
+
+/// File name and line of a numbered variant: rustc numbers the states of an async block, and declares each where the
+/// block waits in it (rust `compiler/rustc_codegen_llvm/src/debuginfo/metadata/enums`).
+fn state_position(member: &Entry, unit: &Unit) -> Option<Box<(String, u32)>> {
+    let line = u32::try_from(member.unsigned(dw::DW_AT_decl_line)?).ok()?;
+    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    member.name().filter(|name| is_number(name))?;
+    let AttributeValue::FileIndex(file) = member.value(dw::DW_AT_decl_file)? else { return None };
+    let path = unit.file_path(file)?;
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    Some(Box::new((name, line)))
 }
 
 /// The offset that an expression of one operation adds (DWARF 2 has no other way to write one).

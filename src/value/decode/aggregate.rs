@@ -132,15 +132,20 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Ok(ValueKind::Variant { title: None, variant: Cow::Borrowed("?"), fields });
         };
         let mut name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
+        let mut title = None;
         // rustc numbers the states of an async block and names their structures: Unresumed, Suspend0.
         if name.bytes().all(|byte| byte.is_ascii_digit())
             && let Some(state) = self.decoder.types.name(member.type_id).rsplit("::").next()
         {
             name = Cow::Owned(state.to_owned());
+            if let Some((file, line)) = active.position.as_deref().filter(|_| state.starts_with("Suspend")) {
+                let state = self.decoder.types.name(member.type_id);
+                title = Some(format!("{state} at {file}:{line}").into_boxed_str());
+            }
         }
         let inner = self.member(source, member, nest.saturating_sub(1));
         match inner.kind {
-            ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { title: None, variant: name, fields }),
+            ValueKind::Struct { union: false, fields } => Ok(ValueKind::Variant { title, variant: name, fields }),
             ValueKind::Absent(absent) => Err(absent),
             ValueKind::Elided => Ok(ValueKind::Elided),
             _ => {

@@ -264,7 +264,11 @@ fn variants_without_a_match_are_corrupt() {
     let types = types();
     let part = VariantPart {
         discriminant: Some(member("", types.int, 0)),
-        variants: vec![Variant { values: vec![(1, 1), (5, 9)], members: vec![member("A", types.int, 4)] }],
+        variants: vec![Variant {
+            values: vec![(1, 1), (5, 9)],
+            members: vec![member("A", types.int, 4)],
+            position: None,
+        }],
     };
     let mut definition = structure(8, vec![]);
     definition.language = Language::Rust;

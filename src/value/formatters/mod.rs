@@ -267,13 +267,16 @@ pub fn base_name(name: &str) -> Cow<'_, str> {
     }
     let mut base = String::with_capacity(name.len().min(64));
     let mut nesting = 0usize;
+    let mut before = ' ';
     for char in name.chars() {
         match char {
             '<' => nesting += 1,
-            '>' if nesting > 0 => nesting -= 1,
+            // Rust's `fn() -> T` among the arguments closes none.
+            '>' if nesting > 0 && before != '-' => nesting -= 1,
             _ if nesting == 0 => base.push(char),
             _ => {}
         }
+        before = char;
     }
     for namespace in INLINE {
         while let Some(at) = base.find(namespace) {
@@ -363,6 +366,7 @@ mod tests {
         assert_eq!(base_name("std::__cxx11::list<int, std::allocator<int> >::iterator"), "std::list::iterator");
         assert_eq!(base_name("std::__1::vector<std::__1::pair<int, int>>"), "std::vector");
         assert_eq!(base_name("alloc::vec::Vec<u8, alloc::alloc::Global>"), "alloc::vec::Vec");
+        assert_eq!(base_name("std::sync::lazy_lock::LazyLock<u8, fn() -> u8>"), "std::sync::lazy_lock::LazyLock");
         assert_eq!(base_name("node"), "node");
         assert_eq!(base_name("std::chrono::_V2::system_clock"), "std::chrono::system_clock");
     }

@@ -335,6 +335,11 @@ impl<'v> Object<'v> {
         self.decoder.symbols?.symbol(RunAddr(address))
     }
 
+    /// The minor version of the Rust compiler that described its type: 95 of 1.95.0.
+    pub fn rust_minor(&self) -> Option<u16> {
+        self.types().rust_minor(self.type_id)
+    }
+
     /// The type that a Rust vtable was made for.
     pub fn vtable_class(&self, vtable: u64) -> Option<TypeId> {
         self.decoder.symbols?.vtable_class(RunAddr(vtable))

@@ -92,9 +92,14 @@ fn held_text(held: bool, owner: Option<i64>, times: u64) -> String {
 
 /// `pthread_cond_t [2 waiters]`
 pub(super) fn condition<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    Ok(line(format!("pthread_cond_t [{}]", condition_state(object)?)))
+}
+
+/// `2 waiters`, of a `pthread_cond_t`.
+pub(in super::super) fn condition_state(object: &Object<'_>) -> Result<String, Refusal> {
     // Bit 0 shared, bit 1 the monotonic clock, bit 2 being destroyed.
     let references = object.path("__data.__wrefs")?.uint()?;
-    Ok(line(format!("pthread_cond_t [{}]", waiters(references >> 3))))
+    Ok(waiters(references >> 3))
 }
 
 fn waiters(count: u64) -> String {
@@ -107,12 +112,17 @@ fn waiters(count: u64) -> String {
 
 /// `pthread_rwlock_t [locked for writing by LWP 12]`
 pub(super) fn rwlock<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    Ok(line(format!("pthread_rwlock_t [{}]", rwlock_state(object)?)))
+}
+
+/// `locked by 1 reader`, of a `pthread_rwlock_t`.
+pub(in super::super) fn rwlock_state(object: &Object<'_>) -> Result<String, Refusal> {
     let data = object.field("__data")?;
     // Older ones have other meanings for `__readers`.
     data.field("__wrphase_futex")?;
     // Bit 0 the writers' phase, bit 1 locked by a writer, bit 2 readers wait, the readers above.
     let readers = data.field("__readers")?.uint()?;
-    let state = match readers & 3 {
+    Ok(match readers & 3 {
         3 => match data.field("__cur_writer")?.int()? {
             writer @ 1.. => format!("locked for writing by LWP {writer}"),
             _ => "locked for writing".to_owned(),
@@ -123,8 +133,17 @@ pub(super) fn rwlock<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
             1 => "locked by 1 reader".to_owned(),
             count => format!("locked by {count} readers"),
         },
-    };
-    Ok(line(format!("pthread_rwlock_t [{state}]")))
+    })
+}
+
+/// What a `pthread_once_t` says: glibc counts forks above its two low bits (`nptl/pthread_once.c`, 2.0 to 2.41).
+pub(in super::super) fn once_state(word: u64) -> Option<&'static str> {
+    match word & 3 {
+        0 if word == 0 => Some("not called"),
+        1 => Some("in the call"),
+        2 => Some("called"),
+        _ => None,
+    }
 }
 
 /// `sem_t [value 3, no waiters]`

@@ -6,6 +6,8 @@ mod sets;
 mod stdio;
 mod time;
 
+pub(super) use locks::{condition_state, once_state, rwlock_state};
+
 use super::{Entry, Formatter, Library, Match, View};
 use crate::types::Language;
 

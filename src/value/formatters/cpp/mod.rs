@@ -3,7 +3,9 @@
 //! One text for both: that of libstdc++'s own gdb printers (gcc `libstdc++-v3/python/libstdcxx/v6/printers.py`), in which
 //! libc++'s types show under the same words.
 
+mod futures;
 mod hash;
+mod iterators;
 mod numbers;
 mod parts;
 mod pointers;
@@ -63,11 +65,48 @@ static ENTRIES: &[Entry] = &[
     named("std::complex", numbers::complex),
     named("std::chrono::duration", numbers::duration),
     named("std::chrono::time_point", numbers::time_point),
+    named("__gnu_cxx::__normal_iterator", iterators::vector),
+    named("std::__wrap_iter", iterators::vector),
+    named("std::_Deque_iterator", iterators::deque),
+    named("std::__deque_iterator", iterators::deque),
+    named("std::_List_iterator", iterators::list),
+    named("std::_List_const_iterator", iterators::list),
+    named("std::__list_iterator", iterators::list),
+    named("std::__list_const_iterator", iterators::list),
+    named("std::_Fwd_list_iterator", iterators::forward_list),
+    named("std::_Fwd_list_const_iterator", iterators::forward_list),
+    named("std::__forward_list_iterator", iterators::forward_list),
+    named("std::__forward_list_const_iterator", iterators::forward_list),
+    named("std::_Rb_tree_iterator", iterators::tree),
+    named("std::_Rb_tree_const_iterator", iterators::tree),
+    named("std::__tree_iterator", iterators::tree),
+    named("std::__tree_const_iterator", iterators::tree),
+    named("std::__map_iterator", iterators::wrapped),
+    named("std::__map_const_iterator", iterators::wrapped),
+    named("std::__detail::_Node_iterator", iterators::hash),
+    named("std::__detail::_Node_const_iterator", iterators::hash),
+    named("std::__hash_iterator", iterators::hash),
+    named("std::__hash_const_iterator", iterators::hash),
+    named("std::__hash_map_iterator", iterators::wrapped),
+    named("std::__hash_map_const_iterator", iterators::wrapped),
+    named("std::_Bit_iterator", iterators::bit),
+    named("std::_Bit_const_iterator", iterators::bit),
+    named("std::_Bit_reference", iterators::bit),
+    named("std::__bit_iterator", iterators::bit),
+    named("std::__bit_reference", iterators::bit),
+    named("std::future", futures::future),
+    named("std::shared_future", futures::future),
+    named("std::promise", futures::future),
     named("std::thread", threads::thread),
     named("std::mutex", threads::mutex),
     named("std::timed_mutex", threads::mutex),
     named("std::recursive_mutex", threads::mutex),
     named("std::recursive_timed_mutex", threads::mutex),
+    named("std::shared_mutex", threads::shared_mutex),
+    named("std::shared_timed_mutex", threads::shared_mutex),
+    named("std::condition_variable", threads::condition),
+    named("std::condition_variable_any", threads::condition),
+    named("std::once_flag", threads::once_flag),
     named("std::unique_lock", threads::lock),
     named("std::lock_guard", threads::lock),
 ];

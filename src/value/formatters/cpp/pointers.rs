@@ -99,7 +99,7 @@ pub(super) fn any<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 }
 
 /// A type as a symbol spells it.
-fn find_type(object: &Object<'_>, name: &str) -> Option<TypeId> {
+pub(super) fn find_type(object: &Object<'_>, name: &str) -> Option<TypeId> {
     let found = object.find_type(name).or_else(|| object.find_type(&name.replace("> >", ">>")))?;
     // A type that is only declared shows nothing.
     object.types().size(found).is_some().then_some(found)
@@ -165,19 +165,27 @@ fn top_level(arguments: &str) -> Vec<&str> {
     found
 }
 
-/// `std::exception_ptr` to an exception of a type, or to none: the header before the object begins with its type (gcc
-/// `libsupc++/unwind-cxx.h`, `__cxa_exception`: 112 bytes on 64-bit machines); libc++abi has another header.
+/// `std::exception_ptr` to an exception of a type, or to none: the header before the object has its type 112 bytes before
+/// it, on 64-bit machines. With libstdc++ that is the header's first word (gcc `libsupc++/unwind-cxx.h`), with libc++abi
+/// the third (llvm `libcxxabi/src/cxa_exception.h`, since LLVM 10). Both end in an `_Unwind_Exception` of 32 bytes, whose
+/// first word names the maker.
 pub(super) fn exception_ptr<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
-    const HEADER: u64 = 112;
+    const TYPE: u64 = 112;
+    const UNWIND: u64 = 32;
+    const MAKERS: [&[u8; 8]; 2] = [b"\0++CCUNG", b"\0++CGNLC"];
     let exception = object.any_field(&["_M_exception_object", "__ptr_"])?.pointer()?;
     if exception == 0 {
         return Ok(View::Parts { title: "std::exception_ptr [none]".to_owned(), parts: Vec::new() });
     }
-    if object.word() != 8 || !object.has("_M_exception_object") {
+    if object.word() != 8 {
         return Err(Refusal::Declined);
     }
-    let header = exception.checked_sub(HEADER).ok_or_else(|| corrupt(format!("an exception at {exception:#x}")))?;
-    let symbol = object.symbol(object.read_pointer(header)?).ok_or(Refusal::Declined)?;
+    let before = |bytes| exception.checked_sub(bytes).ok_or_else(|| corrupt(format!("an exception at {exception:#x}")));
+    let maker = object.read(before(UNWIND)?, 8)?;
+    if !MAKERS.iter().any(|known| known.as_slice() == maker) {
+        return Err(Refusal::Declined);
+    }
+    let symbol = object.symbol(object.read_pointer(before(TYPE)?)?).ok_or(Refusal::Declined)?;
     let name = symbol.strip_prefix("typeinfo for ").filter(|name| !name.contains('+')).ok_or(Refusal::Declined)?;
     let title = format!("std::exception_ptr to {}", short_name(name));
     let Some(type_id) = find_type(object, name) else { return Ok(View::Parts { title, parts: Vec::new() }) };

@@ -76,7 +76,7 @@ pub(super) fn error<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let (title, variant) = title(object, &content);
     // An error that says nothing more than its message is the same as others only where it is at the same place.
     let shown = match (content.target(), content.pointer()) {
-        (Ok(target), Ok(address)) if address != 0 && !(is_bare(object, target) && !known.is_empty()) => {
+        (Ok(target), Ok(address)) if address != 0 && (known.is_empty() || !is_bare(object, target)) => {
             Item::Object(object.at(address, target))
         }
         _ => content.into(),

@@ -42,12 +42,12 @@ fn duration_text(nanoseconds: i64) -> String {
     };
     match all {
         0 => "0s".to_owned(),
-        ..1_000 => format!("{sign}{all}ns"),
-        ..1_000_000 => {
+        1..1_000 => format!("{sign}{all}ns"),
+        1_000..1_000_000 => {
             let (whole, fraction) = decimal(1_000);
             format!("{sign}{whole}{fraction}µs")
         }
-        ..1_000_000_000 => {
+        1_000_000..1_000_000_000 => {
             let (whole, fraction) = decimal(1_000_000);
             format!("{sign}{whole}{fraction}ms")
         }

@@ -93,7 +93,8 @@ impl<'v> Walk<'v> {
 
     fn step(&mut self) -> Result<Option<(Item<'v>, Item<'v>)>, Refusal> {
         if self.left == 0 {
-            return Ok(None);
+            let more = self.levels.iter().any(|level| level.index < level.length || !level.descended);
+            return if more { Err(corrupt("more entries follow than the length says")) } else { Ok(None) };
         }
         loop {
             let Some(level) = self.levels.last_mut() else {

@@ -1,4 +1,4 @@
-//! Crates that everybody uses: bytes (1.0 to 1.12), smallvec (1.0 to 1.15), indexmap (1.0 to 2.14).
+//! Crates that everybody uses: bytes (1.0 to 1.12), smallvec (1.0 to 1.16), indexmap (1.0 to 2.14).
 
 use super::super::{Entries, Items, Object, Refusal, View, corrupt};
 use crate::value::Absent;

@@ -2,6 +2,7 @@
 
 use super::super::{Items, Object, Refusal, View, corrupt, walk};
 use super::parts::number;
+use crate::types::TypeId;
 
 /// `Box<[T]>` and `Box<str>`: `data_ptr` and `length`, the text of `str` as text.
 pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
@@ -49,17 +50,38 @@ fn elements<'v>(object: &Object<'v>, name: &str) -> Result<View<'v>, Refusal> {
 /// information of the vtable itself (rustc gives its variable a type with DW_AT_containing_type).
 pub(super) fn trait_object<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("pointer")?.pointer()?;
-    let vtable = object.field("vtable")?.pointer()?;
-    let concrete = object.vtable_class(vtable).ok_or(Refusal::Declined)?;
-    // Slots: drop, size, alignment (rust `library/core/src/ptr/metadata.rs`).
-    let word = object.word();
-    let size_at = vtable.checked_add(word).ok_or(Refusal::Declined)?;
-    if object.size_of(concrete)? != object.read_pointer(size_at)? {
-        return Err(Refusal::Declined);
-    }
+    let (concrete, _) = concrete(object)?;
     let variant = object.types().name(concrete).to_owned();
     let title = format!("{} ({variant})", object.type_name().replace(", alloc::alloc::Global>", ">"));
     Ok(View::Variant { title, variant, content: Some(object.at(data, concrete).into()) })
+}
+
+/// The type behind a pointer to a trait object, and its alignment.
+fn concrete(pointer: &Object<'_>) -> Result<(TypeId, u64), Refusal> {
+    let vtable = pointer.field("vtable")?.pointer()?;
+    let concrete = pointer.vtable_class(vtable).ok_or(Refusal::Declined)?;
+    // Slots: drop, size, alignment (rust `library/core/src/ptr/metadata.rs`).
+    let slot = |index| vtable.checked_add(index * pointer.word()).ok_or(Refusal::Declined);
+    let (size, alignment) = (pointer.read_pointer(slot(1)?)?, pointer.read_pointer(slot(2)?)?);
+    if pointer.size_of(concrete)? != size || !alignment.is_power_of_two() {
+        return Err(Refusal::Declined);
+    }
+    Ok((concrete, alignment))
+}
+
+/// The object that an `Rc<dyn Trait>`, `Arc` or `Weak` shares: behind both counts, aligned as the vtable says. Only
+/// where the trait object is all that the block holds: in an `Rc<Mutex<dyn Trait>>` it lies deeper.
+pub(super) fn shared_trait_object<'v>(pointer: &Object<'v>) -> Result<Object<'v>, Refusal> {
+    let block = pointer.field("pointer")?;
+    let name = pointer.types().name(block.target()?);
+    let (_, inside) = name.split_once('<').ok_or(Refusal::Declined)?;
+    if !inside.starts_with("dyn ") && !inside.starts_with("(dyn ") {
+        return Err(Refusal::Declined);
+    }
+    let (concrete, alignment) = concrete(pointer)?;
+    let offset = (2 * pointer.word()).checked_next_multiple_of(alignment).ok_or(Refusal::Declined)?;
+    let address = block.pointer()?.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+    Ok(pointer.at(address, concrete))
 }
 
 /// What an `Rc`, `Arc` or `Weak` of a slice or text owns: it begins behind both counts, aligned.

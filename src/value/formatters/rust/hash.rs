@@ -1,8 +1,8 @@
-//! `HashMap` and `HashSet`, of std and of hashbrown itself (hashbrown 0.1–0.16 `src/raw`): one control byte a bucket,
+//! `HashMap` and `HashSet`, of std and of hashbrown itself (hashbrown 0.1–0.17 `src/raw`): one control byte a bucket,
 //! its high bit clear where the bucket is full; the buckets lie before the control bytes, the first one last.
 //! hashbrown 0.1–0.6 (Rust 1.36–1.43) had them behind, at `data`.
 
-use super::super::{Entries, Item, Items, Object, Refusal, View, corrupt, walk};
+use super::super::{Entries, Item, Items, MAX_WALK, Object, Refusal, View, corrupt, walk};
 use crate::value::Absent;
 
 /// Control bytes read at once.
@@ -55,13 +55,31 @@ pub(super) fn full_buckets<'v>(
         None => bytes <= control,
         Some(data) => data.checked_add(bytes).is_some(),
     });
-    if length > 0 && (!fits || control.checked_add(buckets).is_none()) {
+    if length > 0 && (!fits || control.checked_add(buckets + 8).is_none()) {
         return Err(corrupt(format!("{buckets} buckets of {size} bytes do not fit at {control:#x}")));
+    }
+    if length > 0 {
+        mirrored(table, control, buckets)?;
     }
     // An empty table's control bytes are a constant of the program's.
     let bucket = table.at(control, element);
     let mut full = Buckets { bucket, control, data, size, buckets, next: 0, left: length, chunk: Vec::new(), start: 0 };
     Ok((length, walk(move || full.step())))
+}
+
+/// The first control bytes stand behind the last ones again, as many as the processor compares at once: where they do
+/// not, the mask is not the table's. One of them may be just being written. Tables of fewer buckets have them elsewhere,
+/// and the versions that put the buckets behind the control bytes have them at the same place.
+fn mirrored(table: &Object<'_>, control: u64, buckets: u64) -> Result<(), Refusal> {
+    const WIDTH: usize = 8;
+    if buckets < 2 * WIDTH as u64 {
+        return Ok(());
+    }
+    let (first, again) = (table.read(control, WIDTH)?, table.read(control + buckets, WIDTH)?);
+    if first.iter().zip(&again).filter(|(one, other)| one != other).count() > 1 {
+        return Err(corrupt(format!("a bucket mask of {:#x}, which its control bytes do not go with", buckets - 1)));
+    }
+    Ok(())
 }
 
 /// A walk over full buckets.
@@ -102,6 +120,20 @@ impl<'v> Buckets<'v> {
                 return Ok(Some(self.bucket.at(address, self.bucket.type_id)));
             }
         }
+        self.past_the_last()?;
         Ok(None)
+    }
+
+    /// A full bucket behind as many as the table says that it has.
+    fn past_the_last(&mut self) -> Result<(), Refusal> {
+        while self.next < self.buckets && self.next < MAX_WALK {
+            let length = CHUNK.min(self.buckets - self.next);
+            let controls = self.bucket.read(self.control + self.next, length as usize)?;
+            if controls.iter().any(|control| control & 0x80 == 0) {
+                return Err(corrupt("more buckets are full than the table says"));
+            }
+            self.next += length;
+        }
+        Ok(())
     }
 }

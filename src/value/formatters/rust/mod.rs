@@ -5,7 +5,9 @@ mod btree;
 mod crates;
 mod deque;
 mod fat;
+mod guards;
 mod hash;
+mod once;
 mod parts;
 mod shared;
 mod slices;
@@ -24,6 +26,12 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("&mut str"), view: slices::str_slice },
     Entry { matches: Match::Prefix("&["), view: slices::slice },
     Entry { matches: Match::Prefix("&mut ["), view: slices::slice },
+    // An optimiser gives variables of references the type of the raw pointer in them.
+    Entry { matches: Match::Name("*const str"), view: slices::str_slice },
+    Entry { matches: Match::Prefix("*const ["), view: slices::slice },
+    Entry { matches: Match::Name("*const core::ffi::c_str::CStr"), view: fat::c_str },
+    Entry { matches: Match::Name("*const std::path::Path"), view: fat::text },
+    Entry { matches: Match::Name("*const std::ffi::os_str::OsStr"), view: fat::text },
     Entry { matches: Match::Name("alloc::vec::Vec"), view: vec::vec },
     Entry { matches: Match::Name("alloc::string::String"), view: vec::string },
     Entry { matches: Match::Name("alloc::collections::vec_deque::VecDeque"), view: deque::deque },
@@ -54,22 +62,44 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("std::sync::mutex::Mutex"), view: sync::mutex },
     Entry { matches: Match::Name("std::sync::poison::rwlock::RwLock"), view: sync::rw_lock },
     Entry { matches: Match::Name("std::sync::rwlock::RwLock"), view: sync::rw_lock },
-    Entry { matches: Match::Name("core::cell::once::OnceCell"), view: sync::once_cell },
-    Entry { matches: Match::Name("std::sync::once_lock::OnceLock"), view: sync::once_lock },
+    Entry { matches: Match::Name("std::sync::poison::mutex::MutexGuard"), view: guards::mutex },
+    Entry { matches: Match::Name("std::sync::mutex::MutexGuard"), view: guards::mutex },
+    Entry { matches: Match::Name("std::sync::poison::rwlock::RwLockReadGuard"), view: guards::read },
+    Entry { matches: Match::Name("std::sync::rwlock::RwLockReadGuard"), view: guards::read },
+    Entry { matches: Match::Name("std::sync::poison::rwlock::RwLockWriteGuard"), view: guards::write },
+    Entry { matches: Match::Name("std::sync::rwlock::RwLockWriteGuard"), view: guards::write },
+    Entry { matches: Match::Name("core::cell::once::OnceCell"), view: once::once_cell },
+    Entry { matches: Match::Name("core::cell::lazy::LazyCell"), view: once::lazy_cell },
+    Entry { matches: Match::Name("std::sync::once_lock::OnceLock"), view: once::once_lock },
+    Entry { matches: Match::Name("std::sync::lazy_lock::LazyLock"), view: once::lazy_lock },
+    Entry { matches: Match::Name("std::sync::once::Once"), view: once::once },
+    Entry { matches: Match::Name("std::sync::poison::once::Once"), view: once::once },
+    Entry { matches: Match::Name("std::time::Instant"), view: values::instant },
+    Entry { matches: Match::Name("std::time::SystemTime"), view: values::system_time },
     Entry { matches: Match::Prefix("core::sync::atomic::Atomic"), view: values::atomic },
     Entry { matches: Match::Name("core::time::Duration"), view: values::duration },
     Entry { matches: Match::Name("core::net::ip_addr::Ipv4Addr"), view: values::ipv4 },
     Entry { matches: Match::Name("core::net::ip_addr::Ipv6Addr"), view: values::ipv6 },
     Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV4"), view: values::socket_v4 },
     Entry { matches: Match::Name("core::net::socket_addr::SocketAddrV6"), view: values::socket_v6 },
+    Entry { matches: Match::Name("std::net::ip::Ipv4Addr"), view: values::ipv4 },
+    Entry { matches: Match::Name("std::net::ip::Ipv6Addr"), view: values::ipv6 },
+    Entry { matches: Match::Name("std::net::ip_addr::Ipv4Addr"), view: values::ipv4 },
+    Entry { matches: Match::Name("std::net::ip_addr::Ipv6Addr"), view: values::ipv6 },
+    Entry { matches: Match::Name("std::net::addr::SocketAddrV4"), view: values::socket_v4 },
+    Entry { matches: Match::Name("std::net::addr::SocketAddrV6"), view: values::socket_v6 },
+    Entry { matches: Match::Name("std::net::socket_addr::SocketAddrV4"), view: values::socket_v4 },
+    Entry { matches: Match::Name("std::net::socket_addr::SocketAddrV6"), view: values::socket_v6 },
+    Entry { matches: Match::Name("core::future::from_generator::GenFuture"), view: values::wrapper },
     Entry { matches: Match::Name("core::pin::Pin"), view: values::wrapper },
+    Entry { matches: Match::Name("core::mem::maybe_dangling::MaybeDangling"), view: values::wrapper },
     Entry { matches: Match::Name("core::mem::manually_drop::ManuallyDrop"), view: values::wrapper },
     Entry { matches: Match::Name("bytes::bytes::Bytes"), view: crates::bytes },
     Entry { matches: Match::Name("bytes::bytes_mut::BytesMut"), view: crates::bytes },
     Entry { matches: Match::Name("smallvec::SmallVec"), view: crates::small_vec },
     Entry { matches: Match::Name("indexmap::map::IndexMap"), view: crates::index_map },
     Entry { matches: Match::Name("indexmap::set::IndexSet"), view: crates::index_set },
-    Entry { matches: Match::Name("core::num::nonzero::NonZero"), view: wrappers::number },
+    Entry { matches: Match::Prefix("core::num::nonzero::NonZero"), view: wrappers::number },
     Entry { matches: Match::Name("std::ffi::os_str::OsString"), view: wrappers::os_string },
     Entry { matches: Match::Name("std::path::PathBuf"), view: wrappers::path_buf },
 ];

@@ -24,14 +24,19 @@ fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>,
         }
         return super::fat::behind_counts(&pointer);
     }
-    // To `dyn` the pointer is a structure of two: not known here.
-    let inner = pointer.deref()?;
-    let strong = number(&inner.field("strong")?)?;
-    let Some(weak) = number(&inner.field("weak")?)?.checked_sub(1) else {
+    let (strong, weak, shared) = if pointer.has("vtable") {
+        let shared = super::fat::shared_trait_object(&pointer)?;
+        let (strong, weak) = super::fat::counts(&pointer)?;
+        (strong, weak, shared)
+    } else {
+        let inner = pointer.deref()?;
+        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?, inner.field(value)?)
+    };
+    let Some(weak) = weak.checked_sub(1).filter(|_| strong > 0) else {
         return Err(corrupt(format!("{name} without references")));
     };
     let title = format!("{name}(strong={strong}, weak={weak})");
-    let mut parts = part("value", inner.field(value)?);
+    let mut parts = part("value", shared);
     parts.push(("strong".into(), object.count(strong)));
     parts.push(("weak".into(), object.count(weak)));
     Ok(View::Parts { title, parts })
@@ -40,15 +45,20 @@ fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>,
 /// `Weak(strong=1, weak=1)`, `Weak(dangling)` of one that never was alive.
 pub(super) fn weak<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let pointer = object.path("ptr.pointer")?;
-    if pointer.pointer()? == u64::MAX >> (64 - 8 * object.word()) {
+    let block = pointer.any_field(&["data_ptr", "pointer"]).unwrap_or(pointer).pointer()?;
+    if block == u64::MAX >> (64 - 8 * object.word()) {
         return Ok(View::Parts { title: "Weak(dangling)".to_owned(), parts: Vec::new() });
     }
-    let inner = pointer.deref()?;
-    let strong = number(&inner.field("strong")?)?;
-    let weak = number(&inner.field("weak")?)?;
+    let (strong, weak, shared) = if pointer.has("vtable") {
+        let (strong, weak) = super::fat::counts(&pointer)?;
+        (strong, weak, super::fat::shared_trait_object(&pointer)?)
+    } else {
+        let inner = pointer.deref()?;
+        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?, inner.any_field(&["value", "data"])?)
+    };
     // All strong references together are one weak one.
     let weak = if strong > 0 { weak.saturating_sub(1) } else { weak };
-    let parts = if strong == 0 { Vec::new() } else { part("value", inner.any_field(&["value", "data"])?) };
+    let parts = if strong == 0 { Vec::new() } else { part("value", shared) };
     Ok(View::Parts { title: format!("Weak(strong={strong}, weak={weak})"), parts })
 }
 

@@ -1,0 +1,216 @@
+//! Snapshots (`.obit`): a tar archive whose first member is a header in JSON, and behind it an ELF core of the memory
+//! that was kept and a small ELF file for each module. Specification: docs/snapshot-format.md.
+//!
+//! Reading one is opening a core whose modules come out of the same file. What a truncated or damaged file still has
+//! is used, and notes say what is lost.
+
+pub mod format;
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use self::format::{Header, Layout};
+use crate::addr::{Bias, RunAddr};
+use crate::image::{Image, ImageError, Mapping, ModuleSeed, Note, elf_core};
+
+/// A part is at most this large when unpacked.
+pub const LARGEST_PART: u64 = 1 << 30;
+/// JSON parts are at most this large.
+const LARGEST_JSON: u64 = 64 << 20;
+/// The header is at most this large.
+const LARGEST_HEADER: u64 = 1 << 20;
+/// A file has at most this many parts.
+const MOST_PARTS: usize = 1 << 16;
+
+/// An opened snapshot.
+pub struct Snapshot {
+    /// Its header.
+    pub header: Header,
+    /// What was where.
+    pub layout: Layout,
+    path: PathBuf,
+    bytes: &'static [u8],
+    /// Start and length in the file of each part.
+    places: HashMap<String, (usize, usize)>,
+}
+
+/// Whether a file that starts so is a snapshot: a ustar archive whose first member is the header.
+pub fn is_snapshot(start: &[u8]) -> bool {
+    let name = start.get(..100).map(|name| name.split(|byte| *byte == 0).next().unwrap_or_default());
+    name == Some(format::HEADER.as_bytes()) && start.get(257..262) == Some(b"ustar")
+}
+
+/// Opens a snapshot as an image.
+pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<Image, ImageError> {
+    let broken = |problem: String| ImageError::NotACore { path: path.to_owned(), problem };
+    let places = places(bytes);
+    let header_place = places.get(format::HEADER).ok_or_else(|| broken("is a snapshot without a header".into()))?;
+    let header = slice(bytes, *header_place).filter(|header| header.len() as u64 <= LARGEST_HEADER);
+    let header: Header = header
+        .and_then(|header| serde_json::from_slice(header).ok())
+        .ok_or_else(|| broken("is a snapshot whose header cannot be read".into()))?;
+    if header.schema != format::SCHEMA {
+        let problem = format!("is a snapshot of format {}; this version reads {}", header.schema, format::SCHEMA);
+        return Err(broken(problem));
+    }
+    let mut snapshot = Snapshot { header, layout: Layout::default(), path: path.to_owned(), bytes, places };
+    match snapshot.json(format::LAYOUT) {
+        Ok(layout) => snapshot.layout = layout,
+        Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
+    }
+    let core = match snapshot.unpack(format::CORE, LARGEST_PART) {
+        Ok((core, complaint)) => {
+            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
+            core
+        }
+        Err(problem) => return Err(broken(problem)),
+    };
+    let mut image = elf_core::parse(path, Box::leak(core.into_boxed_slice()), notes)?;
+    let mappings = snapshot.layout.mappings.iter().map(|record| Mapping {
+        start: RunAddr(record.start.0),
+        end: RunAddr(record.end.0),
+        flags: record.flags,
+        saved: record.saved,
+        file: record
+            .file
+            .and_then(|(index, offset)| Some((snapshot.layout.files.get(index as usize)?.clone(), offset.0))),
+    });
+    let mappings: Vec<Mapping> = mappings.filter(|mapping| mapping.start < mapping.end).collect();
+    if !mappings.is_empty() && mappings.is_sorted_by(|one, next| one.end <= next.start) {
+        let ranges: Vec<(u64, u64)> = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0)).collect();
+        image.memory = image.memory.with_left_out(&ranges);
+        image.mappings = mappings;
+    }
+    for thread in &mut image.threads {
+        // Nobody died of what was copied alive.
+        thread.crashed &= snapshot.header.capture.source != "process";
+        thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
+    }
+    image.snapshot = Some(std::sync::Arc::new(snapshot));
+    Ok(image)
+}
+
+impl Snapshot {
+    /// The modules, ascending by address and not overlapping.
+    pub fn modules(&self) -> Vec<ModuleSeed> {
+        let mut seeds: Vec<ModuleSeed> = Vec::new();
+        for record in &self.layout.modules {
+            let (start, end) = (RunAddr(record.start.0), RunAddr(record.end.0));
+            if start >= end || seeds.last().is_some_and(|last| last.end > start) {
+                continue;
+            }
+            seeds.push(ModuleSeed {
+                path: record.path.clone(),
+                build_id: record.build_id.as_deref().and_then(from_hex),
+                bias: Bias(record.bias.0),
+                start,
+                end,
+                mapped: record.mapped.iter().map(|(a, b, c)| (RunAddr(a.0), RunAddr(b.0), c.0)).collect(),
+                is_executable: record.executable,
+                is_vdso: record.vdso,
+                deleted: record.deleted,
+            });
+        }
+        seeds
+    }
+
+    /// The file of the module that starts there, or why there is none.
+    pub fn module_file(&self, start: RunAddr) -> Result<&'static [u8], String> {
+        let record = self.layout.modules.iter().find(|record| record.start.0 == start.0);
+        let record = record.ok_or("the snapshot has no such module")?;
+        let Some(part) = &record.part else {
+            return Err(match &record.missing {
+                Some(missing) => format!("not found when the snapshot was taken: {missing}"),
+                None => "nothing of it was needed when the snapshot was taken".to_owned(),
+            });
+        };
+        let (bytes, complaint) = self.unpack(part, LARGEST_PART)?;
+        match complaint {
+            // Half a file would give wrong answers.
+            Some(complaint) => Err(complaint),
+            None => Ok(Box::leak(bytes.into_boxed_slice())),
+        }
+    }
+
+    /// A part of JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, part: &str) -> Result<T, String> {
+        let (bytes, complaint) = self.unpack(part, LARGEST_JSON)?;
+        if let Some(complaint) = complaint {
+            return Err(complaint);
+        }
+        serde_json::from_slice(&bytes).map_err(|error| format!("{}: {part}: {error}", self.path.display()))
+    }
+
+    /// Whether the file has a part of that name.
+    pub fn has(&self, part: &str) -> bool {
+        self.places.contains_key(part)
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// A part's content, and what is wrong with it: what a truncated part still holds is given.
+    pub fn unpack(&self, part: &str, limit: u64) -> Result<(Vec<u8>, Option<String>), String> {
+        let path = self.path.display();
+        let place = self.places.get(part).ok_or_else(|| format!("{path}: the snapshot has lost its part {part}"))?;
+        let packed =
+            slice(self.bytes, *place).ok_or_else(|| format!("{path}: part {part} lies outside of the file"))?;
+        let record = self.header.parts.iter().find(|record| record.name == part);
+        let cut = record.is_some_and(|record| record.bytes > packed.len() as u64);
+        if let Some(record) = record
+            && !cut
+            && record.crc32 != format!("{:08x}", crc32fast::hash(packed))
+        {
+            return Err(format!("{path}: part {part} is damaged (its checksum differs)"));
+        }
+        let mut content = Vec::new();
+        let read = if part.ends_with(".zst") {
+            zstd::stream::read::Decoder::new(packed)
+                .and_then(|decoder| decoder.take(limit + 1).read_to_end(&mut content))
+        } else {
+            packed.take(limit + 1).read_to_end(&mut content)
+        };
+        if content.len() as u64 > limit {
+            return Err(format!("{path}: part {part} is larger than {limit} bytes"));
+        }
+        match read {
+            Ok(_) if !cut => Ok((content, None)),
+            _ if content.is_empty() => Err(format!("{path}: part {part} is lost with the file's truncated end")),
+            _ => Ok((content, Some(format!("{path}: part {part} is cut by the file's truncated end")))),
+        }
+    }
+}
+
+/// Where each member's content is. A truncated file's last member is as long as the file allows.
+fn places(bytes: &'static [u8]) -> HashMap<String, (usize, usize)> {
+    let mut places = HashMap::new();
+    let mut archive = tar::Archive::new(Cursor::new(bytes));
+    let Ok(entries) = archive.entries_with_seek() else { return places };
+    for entry in entries.take(MOST_PARTS) {
+        let Ok(entry) = entry else { break };
+        let (Ok(start), Ok(size)) = (usize::try_from(entry.raw_file_position()), usize::try_from(entry.size())) else {
+            break;
+        };
+        let length = size.min(bytes.len().saturating_sub(start));
+        let Ok(name) = std::str::from_utf8(&entry.path_bytes()).map(str::to_owned) else { continue };
+        places.entry(name).or_insert((start, length));
+    }
+    places
+}
+
+fn slice(bytes: &'static [u8], (start, length): (usize, usize)) -> Option<&'static [u8]> {
+    bytes.get(start..start.checked_add(length)?)
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<_>>()?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}

@@ -1,0 +1,198 @@
+//! What a session's answers go through: the pages of a terminal, and the log.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+use rustyline::Editor;
+use rustyline::history::MemHistory;
+
+use crate::command::Settings;
+use crate::interrupt;
+
+/// gdb's words between two pages.
+const MORE: &str = "--Type <RET> for more, q to quit, c to continue without paging--";
+
+/// The terminal's page, as far as it is written, and the log.
+#[derive(Default)]
+pub(super) struct Screen {
+    /// Answers are read on a terminal, page by page.
+    on_terminal: bool,
+    /// Lines of a page; without it everything is written at once.
+    height: Option<usize>,
+    /// Characters of a line.
+    width: Option<usize>,
+    /// Lines of this page that are written, and characters of the last one.
+    rows: usize,
+    column: usize,
+    /// Within an escape sequence, which takes no room.
+    escape: bool,
+    log: Option<Log>,
+}
+
+/// `set logging enabled on`
+struct Log {
+    file: File,
+    name: String,
+    /// The answers are written there alone.
+    redirect: bool,
+}
+
+/// A number that the settings give, else the terminal's; `None`: without a bound.
+fn bound(settings: &Settings, name: &str, terminal: Option<usize>) -> Option<usize> {
+    match settings.said.get(name) {
+        Some(said) => said.parse().ok(),
+        None => terminal,
+    }
+}
+
+impl Screen {
+    pub(super) fn new(on_terminal: bool) -> Screen {
+        Screen { on_terminal, ..Screen::default() }
+    }
+
+    /// The page begins, as large as the settings and the terminal say at this moment.
+    pub(super) fn begin(&mut self, settings: &Settings) {
+        (self.rows, self.column, self.escape) = (0, 0, false);
+        self.resize(settings);
+    }
+
+    /// The same without a new page.
+    pub(super) fn resize(&mut self, settings: &Settings) {
+        let paged = self.on_terminal && settings.said.get("pagination").is_none_or(|on| on == "on");
+        let size = terminal_size::terminal_size().filter(|_| paged);
+        let (width, height) = size.map(|(width, height)| (width.0.into(), height.0.into())).unzip();
+        self.height = bound(settings, "height", height).filter(|height| paged && *height > 0);
+        self.width = bound(settings, "width", width).filter(|width| *width > 0);
+    }
+
+    /// The terminal's rows and columns, where answers go to one.
+    pub(super) fn terminal(&self) -> Option<(usize, usize)> {
+        let (width, height) = terminal_size::terminal_size().filter(|_| self.on_terminal)?;
+        Some((height.0.into(), width.0.into()))
+    }
+
+    /// Copies what follows into a file, in place of the file before.
+    pub(super) fn start_log(&mut self, path: &Path, overwrite: bool, redirect: bool) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).append(!overwrite).truncate(overwrite);
+        let file = options.open(path)?;
+        self.log = Some(Log { file, name: path.display().to_string(), redirect });
+        Ok(())
+    }
+
+    /// The name of the log that ends.
+    pub(super) fn end_log(&mut self) -> Option<String> {
+        self.log.take().map(|log| log.name)
+    }
+
+    /// The log takes what is said beside the answers too.
+    pub(super) fn log(&mut self, bytes: &[u8]) {
+        if let Some(log) = &mut self.log {
+            let _ = log.file.write_all(bytes);
+        }
+    }
+
+    fn redirects(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.redirect)
+    }
+
+    /// Whether the next line would push this page's first one out.
+    fn is_full(&self) -> bool {
+        self.height.is_some_and(|height| self.rows + 1 >= height.max(2))
+    }
+
+    /// Counts the room that a line or a part of one takes.
+    fn count(&mut self, part: &[u8]) {
+        for byte in part {
+            match byte {
+                b'\n' => (self.rows, self.column, self.escape) = (self.rows + 1, 0, false),
+                0x1b => self.escape = true,
+                b'a'..=b'z' | b'A'..=b'Z' if self.escape => self.escape = false,
+                _ if self.escape => {}
+                b'\t' => self.column = (self.column / 8 + 1) * 8,
+                // Bytes that go on with a character.
+                0x80..=0xbf => {}
+                _ => self.column += 1,
+            }
+            if let Some(width) = self.width
+                && self.column > width
+            {
+                (self.rows, self.column) = (self.rows + 1, self.column - width);
+            }
+        }
+    }
+
+    /// What the reader wants of the next page.
+    fn ask(&mut self) -> io::Result<()> {
+        self.rows = 0;
+        let config = rustyline::Config::default();
+        let editor = Editor::<(), MemHistory>::with_history(config, MemHistory::new());
+        let answer = editor.and_then(|mut editor| editor.readline(MORE));
+        match answer.as_deref().map(str::trim) {
+            Ok("c") => {
+                self.height = None;
+                Ok(())
+            }
+            Ok(answer) if !answer.starts_with('q') => Ok(()),
+            _ => {
+                interrupt::request();
+                Err(interrupt::Interrupted.into())
+            }
+        }
+    }
+}
+
+/// Writes through the screen.
+pub(super) struct Through<'o> {
+    pub(super) out: &'o mut dyn Write,
+    pub(super) screen: Rc<RefCell<Screen>>,
+}
+
+impl Write for Through<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        interrupt::check()?;
+        let mut screen = self.screen.borrow_mut();
+        screen.log(bytes);
+        if screen.redirects() {
+            return Ok(bytes.len());
+        }
+        if !screen.on_terminal {
+            self.out.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if screen.is_full() {
+                self.out.flush()?;
+                screen.ask()?;
+            }
+            self.out.write_all(line)?;
+            screen.count(line);
+        }
+        // What comes next may take long.
+        if bytes.contains(&b'\n') {
+            self.out.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_take_room() {
+        let mut screen = Screen { height: Some(4), width: Some(10), ..Screen::default() };
+        screen.count(b"0123456789\n\x1b[31mred\x1b[0m\n");
+        assert_eq!((screen.rows, screen.column, screen.is_full()), (2, 0, false));
+        screen.count("0123456789é".as_bytes());
+        assert_eq!((screen.rows, screen.column, screen.is_full()), (3, 1, true));
+    }
+}

@@ -1,0 +1,65 @@
+//! JSON of snapshots: what taking one answers, and what `info` repeats of its header.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::json::Json;
+use super::json_backtrace::begin_document;
+use crate::image::Note;
+use crate::image::snapshot::Snapshot;
+use crate::image::snapshot::format::{Capture, ENVIRONMENT};
+
+/// `obit.snapshot-taken/1`.
+pub fn taken(file: &Path, bytes: u64, capture: &Capture, notes: &[Note]) -> Json {
+    let mut json = Json::new();
+    begin_document(&mut json, "obit.snapshot-taken/1", notes);
+    json.field_string("file", Some(&file.to_string_lossy()));
+    json.field_uint("bytes", Some(bytes));
+    json.key("pause_ms");
+    match capture.pause_ms {
+        Some(pause) => json.float(pause),
+        None => json.null(),
+    }
+    json.field_uint("threads", Some(capture.threads as u64));
+    json.key("left_out");
+    value(&mut json, &capture.left_out);
+    json.end_object();
+    json
+}
+
+/// `capture`, `environment` and `attributes` of `obit.info/1`: null where the target is no snapshot.
+pub fn of_info(json: &mut Json, snapshot: Option<&Snapshot>) {
+    let Some(snapshot) = snapshot else {
+        for key in ["capture", "environment", "attributes"] {
+            json.key(key);
+            json.null();
+        }
+        return;
+    };
+    let header = &snapshot.header;
+    let capture = serde_json::json!({
+        "file": snapshot.file(),
+        "bytes": snapshot.size(),
+        "created": header.created,
+        "writer": header.writer,
+        "source": header.capture.source,
+        "pause_ms": header.capture.pause_ms,
+        "threads": header.capture.threads,
+        "left_out": header.capture.left_out,
+        "redaction": header.capture.redaction,
+    });
+    json.key("capture");
+    value(json, &capture);
+    json.key("environment");
+    value(json, &snapshot.json::<serde_json::Value>(ENVIRONMENT).ok());
+    json.key("attributes");
+    value(json, &header.attributes);
+}
+
+fn value(json: &mut Json, value: &impl Serialize) {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => json.document(&bytes),
+        Err(_) => json.null(),
+    }
+}

@@ -1,0 +1,66 @@
+//! Declarations as `info functions`, `info variables` and `info types` list them, in gdb's layout.
+
+use crate::module::Language;
+use crate::module::name_index::NameKind;
+use crate::session::listing::{Listed, Listing};
+use crate::types::name::declare;
+use crate::types::{TypeId, TypeKind, TypeTable};
+
+/// A list under its heading (`All functions matching regular expression "x":`).
+pub fn listing_text(types: &TypeTable, listing: &Listing, what: &str, expression: &str) -> String {
+    let condition =
+        if expression.is_empty() { String::new() } else { format!(" matching regular expression \"{expression}\"") };
+    let mut text = match expression {
+        "" => format!("All defined {what}:\n"),
+        _ => format!("All {what}{condition}:\n"),
+    };
+    let mut file: Option<&Option<String>> = None;
+    for listed in &listing.declarations {
+        if file != Some(&listed.file) {
+            text += &format!("\nFile {}:\n", listed.file.as_deref().unwrap_or("<unknown>"));
+            file = Some(&listed.file);
+        }
+        let line = listed.line.map(|line| format!("{line}:")).unwrap_or_default();
+        text += &format!("{line}\t{}\n", declaration(types, listed));
+    }
+    if !listing.symbols.is_empty() {
+        text += "\nNon-debugging symbols:\n";
+        for (address, name) in &listing.symbols {
+            text += &format!("{:#018x}  {name}\n", address.0);
+        }
+    }
+    text
+}
+
+/// One declaration: `static int count;`
+fn declaration(types: &TypeTable, listed: &Listed) -> String {
+    let prefix = if listed.is_static { "static " } else { "" };
+    let Some(id) = listed.type_id else { return format!("{prefix}{};", listed.name) };
+    let name = listed.name.as_str();
+    match listed.kind {
+        NameKind::Function => format!("{prefix}{};", function(types, id, listed)),
+        NameKind::Variable | NameKind::Constant if listed.language == Language::Rust => {
+            format!("{prefix}{name}: {};", types.name(id))
+        }
+        NameKind::Variable | NameKind::Constant => format!("{prefix}{};", declare(types, id, name)),
+        NameKind::Typedef => format!("typedef {};", declare(types, id, name)),
+        NameKind::Base | NameKind::Pointer => name.to_owned(),
+        _ => format!("{};", types.name(id)),
+    }
+}
+
+fn function(types: &TypeTable, id: TypeId, listed: &Listed) -> String {
+    let TypeKind::Function { result, .. } = &types.get(id).kind else { return listed.name.clone() };
+    match (listed.language, &listed.display) {
+        (Language::Rust, _) => {
+            let whole = types.name(id);
+            whole.strip_prefix("fn").map_or_else(|| listed.name.clone(), |rest| format!("fn {}{rest}", listed.name))
+        }
+        (Language::Cpp, Some(display)) if display.contains('(') => {
+            let result = result.map_or("void", |result| types.name(result));
+            let space = if result.ends_with('*') || result.ends_with('&') { "" } else { " " };
+            format!("{result}{space}{display}")
+        }
+        _ => declare(types, id, &listed.name),
+    }
+}

@@ -1,0 +1,51 @@
+//! The file: a tar archive, its header first, so that one small read from its start tells what it is.
+
+use std::io;
+
+use crate::image::snapshot::format::{HEADER, Header, Part};
+
+/// zstd's level: beyond it little is won and much time lost.
+const LEVEL: i32 = 9;
+
+/// A part to be written.
+pub struct Packed {
+    name: String,
+    unpacked: u64,
+    bytes: Vec<u8>,
+}
+
+/// Compresses a part; its name tells so by `.zst`.
+pub fn pack(name: &str, content: &[u8]) -> io::Result<Packed> {
+    let bytes = zstd::bulk::compress(content, LEVEL)?;
+    Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes })
+}
+
+/// Puts the file together.
+pub fn write(mut header: Header, parts: &[Packed]) -> io::Result<Vec<u8>> {
+    header.parts = parts
+        .iter()
+        .map(|part| Part {
+            name: part.name.clone(),
+            bytes: part.bytes.len() as u64,
+            unpacked: part.unpacked,
+            crc32: format!("{:08x}", crc32fast::hash(&part.bytes)),
+        })
+        .collect();
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut text = serde_json::to_vec_pretty(&header)?;
+    text.push(b'\n');
+    append(&mut archive, HEADER, &text)?;
+    for part in parts {
+        append(&mut archive, &part.name, &part.bytes)?;
+    }
+    archive.into_inner()
+}
+
+fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_entry_type(tar::EntryType::Regular);
+    archive.append_data(&mut header, name, bytes)
+}

@@ -1,0 +1,343 @@
+//! Taking a snapshot of an opened target.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rayon::prelude::*;
+
+use super::archive::{self, Packed};
+use super::environment::InitialStack;
+use super::module::{self, LookedAt};
+use super::{Redaction, SnapshotError};
+use crate::addr::RunAddr;
+use crate::arch::GENERAL_COUNT;
+use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
+use crate::image::{ThreadState, elf_writer};
+use crate::memory::Memory;
+use crate::module::find::{Looked, Outcome};
+use crate::module::{Module, ModuleId};
+use crate::session::record::ReadSet;
+use crate::session::{Session, Trace};
+use crate::value::Limits;
+use crate::value::decode::Symbols;
+
+/// Frames of a thread whose variables are kept; as many as are shown by default.
+const FRAMES: usize = 1024;
+/// Bytes of code on both sides of a frame's pc.
+const CODE_AROUND: u64 = 64;
+/// Bytes of a thread's stack that are kept whole, from its stack pointer on.
+const STACK: u64 = 64 << 10;
+/// With more threads than these, less of the others is kept whole.
+const MANY_THREADS: usize = 64;
+/// Bytes of a thread's stack that are kept whole, of a thread among many.
+const STACK_OF_MANY: u64 = 1 << 10;
+/// Below the stack pointer: the red zone (System V psABI AMD64 1.0, section 3.2.2).
+const RED_ZONE: u64 = 128;
+/// Holes that are no wider than this are kept too: a segment's header costs as much.
+const JOINED: u64 = 64;
+
+/// Source lines around a line: the file's name in the line table, the build-id of its module, the line; gives each
+/// line's number and text, and how many lines the file has.
+pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<(Vec<(u32, String)>, u32)> + Sync);
+
+/// What to keep.
+pub struct Options<'a> {
+    /// Bytes of memory that are kept, before compression; what answers at the usual limits is kept in any case.
+    pub budget: u64,
+    /// How deep values are followed while the budget lasts.
+    pub depth: usize,
+    /// `--attr`.
+    pub attributes: BTreeMap<String, String>,
+    /// What is masked; nothing where `None`.
+    pub redaction: Option<Redaction>,
+    /// Where source lines are found.
+    pub sources: Option<SourceLines<'a>>,
+}
+
+/// A snapshot, ready to be written.
+pub struct Snapshot {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What its header says of how it was taken.
+    pub capture: Capture,
+}
+
+/// Takes a snapshot.
+pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, SnapshotError> {
+    let initial = InitialStack::find(session);
+    let reads = session.record();
+    let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
+    let traces = look_at_everything(session, reads, &options, &mut left_out);
+    let redaction = options.redaction.map(|mut redaction| {
+        redaction.add_environment(initial.variables.iter().map(Vec::as_slice));
+        redaction
+    });
+    let redaction = redaction.as_ref();
+    let looked_at = module::looked_at(session);
+    let modules: Vec<(&Module, LookedAt)> = looked_at
+        .into_iter()
+        .filter_map(|(id, looked_at)| Some((session.program.modules.get(id)?, looked_at)))
+        .collect();
+    let files = || {
+        let with_file = modules.par_iter().filter(|(module, _)| module.file().is_some());
+        let packed = with_file.map(|(module, looked_at)| {
+            let file = module::file(session, module, looked_at);
+            let packed = archive::pack(&part_name(module), &file.bytes)?;
+            Ok((module.id, packed, file.lost_attributes))
+        });
+        packed.collect::<std::io::Result<Vec<(ModuleId, Packed, usize)>>>()
+    };
+    let memory = || {
+        let (core, kept_bytes, masked) = core(session, reads, redaction);
+        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked))
+    };
+    let (files, memory) = rayon::join(files, memory);
+    let (files, (core, kept_bytes, masked)) = (files?, memory?);
+    let lost: usize = files.iter().map(|(.., lost)| lost).sum();
+    if lost > 0 {
+        left_out.insert("debug-information-attributes".to_owned(), lost as u64);
+    }
+    let names: HashMap<ModuleId, String> =
+        files.iter().filter_map(|(id, ..)| Some((*id, part_name(session.program.modules.get(*id)?)))).collect();
+    if masked > 0 {
+        left_out.insert("secrets".to_owned(), masked);
+    }
+    let saved: u64 = session.image.mappings.iter().map(|mapping| mapping.saved).sum();
+    left_out.insert("memory-bytes".to_owned(), saved.saturating_sub(kept_bytes));
+    let layout = serde_json::to_vec(&layout(session, &names)).map_err(std::io::Error::from)?;
+    let mut parts = vec![archive::pack(format::LAYOUT, &layout)?, core];
+    let environment = serde_json::to_vec(&initial.json(redaction)).map_err(std::io::Error::from)?;
+    parts.push(archive::pack(format::ENVIRONMENT, &environment)?);
+    if let Some(sources) = options.sources.and_then(|find| source_lines(session, &traces, find)) {
+        let sources = serde_json::to_vec(&sources).map_err(std::io::Error::from)?;
+        parts.push(archive::pack(format::SOURCES, &sources)?);
+    }
+    parts.extend(files.into_iter().map(|(_, packed, _)| packed));
+    let capture = Capture {
+        source: if session.image.pause.is_some() { "process" } else { "core" }.to_owned(),
+        pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
+        threads: session.image.threads.len(),
+        left_out,
+        redaction: redaction.map(|redaction| redaction.version().to_owned()),
+    };
+    let header = header(session, options.attributes, capture.clone(), redaction);
+    let bytes = archive::write(header, &parts)?;
+    Ok(Snapshot { bytes, capture })
+}
+
+fn part_name(module: &Module) -> String {
+    format!("modules/{:x}.elf.zst", module.seed.start.0)
+}
+
+/// Asks for what anybody may ask for at the usual limits, then deeper while the budget lasts: the crashed thread first.
+fn look_at_everything(
+    session: &Session,
+    reads: &ReadSet,
+    options: &Options<'_>,
+    left_out: &mut BTreeMap<String, u64>,
+) -> Vec<Trace> {
+    let threads = &session.image.threads;
+    let usual = Limits::default();
+    // Formatters read nearly all that plain fields lead to.
+    let plain_fields = threads.len() <= MANY_THREADS;
+    let stack = if plain_fields { STACK } else { STACK_OF_MANY };
+    let traces: Vec<Trace> = threads
+        .par_iter()
+        .map(|thread| {
+            let trace = session.trace(thread, FRAMES);
+            keep_stack(session, thread, &trace, if thread.crashed { STACK } else { stack });
+            for frame in 0..trace.frames.len() {
+                session.variables(&trace, frame, &usual);
+                if plain_fields || thread.crashed {
+                    session.variables(&trace, frame, &Limits { raw: true, ..usual });
+                }
+            }
+            name_registers(session, &trace);
+            trace
+        })
+        .collect();
+    let mut passed_over = 0;
+    let deeper = Limits { depth: options.depth.max(usual.depth), items: 256, string: 4096, ..usual };
+    let crashed_first = traces.iter().zip(threads).filter(|(_, thread)| thread.crashed);
+    let others = traces.iter().zip(threads).filter(|(_, thread)| !thread.crashed);
+    for (trace, _) in crashed_first.chain(others) {
+        for frame in 0..trace.frames.len() {
+            if reads.bytes() > options.budget {
+                passed_over += 1;
+                continue;
+            }
+            session.variables(trace, frame, &deeper);
+        }
+    }
+    if passed_over > 0 {
+        left_out.insert("frames-not-followed-deeper".to_owned(), passed_over);
+    }
+    traces
+}
+
+/// The source lines around every frame's line, a file each.
+fn source_lines(session: &Session, traces: &[Trace], find: SourceLines<'_>) -> Option<BTreeMap<String, SourceRecord>> {
+    let mut wanted: BTreeMap<(&str, u32), Option<&[u8]>> = BTreeMap::new();
+    for frame in traces.iter().flat_map(|trace| &trace.frames) {
+        let (Some(file), Some(line)) = (frame.code.file.as_deref(), frame.code.line) else { continue };
+        wanted.entry((file, line)).or_insert_with(|| session.program.modules.get(frame.module?)?.build_id());
+    }
+    let mut files: BTreeMap<String, SourceRecord> = BTreeMap::new();
+    for ((file, line), build_id) in wanted {
+        let Some((lines, count)) = find(file, build_id, line) else { continue };
+        let record = files.entry(file.to_owned()).or_default();
+        record.line_count = count;
+        record.lines.extend(lines);
+    }
+    (!files.is_empty()).then_some(files)
+}
+
+/// The stack in use, and the code around each frame.
+fn keep_stack(session: &Session, thread: &ThreadState, trace: &Trace, most: u64) {
+    let memory = session.memory();
+    if let Some(sp) = thread.registers.get(session.image.arch.sp()) {
+        let start = sp.saturating_sub(RED_ZONE);
+        let outermost = trace.stack.frames.iter().rev().find_map(|frame| frame.cfa).map_or(sp, |cfa| cfa.0);
+        let end = outermost.clamp(sp, sp.saturating_add(most)).saturating_add(64);
+        touch(memory, start, end);
+    }
+    for frame in &trace.stack.frames {
+        touch(memory, frame.pc.0.saturating_sub(CODE_AROUND), frame.pc.0.saturating_add(CODE_AROUND));
+    }
+}
+
+/// What `registers`, `info symbol` and such say of a frame's registers.
+fn name_registers(session: &Session, trace: &Trace) {
+    for frame in &trace.stack.frames {
+        for register in 0..GENERAL_COUNT as u16 {
+            if let Some(value) = frame.registers.get(register) {
+                Symbols::symbol(session, RunAddr(value));
+            }
+        }
+    }
+}
+
+/// Reads what there is of a range, so that it is kept.
+fn touch(memory: &dyn Memory, start: u64, end: u64) {
+    let mut at = start;
+    while at < end {
+        match memory.piece(RunAddr(at), (end - at) as usize) {
+            Ok(piece) => at += piece.len() as u64,
+            // Pages are there or not as a whole.
+            Err(_) => at = (at / 4096 + 1).saturating_mul(4096),
+        }
+    }
+}
+
+/// An ELF core of what was read, how many bytes of memory that is, and how many secrets were masked in it.
+fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (Vec<u8>, u64, u64) {
+    let memory = session.memory();
+    let mut pieces: Vec<(u64, u32, Vec<u8>)> = Vec::new();
+    let mut kept = 0;
+    for (start, end) in reads.ranges(JOINED) {
+        let mut at = start;
+        while at < end {
+            let Ok(piece) = memory.piece(RunAddr(at), (end - at) as usize) else {
+                at += 8;
+                continue;
+            };
+            let flags = session.image.mapping_at(RunAddr(at)).map_or(4, |mapping| mapping.flags);
+            kept += piece.len() as u64;
+            match pieces.last_mut() {
+                Some((from, known, bytes)) if *from + bytes.len() as u64 == at && *known == flags => {
+                    bytes.extend_from_slice(piece);
+                }
+                _ => pieces.push((at, flags, piece.to_vec())),
+            }
+            at += piece.len() as u64;
+        }
+    }
+    let mut notes: Vec<u8> = session.image.raw_notes.concat();
+    let mut masked = 0;
+    if let Some(redaction) = redaction {
+        masked += redaction.mask(&mut notes);
+        masked += pieces.par_iter_mut().map(|(.., bytes)| redaction.mask(bytes)).sum::<u64>();
+    }
+    (elf_writer::core(session.image.arch, &notes, &pieces), kept, masked)
+}
+
+fn layout(session: &Session, parts: &HashMap<ModuleId, String>) -> Layout {
+    let image = &session.image;
+    let mut files: Vec<String> = Vec::new();
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut mappings = Vec::with_capacity(image.mappings.len());
+    for mapping in &image.mappings {
+        let file = mapping.file.as_ref().map(|(path, offset)| {
+            let number = *numbers.entry(path).or_insert_with(|| {
+                files.push(path.clone());
+                files.len() as u32 - 1
+            });
+            (number, Hex(*offset))
+        });
+        let (start, end) = (Hex(mapping.start.0), Hex(mapping.end.0));
+        mappings.push(MappingRecord { start, end, flags: mapping.flags, saved: mapping.saved, file });
+    }
+    let modules = session.program.modules.iter().map(|module| {
+        let part = parts.get(&module.id).cloned();
+        let missing = (part.is_none() && module.was_searched() && module.file().is_none())
+            .then(|| module.search().looked.iter().map(looked_text).collect::<Vec<_>>().join("; "));
+        ModuleRecord {
+            path: module.seed.path.clone(),
+            build_id: module.build_id().map(crate::module::find::hex),
+            bias: Hex(module.bias().0),
+            start: Hex(module.seed.start.0),
+            end: Hex(module.seed.end.0),
+            mapped: module.seed.mapped.iter().map(|(start, end, at)| (Hex(start.0), Hex(end.0), Hex(*at))).collect(),
+            executable: module.seed.is_executable,
+            vdso: module.seed.is_vdso,
+            deleted: module.seed.deleted,
+            part,
+            missing,
+        }
+    });
+    let modules = modules.collect();
+    let thread_names = image.threads.iter().filter_map(|thread| Some((thread.lwp, thread.name.clone()?))).collect();
+    Layout { modules, files, mappings, thread_names }
+}
+
+fn looked_text(looked: &Looked) -> String {
+    match &looked.outcome {
+        Outcome::Found => format!("{} (found)", looked.place),
+        Outcome::Missing => format!("{} (not there)", looked.place),
+        Outcome::Mismatch { found, .. } => {
+            format!("{} (another build, {})", looked.place, found.as_deref().unwrap_or("without build-id"))
+        }
+        Outcome::Differs(how) | Outcome::Unusable(how) => format!("{} ({how})", looked.place),
+    }
+}
+
+fn header(
+    session: &Session,
+    attributes: BTreeMap<String, String>,
+    capture: Capture,
+    redaction: Option<&Redaction>,
+) -> Header {
+    let image = &session.image;
+    Header {
+        schema: format::SCHEMA.to_owned(),
+        writer: concat!("obit ", env!("CARGO_PKG_VERSION")).to_owned(),
+        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        arch: image.arch.name().to_owned(),
+        process: format::Process {
+            pid: image.process.pid,
+            command: image.process.command.as_ref().map(|command| match redaction {
+                Some(redaction) => redaction.masked(command),
+                None => command.clone(),
+            }),
+            executable: image.process.executable.clone(),
+        },
+        signal: image.signal.as_ref().map(|signal| format::Signal {
+            number: signal.number,
+            name: signal.name(),
+            code: signal.code_name().map(str::to_owned),
+            address: signal.address.map(|address| Hex(address.0)),
+        }),
+        capture,
+        attributes,
+        parts: Vec::new(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Snapshots: what is kept of a crash, and the file that it is kept in.
+//!
+//! ```text
+//! session ── every thread, frame and variable is asked for, as `bt --locals` would
+//!    │  what the answers were made from: bytes of memory, symbols, entries of debug information, code addresses
+//!    ├─ closure, dwarf, frames, module ── a small ELF file for each module
+//!    ├─ make, archive ── a core of the bytes that were read
+//!    └─ archive ── the header, and these as parts behind it
+//! ```
+//!
+//! So a snapshot answers by the very code that answers on a core, and alike: nothing is stored in a form of its own
+//! that could say something else. Reading one: [`crate::image::snapshot`].
+
+mod archive;
+mod closure;
+mod dwarf;
+mod environment;
+mod frames;
+mod make;
+mod module;
+mod redaction;
+
+pub use make::{Options, Snapshot, SourceLines, take};
+pub use redaction::Redaction;
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It could not be packed.
+    #[error("the snapshot cannot be packed: {0}")]
+    Pack(#[from] std::io::Error),
+    /// A file of rules.
+    #[error("{file}: {problem}")]
+    Rules {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}

@@ -1,0 +1,194 @@
+//! Masking secrets before anything is written.
+//!
+//! Rules are a TOML file (`redaction.toml` beside this one is the usual one). Masked bytes become `*`, so that lengths
+//! and addresses stay as they were. Text of one byte a character is seen; text in UTF-16 or in pieces is not.
+
+use memchr::memmem;
+use regex::bytes::Regex;
+use serde::Deserialize;
+
+use super::SnapshotError;
+
+const USUAL: &str = include_str!("redaction.toml");
+/// Values of environment variables that are shorter say nothing, and would be found everywhere.
+const SHORTEST_VALUE: usize = 4;
+/// Rules that a file may have.
+const MOST_RULES: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: String,
+    #[serde(default)]
+    environment: Vec<String>,
+    #[serde(default)]
+    rule: Vec<FileRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRule {
+    name: String,
+    pattern: String,
+    check: Option<Check>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Check {
+    Luhn,
+}
+
+struct Rule {
+    pattern: Regex,
+    check: Option<Check>,
+}
+
+/// Rules, ready to be applied.
+pub struct Redaction {
+    version: String,
+    environment: Vec<String>,
+    rules: Vec<Rule>,
+    /// Values that are masked wherever they are.
+    values: Vec<memmem::Finder<'static>>,
+}
+
+impl Redaction {
+    /// The usual rules.
+    pub fn usual() -> Redaction {
+        Redaction::parse(USUAL, "redaction.toml").expect("the usual rules are read by a test")
+    }
+
+    /// Rules out of a file's text.
+    pub fn parse(text: &str, file: &str) -> Result<Redaction, SnapshotError> {
+        let bad = |problem: String| SnapshotError::Rules { file: file.to_owned(), problem };
+        let read: File = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+        if read.rule.len() > MOST_RULES {
+            return Err(bad(format!("more than {MOST_RULES} rules")));
+        }
+        let rules = read.rule.iter().map(|rule| {
+            let pattern = regex::bytes::RegexBuilder::new(&rule.pattern).unicode(false).size_limit(1 << 20).build();
+            let pattern = pattern.map_err(|error| bad(format!("rule {:?}: {error}", rule.name)))?;
+            Ok(Rule { pattern, check: rule.check })
+        });
+        let rules = rules.collect::<Result<_, SnapshotError>>()?;
+        Ok(Redaction { version: read.version, environment: read.environment, rules, values: Vec::new() })
+    }
+
+    /// The rules' version.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether the variable's value is kept.
+    pub fn keeps_variable(&self, name: &str) -> bool {
+        self.environment.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == allowed,
+        })
+    }
+
+    /// From now on masks the values of these variables (`NAME=value`) wherever they are, but those that are kept.
+    pub fn add_environment<'a>(&mut self, variables: impl IntoIterator<Item = &'a [u8]>) {
+        let mut values: Vec<Vec<u8>> = Vec::new();
+        for variable in variables {
+            let Some(equals) = memchr::memchr(b'=', variable) else { continue };
+            let (name, value) = (&variable[..equals], &variable[equals + 1..]);
+            let kept = std::str::from_utf8(name).is_ok_and(|name| self.keeps_variable(name));
+            if !kept && value.len() >= SHORTEST_VALUE {
+                values.push(value.to_vec());
+            }
+        }
+        // The longer one first, where one holds another.
+        values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+        values.dedup();
+        self.values.extend(values.iter().map(|value| memmem::Finder::new(value).into_owned()));
+    }
+
+    /// Masks what the rules find; says how many secrets that were.
+    pub fn mask(&self, bytes: &mut [u8]) -> u64 {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for rule in &self.rules {
+            for captures in rule.pattern.captures_iter(bytes) {
+                let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+                if rule.check == Some(Check::Luhn) && !passes_luhn(secret.as_bytes()) {
+                    continue;
+                }
+                found.push((secret.start(), secret.end()));
+            }
+        }
+        for value in &self.values {
+            found.extend(value.find_iter(bytes).map(|start| (start, start + value.needle().len())));
+        }
+        for (start, end) in &found {
+            // Line ends of a key's text stay, so that it still reads as one.
+            bytes[*start..*end].iter_mut().filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
+        }
+        found.len() as u64
+    }
+
+    /// The same of text.
+    pub fn masked(&self, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        self.mask(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// ISO/IEC 7812-1, annex B.
+fn passes_luhn(text: &[u8]) -> bool {
+    let digits = text.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'));
+    let sum: u32 = digits
+        .enumerate()
+        .map(|(index, digit)| match (index % 2, digit * 2) {
+            (0, _) => digit,
+            (_, doubled) => doubled / 10 + doubled % 10,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        Redaction::usual().masked(text)
+    }
+
+    #[test]
+    fn secrets_are_masked_with_their_length_kept() {
+        let check = |text: &str, expected: &str| assert_eq!(masked(text), expected);
+        check("password=hunter22 next", "password=******** next");
+        check("{\"api_key\": \"0123456789abcdef\"}", "{\"api_key\": \"****************\"}");
+        check("prog --token s3cr3t-v4lue --level 3", "prog --token ************ --level 3");
+        check("prog\0--password\0hunter22\0--x\0", "prog\0--password\0********\0--x\0");
+        check("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer *************");
+        check("postgres://app:hunter2@db/x", "postgres://app:*******@db/x");
+        check("id AKIAIOSFODNN7EXAMPLE.", "id ********************.");
+        check("ghp_0123456789abcdefghijABCDEFGHIJ012345", "****************************************");
+        check("card 4111 1111 1111 1111 ok", "card **** **** **** **** ok");
+        check("order 4111 1111 1111 1112 ok", "order 4111 1111 1111 1112 ok");
+        check("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc_DEF", &"*".repeat(48));
+        check(
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\n",
+            "-----BEGIN PRIVATE KEY-----\n***********************\n",
+        );
+        check("nothing of that kind: passed 3 tests", "nothing of that kind: passed 3 tests");
+    }
+
+    #[test]
+    fn the_environment_is_masked_wherever_it_is() {
+        let mut redaction = Redaction::usual();
+        redaction.add_environment([&b"DB_DSN=very-private"[..], b"LANG=C.UTF-8", b"N=1"]);
+        assert_eq!(redaction.masked("x very-private LANG=C.UTF-8 N=1"), "x ************ LANG=C.UTF-8 N=1");
+        assert!(redaction.keeps_variable("LC_ALL") && !redaction.keeps_variable("DB_DSN"));
+    }
+
+    #[test]
+    fn wrong_rules_are_said() {
+        let error = Redaction::parse("version = \"2\"\n[[rule]]\nname = \"x\"\npattern = \"(\"\n", "own.toml");
+        let text = error.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.starts_with("own.toml: rule \"x\": regex parse error"), "{text}");
+    }
+}

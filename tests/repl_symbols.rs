@@ -1,0 +1,166 @@
+//! What a session tells of the program's names; what gdb 13 answers on the same core is the measure.
+
+mod common;
+
+fn asked(fixture: &str, lines: &[&str]) -> (String, String, i32) {
+    let directory = common::root().join("tmp/fixtures").join(fixture);
+    let mut obit = common::program();
+    obit.arg(directory.join("core")).arg("--sysroot").arg(common::root()).args(["-q", "-nx"]);
+    obit.arg("--exe").arg(directory.join(fixture));
+    for line in lines {
+        obit.args(["-ex", line]);
+    }
+    let output = obit.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+fn answer(fixture: &str, lines: &[&str]) -> String {
+    let (text, errors, status) = asked(fixture, lines);
+    assert_eq!((errors.as_str(), status), ("", 0), "{lines:?}");
+    text
+}
+
+#[test]
+fn functions_variables_and_types_by_file() {
+    assert_eq!(
+        answer("kinds-O0", &["info functions aggreg"]),
+        "All functions matching regular expression \"aggreg\":\n\nFile /tmp/fixtures/src/kinds.c:\n\
+         176:\tstatic int aggregates(struct bits, struct packed, struct tagged, struct flexible *, union number);\n"
+    );
+    assert_eq!(
+        answer("kinds-O0", &["info variables ^glob"]),
+        "All variables matching regular expression \"^glob\":\n\nFile /tmp/fixtures/src/kinds.c:\n96:\tint globals[4];\n"
+    );
+    assert_eq!(
+        answer("kinds-O0", &["info types st|vector8"]),
+        "All types matching regular expression \"st|vector8\":\n\nFile /tmp/fixtures/src/kinds.c:\n12:\tenum state;\n\
+         83:\ttypedef float __attribute__ ((vector_size(8))) vector8f;\n\n\
+         File /usr/include/x86_64-linux-gnu/bits/types.h:\n55:\ttypedef __uint16_t __uint_least16_t;\n\
+         57:\ttypedef __uint32_t __uint_least32_t;\n"
+    );
+    assert_eq!(
+        answer("cpp-O0", &["info functions -n fatal"]),
+        "All functions matching regular expression \"fatal\":\n\nFile /tmp/fixtures/src/zoo.cpp:\n\
+         98:\tstatic void zoo::fatal(int);\n"
+    );
+    assert!(answer("rust-debug", &["info functions -n zoo::stop"]).ends_with("63:\tstatic fn zoo::stop(i32);\n"));
+    let symbols = answer("kinds-O0", &["info functions ^abort$"]);
+    assert!(symbols.ends_with("\nNon-debugging symbols:\n0x00007ffff7e0439f  abort\n"), "{symbols}");
+}
+
+#[test]
+fn lists_are_bounded_and_say_so() {
+    let text = answer("cpp-O0", &["info functions -n -max 2 ."]);
+    assert!(text.contains("(2 shown, up to ") && text.ends_with("-max N RE shows more)\n"), "{text}");
+    let (_, errors, status) = asked("cpp-O0", &["info functions ("]);
+    assert!(errors.starts_with("(: ") && status == 2, "{errors}");
+    assert_eq!(asked("cpp-O0", &["info functions -max x"]).2, 2);
+    let json = answer("kinds-O0", &["info variables ^glob --json"]);
+    assert!(json.starts_with("{\"schema\":\"obit.text/1\"") && json.contains("int globals[4];"), "{json}");
+}
+
+#[test]
+fn sources_scopes_and_addresses() {
+    assert_eq!(answer("kinds-O0", &["info sources kinds"]), "/tmp/fixtures/src/kinds.c\n");
+    let source = answer("c-O0", &["info source"]);
+    assert!(source.starts_with(
+        "Current source file is /tmp/fixtures/src/basic.c\nCompilation directory is /tmp/fixtures/c-O0\n"
+    ));
+    assert!(source.contains("\nSource language is c.\nProducer is GNU C17 "), "{source}");
+    assert!(source.ends_with("Compiled with DWARF 5 debugging format.\n"), "{source}");
+    let scope = answer("kinds-O0", &["info scope main"]);
+    assert!(
+        scope.starts_with("Scope for main:\nSymbol bits is a variable at frame base offset -48, length 16.\n"),
+        "{scope}"
+    );
+    for (line, expected) in [
+        ("info address main", "Symbol \"main\" is a function at address 0x555555555c6e.\n"),
+        ("info address globals", "Symbol \"globals\" is static storage at address 0x555555558040.\n"),
+        ("info address abort", "Symbol \"abort\" is at 0x7ffff7e0439f in a file compiled without debugging.\n"),
+        ("info symbol &globals", "globals in section .data of /tmp/fixtures/kinds-O0/kinds-O0\n"),
+        ("info symbol abort", "abort in section .text of /tmp/fixtures/lib/libc.so.6\n"),
+    ] {
+        assert_eq!(answer("kinds-O0", &[line]), expected, "{line}");
+    }
+    assert_eq!(asked("kinds-O0", &["info scope nothing"]).2, 1);
+    assert_eq!(asked("kinds-O0", &["info address nothing"]).1, "No symbol \"nothing\" in current context.\n");
+    let files = answer("kinds-O0", &["info files"]);
+    assert!(files.contains("\tEntry point: 0x555555555090\n"), "{files}");
+    assert!(files.contains(" is .text\n") && files.contains(" is .text in "), "{files}");
+}
+
+#[test]
+fn lldb_s_words() {
+    let looked_up = answer("kinds-O0", &["image lookup -a main"]);
+    assert_eq!(
+        looked_up,
+        "      Address: kinds-O0[0x0000000000001c6e] (kinds-O0..text)\n      Summary: main in section .text of \
+         /tmp/fixtures/kinds-O0/kinds-O0 at /tmp/fixtures/src/kinds.c:217\n"
+    );
+    assert!(answer("kinds-O0", &["image lookup -n main"]).ends_with("216:\tint main(void);\n"));
+    assert!(answer("kinds-O0", &["target modules lookup -t tagged"]).starts_with("type = struct tagged {\n"));
+    assert_eq!(answer("kinds-O0", &["source list -n main"]), answer("kinds-O0", &["list main"]));
+}
+
+#[test]
+fn what_only_a_symbol_table_has_can_be_named() {
+    for (line, expected) in [
+        ("print abort", "$1 = {<text variable, no debug info>} 0x7ffff7e0439f <abort>\n"),
+        ("print &abort", "$1 = (<text variable, no debug info> *) 0x7ffff7e0439f <abort>\n"),
+        ("whatis abort", "type = <text variable, no debug info>\n"),
+        ("print (long)abort", "$1 = 140737352057759\n"),
+        ("print sizeof(abort)", "$1 = 1\n"),
+        ("whatis environ", "type = <data variable, no debug info>\n"),
+        ("print (char**)environ", "$1 = (char **) 0x7fffffffee38\n"),
+        ("print *(char**)environ", "$1 = 0x7fffffffefe6 \"LANG=C\"\n"),
+    ] {
+        assert_eq!(answer("kinds-O0", &[line]), expected, "{line}");
+    }
+    let (_, errors, status) = asked("kinds-O0", &["print environ"]);
+    assert!(
+        errors.starts_with("'environ' has unknown type; cast it to its declared type\n") && status == 2,
+        "{errors}"
+    );
+    assert!(answer("kinds-O0", &["disassemble abort"]).starts_with("Dump of assembler code for function abort:\n"));
+    let no_debug = answer("no-debug", &["print &main"]);
+    assert!(no_debug.starts_with("$1 = (<text variable, no debug info> *) 0x"), "{no_debug}");
+    // A name is never suggested for itself.
+    assert!(!asked("kinds-O0", &["print abort::x"]).1.contains("is it abort::x?"));
+}
+
+#[test]
+fn go_s_methods_are_named_as_they_are() {
+    let functions = answer("go-noopt", &["info functions -n ^main\\.\\(\\*"]);
+    assert!(functions.ends_with("\tvoid main.(*dog).speak(*main.dog, int, int);\n"), "{functions}");
+    let pointer = answer("go-noopt", &["print &'main.(*dog).speak'"]);
+    assert!(pointer.ends_with(" 0x4810c0 <main.(*dog).speak>\n"), "{pointer}");
+    let code = answer("go-noopt", &["disassemble main.(*dog).speak"]);
+    assert!(code.starts_with("Dump of assembler code for function main.(*dog).speak:\n"), "{code}");
+}
+
+#[test]
+fn lines_have_their_code() {
+    for (line, expected) in [
+        (
+            "info line main",
+            "Line 217 of \"/tmp/fixtures/src/kinds.c\" starts at address 0x555555555c6e <main> and ends at 0x555555555c76 <main+8>.\n",
+        ),
+        (
+            "info line kinds.c:228",
+            "Line 228 of \"/tmp/fixtures/src/kinds.c\" starts at address 0x555555555dd1 <main+355> and ends at 0x555555555e11 <main+419>.\n",
+        ),
+        (
+            "info line *0x555555555e0d",
+            "Line 228 of \"/tmp/fixtures/src/kinds.c\" starts at address 0x555555555dd1 <main+355> and ends at 0x555555555e11 <main+419>.\n",
+        ),
+    ] {
+        assert_eq!(answer("kinds-O0", &[line]), expected, "{line}");
+    }
+    let (_, errors, status) = asked("kinds-O0", &["info line abort"]);
+    assert_eq!(
+        (errors.as_str(), status),
+        ("No line number information available for address 0x7ffff7e0439f <abort>\n", 1)
+    );
+    assert_eq!(asked("kinds-O0", &["info line kinds.c:1"]).2, 1);
+}
