@@ -5,7 +5,7 @@
 //! from 1.24    *map<K,V>: used, dirPtr, dirLen → table<K,V>{groups} → group<K,V>{ctrl, slots}       (go internal/runtime/maps)
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::super::{Entries, Item, Object, Refusal, View, corrupt, walk};
 use super::line;
@@ -84,7 +84,8 @@ struct Buckets<'v> {
     index: u64,
     /// The bucket that is looked at, and its next slot.
     current: Option<(Object<'v>, u64)>,
-    overflow: usize,
+    /// The buckets of its chain so far.
+    chain: HashSet<u64>,
     visited: u64,
     left: u64,
 }
@@ -116,7 +117,7 @@ impl<'v> Buckets<'v> {
             arrays,
             index: 0,
             current: None,
-            overflow: 0,
+            chain: HashSet::new(),
             visited: 0,
             left: length,
         })
@@ -136,9 +137,11 @@ impl<'v> Buckets<'v> {
                 let offset = self.index.checked_mul(self.object.size_of(self.bucket)?);
                 let at = offset.and_then(|offset| array.checked_add(offset));
                 self.index += 1;
-                self.overflow = 0;
                 count_visit(&mut self.visited)?;
-                let bucket = self.object.at(at.ok_or_else(|| corrupt("beyond the address space"))?, self.bucket);
+                let at = at.ok_or_else(|| corrupt("beyond the address space"))?;
+                self.chain.clear();
+                self.chain.insert(at);
+                let bucket = self.object.at(at, self.bucket);
                 let top = bucket.field("tophash")?.element(0)?.uint()?;
                 if !(old && (2..MIN_TOP_HASH).contains(&top)) {
                     self.current = Some((bucket, 0));
@@ -147,8 +150,7 @@ impl<'v> Buckets<'v> {
             };
             if slot == SLOTS {
                 let next = bucket.field("overflow")?.pointer()?;
-                self.overflow += 1;
-                if self.overflow > MAX_OVERFLOW {
+                if self.chain.len() > MAX_OVERFLOW || !self.chain.insert(next) {
                     return Err(corrupt("buckets that overflow without end"));
                 }
                 self.current = (next != 0).then(|| (self.object.at(next, self.bucket), 0));
@@ -190,6 +192,9 @@ impl<'v> Swiss<'v> {
         let pointer = directory.at(0, directory.target()?);
         let table = pointer.target()?;
         let group = pointer.at(0, table).path("groups.data")?.target()?;
+        if entries == 0 && length > SLOTS {
+            return Err(corrupt(format!("a map of {length} entries in a group of {SLOTS}")));
+        }
         let groups = if entries == 0 && address != 0 { (address, 1, 0) } else { (0, 0, 0) };
         let directory = (address, entries, 0);
         Ok(Swiss {
