@@ -162,7 +162,7 @@ fn damage_is_said() {
     }
     let mut changed = bytes.clone();
     // In the part behind the layout: the core.
-    let core = bytes.windows(8).position(|name| name == b"core.zst").unwrap();
+    let core = bytes.windows(9).rposition(|name| name == b"core.zst\0").unwrap();
     changed[core + 600] ^= 1;
     fs::write(&broken, &changed).unwrap();
     let output = ask(&broken, "bt", &[]);

@@ -87,6 +87,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         thread.crashed &= snapshot.header.capture.source != "process";
         thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
     }
+    image.process.executable = image.process.executable.take().or_else(|| snapshot.header.process.executable.clone());
     image.snapshot = Some(std::sync::Arc::new(snapshot));
     Ok(image)
 }
