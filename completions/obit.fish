@@ -38,6 +38,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "x" -d 'Examine memory'
 complete -c obit -n "__fish_obit_needs_command" -f -a "list" -d 'Show source lines'
 complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a function\'s instructions'
 complete -c obit -n "__fish_obit_needs_command" -f -a "snapshot" -d 'Write a snapshot: a small file that answers without the core and the binaries'
+complete -c obit -n "__fish_obit_needs_command" -f -a "export" -d 'Write a snapshot in a format that other tools open'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -214,4 +215,17 @@ complete -c obit -n "__fish_obit_using_subcommand snapshot" -l allow-mismatch -d
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-redaction -d 'Mask nothing: the file may hold passwords'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand export" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand export" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand export" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand export" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand export" -s o -l output -d 'The file to write' -r -F
+complete -c obit -n "__fish_obit_using_subcommand export" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand export" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand export" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand export" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF core of what the snapshot keeps, for gdb and lldb'
+complete -c obit -n "__fish_obit_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

@@ -57,7 +57,10 @@ impl Program {
                 }
                 let name = entry.attr_value(gimli::DW_AT_name).and_then(|name| unit.text(name));
                 let value = entry.attr_value(gimli::DW_AT_const_value).and_then(|value| value.sdata_value());
-                constants.extend(name.zip(value));
+                if let Some(constant) = name.zip(value) {
+                    constants.push(constant);
+                    self.constants.write().expect("not poisoned").push(unit.die(entry.offset()));
+                }
             }
         }
         constants

@@ -71,6 +71,8 @@ pub struct Program {
     definitions: RwLock<HashMap<(ModuleId, String), Option<DieRef>>>,
     files: RwLock<FilePaths>,
     codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
+    /// Constants that values were named by.
+    pub(super) constants: RwLock<Vec<DieRef>>,
     /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
     pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
@@ -93,6 +95,7 @@ impl Program {
             definitions: RwLock::default(),
             files: RwLock::default(),
             codes: RwLock::default(),
+            constants: RwLock::default(),
             chains: RwLock::default(),
         }
     }
@@ -244,6 +247,11 @@ impl Program {
     /// The functions that were named so far.
     pub fn functions_named(&self) -> Vec<DieRef> {
         self.names.read().expect("not poisoned").keys().copied().collect()
+    }
+
+    /// The constants that values were named by so far.
+    pub fn constants_read(&self) -> Vec<DieRef> {
+        self.constants.read().expect("not poisoned").clone()
     }
 
     /// The code addresses that were resolved so far.
