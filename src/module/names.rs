@@ -142,8 +142,9 @@ impl DebugInfo {
 
     /// Units that have that name themselves: a package of Go's.
     pub fn units_of_name(&self, name: &str) -> Vec<&Unit> {
-        let units = self.units_mentioning(name).into_iter().filter_map(|start| self.unit_holding(start));
-        units.filter(|unit| unit.unit.name.as_ref().is_some_and(|own| own.slice() == name.as_bytes())).collect()
+        // An index of names has none of units; a Go program has a unit a package.
+        let is_named = |unit: &&Unit| unit.unit.name.as_ref().is_some_and(|own| own.slice() == name.as_bytes());
+        self.all_units().into_iter().filter(is_named).collect()
     }
 
     /// Offsets of the headers of the units that may have an entry of that name, ascending.
