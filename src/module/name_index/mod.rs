@@ -9,7 +9,7 @@
 //! The block is a table of scopes (`ns::Class`), one of names (sorted by scope, then by the name in it, each with what
 //! it is), one of the entries of each name (unit, offset) and one of the hashes of names without their scopes. Texts
 //! that .debug_str has are not repeated: those of a big program are longer than all the rest. It is
-//! read where it lies: nothing is decoded before it is asked for, and every [`BLOCK`] bytes have a checksum of their
+//! read where it lies: nothing is decoded before it is asked for, and every 64 KiB have a checksum of their
 //! own, checked when they are first touched. What it says are hints: whoever follows one looks at the entry itself.
 
 mod build;
