@@ -10,7 +10,7 @@ use super::{CommandError, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
-use crate::report::bt_text::{Detail, StackText, grouped, id_ranges, plural};
+use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, id_ranges, plural};
 use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
@@ -190,8 +190,10 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
     let threads = chosen(args, session)?;
     write_header(session, output)?;
     let limits = args.limits.limits(&state.settings, false);
-    // In a frame's line only scalars are shown.
-    let flat = Limits { depth: limits.depth.min(1), ..limits };
+    // In a frame's line only scalars are shown, and of what holds elements only that it is one.
+    let shows_aggregates = state.settings.frame_arguments == FrameArguments::All;
+    let items = if shows_aggregates { limits.items } else { 0 };
+    let flat = Limits { depth: limits.depth.min(1), items, ..limits };
     let limits = if args.locals { limits } else { flat };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
