@@ -2,16 +2,7 @@
 
 mod common;
 
-fn asked(lines: &[&str]) -> (String, String, i32) {
-    let mut obit = common::program();
-    obit.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx"]);
-    for line in lines {
-        obit.args(["-ex", line]);
-    }
-    let output = obit.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
-}
+use common::demo_session as asked;
 
 /// The first and last line of each listing.
 fn listed(lines: &[&str]) -> Vec<(u32, u32)> {

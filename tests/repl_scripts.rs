@@ -2,18 +2,9 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use common::demo_session as asked;
 
-fn asked(lines: &[&str]) -> (String, String, i32) {
-    let mut obit = common::program();
-    obit.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx"]);
-    for line in lines {
-        obit.args(["-ex", line]);
-    }
-    let output = obit.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
-}
+use std::path::{Path, PathBuf};
 
 fn answer(lines: &[&str]) -> String {
     let (text, errors, status) = asked(lines);

@@ -2,30 +2,9 @@
 
 mod common;
 
-/// The lines' answers and complaints.
-fn asked(fixture: &str, lines: &[&str]) -> (String, String, i32) {
-    let directory = common::root().join("tmp/fixtures").join(fixture);
-    let mut obit = common::program();
-    obit.arg(directory.join("core")).arg("--sysroot").arg(common::root()).args(["-q", "-nx"]);
-    obit.arg("--exe").arg(directory.join(fixture));
-    for line in lines {
-        obit.args(["-ex", line]);
-    }
-    let output = obit.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
-}
+use common::demo_session as demo;
 
-fn demo(lines: &[&str]) -> (String, String, i32) {
-    let mut obit = common::program();
-    obit.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx"]);
-    for line in lines {
-        obit.args(["-ex", line]);
-    }
-    let output = obit.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
-}
+use common::fixture_session as asked;
 
 fn answer(lines: &[&str]) -> String {
     let (text, errors, status) = demo(lines);

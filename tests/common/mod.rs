@@ -86,3 +86,28 @@ fn unpack(from: &Path, to: &Path) {
         fs::rename(&temporary, &target).unwrap();
     }
 }
+
+/// What a session answers and complains to these lines, and the status that it ends with. `target` is what stands before
+/// them on the command line.
+fn session(target: &mut Command, lines: &[&str]) -> (String, String, i32) {
+    target.args(["-q", "-nx"]);
+    for line in lines {
+        target.args(["-ex", line]);
+    }
+    let output = target.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// The same on the demonstration's core.
+pub fn demo_session(lines: &[&str]) -> (String, String, i32) {
+    session(program().args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo"]), lines)
+}
+
+/// The same on a fixture's core.
+pub fn fixture_session(fixture: &str, lines: &[&str]) -> (String, String, i32) {
+    let directory = root().join("tmp/fixtures").join(fixture);
+    let mut target = program();
+    target.arg(directory.join("core")).arg("--sysroot").arg(root()).arg("--exe").arg(directory.join(fixture));
+    session(&mut target, lines)
+}
