@@ -27,7 +27,7 @@ use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
-use crate::value::decode::{Decoder, GoSymbols};
+use crate::value::decode::Decoder;
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
 use crate::value::{Absent, AbsentReason, Limits, Place, Provenance, Value, ValueKind};
@@ -573,48 +573,5 @@ fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<C
         core_directory: target.parent().map(Path::to_owned),
         debuginfod,
         snapshot: None,
-    }
-}
-
-impl crate::value::decode::Symbols for Session {
-    fn symbol(&self, address: RunAddr) -> Option<String> {
-        self.symbol_text(address).map(|text| text.to_string())
-    }
-
-    fn find_type(&self, name: &str) -> Option<TypeId> {
-        Session::find_type(self, name)
-    }
-
-    fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
-        self.described_type(vtable, |program| program.vtable_class(vtable))
-    }
-
-    fn go(&self) -> Option<&dyn GoSymbols> {
-        Some(self)
-    }
-}
-
-impl Session {
-    /// The type that data of the program is about, looked up once an address.
-    fn described_type(
-        &self,
-        address: RunAddr,
-        find: impl FnOnce(&Program) -> Option<crate::module::DieRef>,
-    ) -> Option<TypeId> {
-        if let Some(known) = self.described.read().expect("not poisoned").get(&address.0) {
-            return *known;
-        }
-        let found = find(&self.program).map(|die| self.types.of_die(die));
-        *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
-    }
-}
-
-impl crate::value::decode::DynamicEvaluator for Context<'_> {
-    fn evaluate(&self, expression: &crate::module::Expression, object: Option<RunAddr>) -> Result<u64, Absent> {
-        self.evaluate_expression(expression, object)
-    }
-
-    fn variable(&self, die: crate::module::DieRef) -> Result<u64, Absent> {
-        self.variable_number(die)
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{Global, Session};
 use crate::addr::{FileAddr, RunAddr};
 use crate::module::function::{LocationSource, each_origin};
+use crate::module::program::Program;
 use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
 use crate::module::{DieRef, ModuleId, Symbol, SymbolKind};
 use crate::types::{TypeId, TypeKind};
+use crate::value::decode::GoSymbols;
 use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
 
@@ -246,4 +248,47 @@ fn is_type(tag: gimli::DwTag) -> bool {
 /// Whether `path` is the file that `asked` names: the same path, or one that ends in it.
 fn is_file(path: &str, asked: &str) -> bool {
     path == asked || path.strip_suffix(asked).is_some_and(|before| before.ends_with('/'))
+}
+
+impl crate::value::decode::Symbols for Session {
+    fn symbol(&self, address: RunAddr) -> Option<String> {
+        self.symbol_text(address).map(|text| text.to_string())
+    }
+
+    fn find_type(&self, name: &str) -> Option<TypeId> {
+        Session::find_type(self, name)
+    }
+
+    fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
+        self.described_type(vtable, |program| program.vtable_class(vtable))
+    }
+
+    fn go(&self) -> Option<&dyn GoSymbols> {
+        Some(self)
+    }
+}
+
+impl Session {
+    /// The type that data of the program is about, looked up once an address.
+    pub(super) fn described_type(
+        &self,
+        address: RunAddr,
+        find: impl FnOnce(&Program) -> Option<crate::module::DieRef>,
+    ) -> Option<TypeId> {
+        if let Some(known) = self.described.read().expect("not poisoned").get(&address.0) {
+            return *known;
+        }
+        let found = find(&self.program).map(|die| self.types.of_die(die));
+        *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
+    }
+}
+
+impl crate::value::decode::DynamicEvaluator for Context<'_> {
+    fn evaluate(&self, expression: &crate::module::Expression, object: Option<RunAddr>) -> Result<u64, Absent> {
+        self.evaluate_expression(expression, object)
+    }
+
+    fn variable(&self, die: crate::module::DieRef) -> Result<u64, Absent> {
+        self.variable_number(die)
+    }
 }

@@ -1,0 +1,157 @@
+//! What the documents list: a thread, a module, a register, an instruction.
+
+// See the module above: nothing is ever made of these.
+#![allow(dead_code)]
+
+use schemars::JsonSchema;
+
+use super::{Frame, Hex, HexBytes, Integer, Signal, Why};
+
+#[derive(JsonSchema)]
+pub(super) struct Answer {
+    lwp: u32,
+    frame: u64,
+    /// Why there is no answer.
+    error: Option<String>,
+    /// The command's own document.
+    answer: Option<serde_json::Value>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct ThreadRow {
+    lwp: u32,
+    name: Option<String>,
+    crashed: bool,
+    signal: Option<Signal>,
+    pc: Option<Hex>,
+    sp: Option<Hex>,
+    /// The innermost frame that is the program's own.
+    frame: Option<Frame>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub(super) enum FileStatus {
+    Found,
+    InMemory,
+    Missing,
+    Mismatch,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub(super) enum DebugStatus {
+    InFile,
+    Separate,
+    SymbolsOnly,
+    Missing,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Module {
+    /// In the process.
+    path: String,
+    start: Hex,
+    end: Hex,
+    /// Added to the file's addresses.
+    bias: Hex,
+    build_id: Option<HexBytes>,
+    /// The program itself, not a library.
+    executable: bool,
+    status: FileStatus,
+    /// The file that was found.
+    file: Option<String>,
+    /// A mismatching file's build-id.
+    #[schemars(default)]
+    file_build_id: Option<HexBytes>,
+    /// Whether a mismatching file was used.
+    #[schemars(default)]
+    used: Option<bool>,
+    debug_info: DebugStatus,
+    #[schemars(default)]
+    debug_file: Option<String>,
+    looked_in: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Mapping {
+    start: Hex,
+    end: Hex,
+    /// rwx, with dashes.
+    permissions: String,
+    /// Bytes that the core holds.
+    saved: u64,
+    file: Option<String>,
+    file_offset: Option<Hex>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Register {
+    name: String,
+    /// Null where this frame's value is not known.
+    value: Option<Hex>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct TypeMember {
+    name: Option<String>,
+    r#type: Option<String>,
+    /// Bytes; null where it is computed at run time.
+    offset: Option<u64>,
+    #[schemars(default)]
+    bit_offset: Option<u64>,
+    #[schemars(default)]
+    bit_size: Option<u64>,
+    #[schemars(default)]
+    base: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Enumerator {
+    name: String,
+    value: Integer,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct MemoryUnit {
+    address: Hex,
+    #[schemars(default)]
+    symbol: Option<String>,
+    #[schemars(default)]
+    symbol_offset: Option<u64>,
+    /// Null where they are not at hand.
+    bytes: Option<HexBytes>,
+    /// As the format letter has it.
+    #[schemars(default)]
+    text: Option<String>,
+    #[schemars(default)]
+    why: Option<Why>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct InstructionRow {
+    address: String,
+    bytes: String,
+    /// Null where the bytes are no instruction.
+    text: Option<String>,
+    /// Where a jump or call leads.
+    target: Option<String>,
+    target_symbol: Option<String>,
+    /// What an operand relative to the instruction refers to.
+    data: Option<String>,
+    data_symbol: Option<String>,
+    /// The symbol at or below the address.
+    function: Option<String>,
+    /// Bytes behind it.
+    offset: Option<u64>,
+    file: Option<String>,
+    line: Option<u32>,
+    /// The frame stands here.
+    current: bool,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct SourceLine {
+    line: u32,
+    text: String,
+}
