@@ -1,6 +1,7 @@
 //! `obit modules`: which files ran, and which of them were found.
 
 use super::{CommandError, Output, State, common};
+use crate::module::find::hex;
 use crate::report::documents;
 use crate::report::table::{text, write_table};
 use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
@@ -81,8 +82,4 @@ fn write_searched(row: &ModuleRow, output: &mut Output<'_>) -> Result<(), Comman
         writeln!(output.out, "    looked for {place}")?;
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

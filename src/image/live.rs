@@ -39,6 +39,8 @@ const INITIAL_STACK: u64 = 32 << 10;
 const RED_ZONE: u64 = 128;
 /// Bytes of data and heap that are copied while the process stands still.
 const MEMORY: u64 = 16 << 20;
+/// How often what was copied is looked through for pointers to pages that were not.
+const ROUNDS: usize = 3;
 /// Writable mappings of files up to this size are copied whole: .data and .bss.
 const WHOLE_DATA: u64 = 256 << 10;
 /// One page.
@@ -314,11 +316,12 @@ fn copy_memory(pid: Pid, arch: Arch, threads: &[Thread], maps: &[MapLine]) -> BT
     let (lowest, highest) = (maps.first().map_or(0, |line| line.start), maps.last().map_or(0, |line| line.end));
     // Every page is looked up once, however many words point to it.
     let mut seen: HashSet<u64, AddressHash> = HashSet::default();
-    let mut sources: Vec<Vec<u8>> = copied.values().cloned().collect();
-    sources.extend(threads.iter().map(|thread| thread.general.clone()));
-    for _ in 0..3 {
+    // Where what was copied in the last round begins.
+    let mut fresh: Vec<u64> = copied.keys().copied().collect();
+    for round in 0..ROUNDS {
         let mut pages = Vec::new();
-        for bytes in &sources {
+        let registers = threads.iter().map(|thread| &thread.general).filter(|_| round == 0);
+        for bytes in fresh.iter().filter_map(|start| copied.get(start)).chain(registers) {
             let mut before = 0;
             for chunk in bytes.chunks_exact(8) {
                 let pointer = u64::from_le_bytes([
@@ -340,23 +343,18 @@ fn copy_memory(pid: Pid, arch: Arch, threads: &[Thread], maps: &[MapLine]) -> BT
             let before = copied.range(..=*page).next_back();
             before.is_some_and(|(start, bytes): (&u64, &Vec<u8>)| start + bytes.len() as u64 >= page + PAGE)
         };
-        let fresh: Vec<u64> = pages.iter().copied().filter(|page| !held(page)).take(room).collect();
-        if fresh.is_empty() {
-            break;
-        }
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for page in fresh {
+        for page in pages.into_iter().filter(|page| !held(page)).take(room) {
             match ranges.last_mut() {
                 Some(last) if last.1 == page => last.1 = page + PAGE,
                 _ => ranges.push((page, page + PAGE)),
             }
         }
-        let mut found = BTreeMap::new();
-        total += read_ranges(pid, &ranges, &mut found);
-        sources = found.values().cloned().collect();
-        for (start, bytes) in found {
-            copied.entry(start).or_insert(bytes);
+        if ranges.is_empty() {
+            break;
         }
+        fresh = ranges.iter().map(|(start, _)| *start).collect();
+        total += read_ranges(pid, &ranges, &mut copied);
     }
     copied
 }

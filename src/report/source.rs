@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::image::snapshot::Snapshot;
 use crate::image::snapshot::format::{SOURCES, SourceRecord};
@@ -21,6 +21,8 @@ pub struct Sources {
     files: Mutex<HashMap<String, Option<Arc<Source>>>>,
     /// The snapshot that has source lines, where the target is one.
     snapshot: Option<Arc<Snapshot>>,
+    /// What it has, read at the first look.
+    snapshot_lines: OnceLock<BTreeMap<String, SourceRecord>>,
 }
 
 /// Where a session was told to look for source files.
@@ -101,8 +103,8 @@ impl Sources {
 
     fn kept(&self, name: &str) -> Option<Source> {
         let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.has(SOURCES))?;
-        let mut files: BTreeMap<String, SourceRecord> = snapshot.json(SOURCES).ok()?;
-        let kept = files.remove(name)?;
+        let files = self.snapshot_lines.get_or_init(|| snapshot.json(SOURCES).unwrap_or_default());
+        let kept = files.get(name)?.clone();
         Some(Source { path: PathBuf::from(name), text: Vec::new(), starts: Vec::new(), kept: Some(kept) })
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Session;
 use crate::addr::{Bias, RunAddr};
+use crate::image::snapshot::format::from_hex;
 use crate::module::{Identity, Looked, Module, ModuleId, Outcome};
 
 /// A module's name and identity, as every frame repeats them.
@@ -135,10 +136,4 @@ fn row(module: &Module) -> ModuleRow {
         debug,
         looked_in,
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }

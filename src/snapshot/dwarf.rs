@@ -63,19 +63,14 @@ impl<'a> DwarfWriter<'a> {
             self.open_unit(*die);
         }
         self.place_entries();
-        for root in covered.keys() {
-            self.root(*root, covered);
+        let mut roots: BTreeMap<UnitId, DieRef> = self.kept.keys().map(|die| (die.unit, *die)).collect();
+        roots.extend(covered.keys().map(|root| (root.unit, *root)));
+        for root in roots.values() {
+            self.root(*root, covered.get(root));
         }
-        let roots: Vec<DieRef> = self.kept.keys().copied().collect();
-        let mut described: Option<UnitId> = None;
-        for die in roots {
-            if described != Some(die.unit) {
-                described = Some(die.unit);
-                if !covered.keys().any(|root| root.unit == die.unit) {
-                    self.root(die, covered);
-                }
-            }
-            self.attributes(die);
+        let kept = self.kept;
+        for die in kept.keys() {
+            self.attributes(*die);
         }
         for (root, sequences) in lines {
             self.lines(*root, sequences);
@@ -130,7 +125,8 @@ impl<'a> DwarfWriter<'a> {
         }
     }
 
-    fn root(&mut self, die: DieRef, covered: &BTreeMap<DieRef, Vec<(u64, u64)>>) {
+    /// `ranges` is the code that the unit is to be found by.
+    fn root(&mut self, die: DieRef, ranges: Option<&Vec<(u64, u64)>>) {
         let Some(unit) = self.units.unit(die) else { return };
         let Some(open) = self.open.get(&die.unit).map(|open| open.unit) else { return };
         let offset = unit.unit.header.root_offset().0 as u32;
@@ -149,7 +145,6 @@ impl<'a> DwarfWriter<'a> {
             let Some(text) = text else { continue };
             values.push((name, Out::StringRef(self.dwarf.strings.add(until_nul(text.slice())))));
         }
-        let ranges = covered.iter().find(|(root, _)| root.unit == die.unit).map(|(_, ranges)| ranges);
         let out = self.dwarf.units.get_mut(open);
         if let Some(ranges) = ranges {
             let list = ranges.iter().map(|(low, high)| range(*low, *high)).collect();

@@ -1,7 +1,7 @@
 //! A language-neutral graph of types.
 //!
-//! A [`TypeId`] is a slot in the [`TypeTable`]. A slot knows where its definition is (a DIE, later a snapshot's
-//! entry) and is filled when somebody looks at it, so a pointer to a struct costs nothing until it is followed.
+//! A [`TypeId`] is a slot in the [`TypeTable`]. A slot knows where its definition is (a DIE) and is filled when
+//! somebody looks at it, so a pointer to a struct costs nothing until it is followed.
 //! Formatters, expressions and values see only this, never DWARF.
 
 pub mod dwarf;

@@ -8,7 +8,7 @@ use super::go::GoType;
 use super::{Language, Type, TypeKind};
 use crate::module::{DieRef, TypeId};
 
-/// Supplies definitions. One implementation reads DWARF, another (later) a snapshot's table.
+/// Supplies definitions: DWARF, which a snapshot has too.
 pub trait TypeProvider: Send + Sync {
     /// The definition at `die`. Types that it refers to are named by `table.of_die(…)`, which costs nothing until
     /// they are looked at. Never fails: what cannot be read is [`TypeKind::Unreadable`].

@@ -35,6 +35,12 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
+/// Bytes out of hexadecimal digits, as build-ids are written.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<_>>()?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
 /// `obit.json`: what a list of snapshots shows, in one small read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -9,13 +9,16 @@ pub mod format;
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::format::{Header, Layout};
+use self::format::{Header, Layout, from_hex};
 use crate::addr::{Bias, RunAddr};
 use crate::image::{Image, ImageError, Mapping, ModuleSeed, Note, elf_core};
 
 /// A part is at most this large when unpacked.
 pub const LARGEST_PART: u64 = 1 << 30;
+/// All parts that one run unpacks are at most this large together.
+const LARGEST_TOTAL: u64 = 4 << 30;
 /// JSON parts are at most this large.
 const LARGEST_JSON: u64 = 64 << 20;
 /// The header is at most this large.
@@ -33,6 +36,7 @@ pub struct Snapshot {
     bytes: &'static [u8],
     /// Start and length in the file of each part.
     places: HashMap<String, (usize, usize)>,
+    unpacked: AtomicU64,
 }
 
 /// Whether a file that starts so is a snapshot: a ustar archive whose first member is the header.
@@ -54,7 +58,14 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         let problem = format!("is a snapshot of format {}; this version reads {}", header.schema, format::SCHEMA);
         return Err(broken(problem));
     }
-    let mut snapshot = Snapshot { header, layout: Layout::default(), path: path.to_owned(), bytes, places };
+    let mut snapshot = Snapshot {
+        header,
+        layout: Layout::default(),
+        path: path.to_owned(),
+        bytes,
+        places,
+        unpacked: AtomicU64::new(0),
+    };
     match snapshot.json(format::LAYOUT) {
         Ok(layout) => snapshot.layout = layout,
         Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
@@ -179,6 +190,10 @@ impl Snapshot {
         } else {
             packed.take(limit + 1).read_to_end(&mut content)
         };
+        let total = self.unpacked.fetch_add(content.len() as u64, Ordering::Relaxed) + content.len() as u64;
+        if total > LARGEST_TOTAL {
+            return Err(format!("{path}: its parts are larger than {LARGEST_TOTAL} bytes together"));
+        }
         if content.len() as u64 > limit {
             return Err(format!("{path}: part {part} is larger than {limit} bytes"));
         }
@@ -209,9 +224,4 @@ fn places(bytes: &'static [u8]) -> HashMap<String, (usize, usize)> {
 
 fn slice(bytes: &'static [u8], (start, length): (usize, usize)) -> Option<&'static [u8]> {
     bytes.get(start..start.checked_add(length)?)
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<_>>()?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
