@@ -7,8 +7,10 @@ use super::maps::MapLine;
 use super::tracer::Thread;
 use crate::arch::Arch;
 
-/// NT_X86_XSTATE, NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV, NT_FILE (include/uapi/linux/elf.h).
+/// include/uapi/linux/elf.h.
 pub(super) const NT_X86_XSTATE: u32 = 0x202;
+pub(super) const NT_ARM_TLS: u32 = 0x401;
+pub(super) const NT_ARM_PAC_MASK: u32 = 0x406;
 pub(super) const NT_PRSTATUS: u32 = 1;
 pub(super) const NT_FPREGSET: u32 = 2;
 const NT_PRPSINFO: u32 = 3;
@@ -76,8 +78,8 @@ pub(super) fn core_notes(pid: i32, arch: Arch, threads: &[Thread], maps: &[MapLi
         if !thread.floating.is_empty() {
             note(&mut notes, b"CORE", NT_FPREGSET, &thread.floating);
         }
-        if !thread.extended.is_empty() {
-            note(&mut notes, b"LINUX", NT_X86_XSTATE, &thread.extended);
+        for (kind, bytes) in &thread.own {
+            note(&mut notes, b"LINUX", *kind, bytes);
         }
     }
     notes

@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 use super::PAGE;
 use super::copy::{self, Copied, Pointers};
 use super::maps::{self, MapLine};
-use super::notes::{NT_FPREGSET, NT_PRSTATUS, NT_X86_XSTATE};
+use super::notes::{NT_ARM_PAC_MASK, NT_ARM_TLS, NT_FPREGSET, NT_PRSTATUS, NT_X86_XSTATE};
 use crate::addr::AddressHash;
 use crate::arch::Arch;
 
@@ -53,7 +53,8 @@ pub(super) struct Thread {
     pub(super) tid: Pid,
     pub(super) general: Vec<u8>,
     pub(super) floating: Vec<u8>,
-    pub(super) extended: Vec<u8>,
+    /// What only this architecture has, by the notes' types.
+    pub(super) own: Vec<(u32, Vec<u8>)>,
 }
 
 /// What was copied.
@@ -348,9 +349,16 @@ fn tasks(pid: i32) -> Vec<Pid> {
 fn registers(tid: Pid, arch: Arch, buffer: &mut [u8]) -> Thread {
     let mut set = |kind| register_set(tid, kind, buffer).map(<[u8]>::to_vec).unwrap_or_default();
     let general = set(NT_PRSTATUS);
-    let extended = if arch == Arch::X86_64 { set(NT_X86_XSTATE) } else { Vec::new() };
+    let kinds: &[u32] = match arch {
+        Arch::X86_64 => &[NT_X86_XSTATE],
+        Arch::Aarch64 => &[NT_ARM_TLS, NT_ARM_PAC_MASK],
+        Arch::I386 => &[],
+    };
+    let own: Vec<(u32, Vec<u8>)> =
+        kinds.iter().map(|kind| (*kind, set(*kind))).filter(|(_, bytes)| !bytes.is_empty()).collect();
     // FXSAVE's area is the first part of XSAVE's.
-    let floating = match extended.get(..FXSAVE) {
+    let extended = own.iter().find(|(kind, _)| *kind == NT_X86_XSTATE);
+    let floating = match extended.and_then(|(_, bytes)| bytes.get(..FXSAVE)) {
         Some(area) => {
             let mut area = area.to_vec();
             area.iter_mut().skip(FXSAVE_FOR_SOFTWARE).for_each(|byte| *byte = 0);
@@ -358,7 +366,7 @@ fn registers(tid: Pid, arch: Arch, buffer: &mut [u8]) -> Thread {
         }
         None => set(NT_FPREGSET),
     };
-    Thread { tid, general, floating, extended }
+    Thread { tid, general, floating, own }
 }
 
 fn register_set(tid: Pid, kind: u32, buffer: &mut [u8]) -> Option<&[u8]> {
