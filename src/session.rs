@@ -560,6 +560,7 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
         mapped,
         is_executable: false,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     })
 }

@@ -6,8 +6,7 @@
 //! ```
 //!
 //! What was copied becomes an ELF core in memory, so that one reader serves both. Threads are seized (PTRACE_SEIZE): if
-//! this program dies at any moment, the kernel lets them run on. Layouts: `struct elf_prstatus`, `struct elf_prpsinfo`
-//! (Linux 6.1, include/linux/elfcore.h), NT_FILE (fs/binfmt_elf.c).
+//! this program dies at any moment, the kernel lets them run on.
 //!
 //! The one file that traces: `unsafe` for PTRACE_GETREGSET, which has no safe wrapper for extended state.
 #![allow(unsafe_code)]
@@ -26,6 +25,8 @@ use nix::unistd::Pid;
 
 use crate::addr::{AddressHash, RunAddr};
 use crate::arch::Arch;
+use crate::image::note_writer::{NT_FPREGSET, Notes, Process};
+use crate::image::proc_text::{self, MapLine};
 use crate::image::{Image, ImageError, Mapping, Note, elf_core, elf_writer};
 
 /// Bytes of each stack, from the stack pointer on.
@@ -49,21 +50,9 @@ const PAGE: u64 = 4096;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Bytes of extended state: AMX has 11 KiB.
 const LARGEST_STATE: usize = 64 << 10;
-/// NT_X86_XSTATE, NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV, NT_FILE (include/uapi/linux/elf.h).
+/// NT_X86_XSTATE, NT_PRSTATUS (include/uapi/linux/elf.h).
 const NT_X86_XSTATE: u32 = 0x202;
 const NT_PRSTATUS: u32 = 1;
-const NT_FPREGSET: u32 = 2;
-const NT_PRPSINFO: u32 = 3;
-const NT_AUXV: u32 = 6;
-const NT_FILE: u32 = 0x4649_4c45;
-
-struct MapLine {
-    start: u64,
-    end: u64,
-    flags: u32,
-    offset: u64,
-    path: Option<String>,
-}
 
 struct Thread {
     tid: Pid,
@@ -106,7 +95,7 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
     let mut notes = Vec::new();
     let mut stopped = Stopped::default();
     let started = stopped.stop_all(pid, &mut notes).map_err(|errno| fail(why_not(pid, errno)))?;
-    let maps = read("maps").map(|text| parse_maps(&String::from_utf8_lossy(&text))).unwrap_or_default();
+    let maps = read("maps").map(|text| proc_text::maps(&String::from_utf8_lossy(&text))).unwrap_or_default();
     let mut buffer = vec![0u8; LARGEST_STATE];
     let threads: Vec<Thread> = stopped.threads.iter().map(|tid| registers(*tid, arch, &mut buffer)).collect();
     let memory = copy_memory(Pid::from_raw(pid), arch, &threads, &maps);
@@ -438,84 +427,36 @@ fn with_headers(pid: Pid, mut memory: BTreeMap<u64, Vec<u8>>, maps: &[MapLine]) 
 }
 
 /// `start-end perms offset dev inode path` (proc_pid_maps(5)).
-fn parse_maps(text: &str) -> Vec<MapLine> {
-    let line = |line: &str| {
-        let mut fields = line.splitn(6, ' ');
-        let (start, end) = fields.next()?.split_once('-')?;
-        let permissions = fields.next()?.as_bytes();
-        let offset = u64::from_str_radix(fields.next()?, 16).ok()?;
-        let path = fields.nth(2).map(str::trim_start).filter(|path| !path.is_empty()).map(str::to_owned);
-        let flag = |index: usize, bit: u32| if permissions.get(index) != Some(&b'-') { bit } else { 0 };
-        let start = u64::from_str_radix(start, 16).ok()?;
-        let end = u64::from_str_radix(end, 16).ok()?;
-        (start < end).then_some(MapLine { start, end, flags: flag(0, 4) | flag(1, 2) | flag(2, 1), offset, path })
-    };
-    text.lines().filter_map(line).collect()
-}
-
-fn note(notes: &mut Vec<u8>, name: &[u8], kind: u32, content: &[u8]) {
-    let name = [name, &[0]].concat();
-    for number in [name.len() as u32, content.len() as u32, kind] {
-        notes.extend_from_slice(&number.to_le_bytes());
-    }
-    for part in [&name[..], content] {
-        notes.extend_from_slice(part);
-        notes.resize(notes.len().next_multiple_of(4), 0);
-    }
-}
-
 fn core_notes(pid: i32, arch: Arch, threads: &[Thread], maps: &[MapLine], auxv: &[u8]) -> Vec<u8> {
-    let mut notes = Vec::new();
+    let mut notes = Notes::new(arch);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let number = |key: &str| -> u32 {
-        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-    };
-    let mut info = vec![0u8; 136];
-    let mut put = |at: usize, bytes: &[u8]| info[at..at + bytes.len()].copy_from_slice(bytes);
-    put(16, &number("Uid").to_le_bytes());
-    put(20, &number("Gid").to_le_bytes());
-    put(24, &(pid as u32).to_le_bytes());
-    put(28, &number("PPid").to_le_bytes());
+    let number = |key: &str| proc_text::status_number(&status, key).unwrap_or(0);
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    put(40, &name[..name.len().saturating_sub(1).min(15)]);
     let mut command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     command.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
-    let command = command.trim_ascii_end();
-    put(56, &command[..command.len().min(79)]);
-    note(&mut notes, b"CORE", NT_PRPSINFO, &info);
-    note(&mut notes, b"CORE", NT_AUXV, auxv);
-    let files: Vec<(&MapLine, &str)> = maps
+    notes.process(&Process {
+        pid: pid as u32,
+        ppid: number("PPid"),
+        uid: number("Uid"),
+        gid: number("Gid"),
+        name: name.trim_ascii_end(),
+        command: command.trim_ascii_end(),
+    });
+    notes.auxv(auxv);
+    let files: Vec<(u64, u64, u64, &str)> = maps
         .iter()
-        .filter_map(|line| Some((line, line.path.as_deref().filter(|path| path.starts_with('/'))?)))
+        .filter_map(|line| Some((line.start, line.end, line.offset, line.path.as_deref()?)))
+        .filter(|(.., path)| path.starts_with('/'))
         .collect();
-    let mut table = Vec::new();
-    for word in [files.len() as u64, PAGE] {
-        table.extend_from_slice(&word.to_le_bytes());
-    }
-    for (line, _) in &files {
-        for word in [line.start, line.end, line.offset / PAGE] {
-            table.extend_from_slice(&word.to_le_bytes());
-        }
-    }
-    for (_, path) in &files {
-        table.extend_from_slice(path.as_bytes());
-        table.push(0);
-    }
-    note(&mut notes, b"CORE", NT_FILE, &table);
-    let size = if arch == Arch::X86_64 { 336 } else { 392 };
+    notes.files(&files);
     for thread in threads {
-        let mut status = vec![0u8; size];
-        status[32..36].copy_from_slice(&(thread.tid.as_raw() as u32).to_le_bytes());
-        let general = &thread.general[..thread.general.len().min(size - 112 - 8)];
-        status[112..112 + general.len()].copy_from_slice(general);
-        note(&mut notes, b"CORE", NT_PRSTATUS, &status);
+        notes.thread(thread.tid.as_raw() as u32, 0, &thread.general);
         if !thread.floating.is_empty() {
-            note(&mut notes, b"CORE", NT_FPREGSET, &thread.floating);
+            notes.add("CORE", NT_FPREGSET, &thread.floating);
         }
         if !thread.extended.is_empty() {
-            note(&mut notes, b"LINUX", NT_X86_XSTATE, &thread.extended);
+            notes.add("LINUX", NT_X86_XSTATE, &thread.extended);
         }
     }
-    notes
+    notes.into_bytes()
 }

@@ -15,6 +15,7 @@ use object::read::elf::NoteIterator;
 use crate::addr::RunAddr;
 use crate::arch::xsave::{self, FloatingNotes};
 use crate::arch::{Arch, LazyVectorRegisters, Registers, VectorRegisters, aarch64, i386};
+use crate::image::elf_core::NoteSegment;
 use crate::image::{Note, ProcessInfo, SignalInfo, ThreadState, signal};
 
 /// No process had more threads (Linux's pid_max is 2^22), no core more notes.
@@ -61,16 +62,16 @@ struct RawThread {
     tls: Option<&'static [u8]>,
 }
 
-/// Reads note segments; `segments` are their contents and alignments, as much of them as the file has.
-pub fn read(arch: Arch, segments: &[(&'static [u8], u64)], warnings: &mut Vec<Note>) -> CoreNotes {
+/// Reads note segments.
+pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> CoreNotes {
     let mut result = CoreNotes::default();
     let mut threads: Vec<RawThread> = Vec::new();
     let mut layout = None;
     let mut process_id = None;
-    for (content, alignment) in segments {
+    for NoteSegment { content, align } in segments {
         // Linux aligns a core's notes to 4, whatever p_align says; only 8 means 8 (gABI, binutils).
         // A note's header is the same in both classes.
-        let alignment: u64 = if *alignment == 8 { 8 } else { 4 };
+        let alignment: u64 = if *align == 8 { 8 } else { 4 };
         let notes = NoteIterator::<elf::FileHeader64<LittleEndian>>::new(LittleEndian, alignment, content);
         let Ok(mut notes) = notes else { continue };
         loop {
