@@ -6,6 +6,7 @@
 //! Layouts: `struct elf_prstatus` and `struct elf_prpsinfo` (Linux 6.1, include/linux/elfcore.h; the 32-bit forms in
 //! arch/x86/include/asm/compat.h and linux/elfcore-compat.h), NT_FILE (fs/binfmt_elf.c, `fill_files_note`).
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use object::LittleEndian;
@@ -128,6 +129,27 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
     finish_threads(arch, &threads, layout, &mut result, warnings);
     result.process.pid = process_id.or(result.threads.first().map(|thread| thread.lwp));
     result
+}
+
+/// Each thread's block of vector registers as it is in the notes: FXSAVE on x86, `user_fpsimd_state` on aarch64.
+pub fn floating_blocks(arch: Arch, segments: &[&'static [u8]]) -> HashMap<u32, &'static [u8]> {
+    let wanted = if arch == Arch::I386 { elf::NT_PRXFPREG } else { elf::NT_FPREGSET };
+    let (lwp_at, ..) = status_offsets(arch);
+    let mut blocks = HashMap::new();
+    for content in segments {
+        let notes = NoteIterator::<elf::FileHeader64<LittleEndian>>::new(LittleEndian, 4, content);
+        let Ok(mut notes) = notes else { continue };
+        let mut thread = None;
+        while let Ok(Some(note)) = notes.next() {
+            let kind = note.n_type(LittleEndian);
+            if kind == elf::NT_PRSTATUS {
+                thread = word(note.desc(), lwp_at, 4);
+            } else if let Some(lwp) = thread.filter(|_| kind == wanted) {
+                blocks.entry(lwp as u32).or_insert(note.desc());
+            }
+        }
+    }
+    blocks
 }
 
 fn word(bytes: &[u8], at: usize, size: usize) -> Option<u64> {

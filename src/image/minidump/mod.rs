@@ -14,6 +14,7 @@
 mod context;
 mod modules;
 mod streams;
+pub mod write;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
