@@ -222,6 +222,16 @@ impl Image {
         elf_core::parse(path, bytes, notes)
     }
 
+    /// `core`, `minidump`, `process`, or `snapshot`.
+    pub fn kind(&self) -> &'static str {
+        match () {
+            () if self.snapshot.is_some() => "snapshot",
+            () if self.minidump.is_some() => "minidump",
+            () if self.pause.is_some() => "process",
+            () => "core",
+        }
+    }
+
     /// Whether the process ran on after it was copied.
     pub fn is_alive(&self) -> bool {
         let of_process = |snapshot: &std::sync::Arc<snapshot::Snapshot>| snapshot.header.capture.source == "process";

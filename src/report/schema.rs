@@ -355,7 +355,7 @@ struct CaptureInfo {
     /// RFC 3339, UTC.
     created: String,
     writer: String,
-    /// `core`, `process` or `handler`.
+    /// `core`, `minidump`, `process` or `handler`.
     source: String,
     /// Milliseconds that the process stood still; null for a core.
     pause_ms: Option<f64>,
@@ -413,6 +413,10 @@ documents! {
     Info "obit.info/1" {
         /// The file that was opened.
         target: String,
+        /// `core`, `minidump`, `process` or `snapshot`.
+        kind: String,
+        /// The system that it ran on, where a minidump says so.
+        system: Option<String>,
         process: Process,
         ppid: Option<u32>,
         uid: Option<u32>,

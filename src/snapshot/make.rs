@@ -113,7 +113,12 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
-        source: if session.image.pause.is_some() { "process" } else { "core" }.to_owned(),
+        source: match session.image.kind() {
+            // What is taken of a snapshot is still of the core that that one was taken of.
+            "snapshot" => "core",
+            kind => kind,
+        }
+        .to_owned(),
         pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
         threads: session.image.threads.len(),
         left_out,
