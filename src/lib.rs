@@ -37,7 +37,7 @@
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
-//! | [`report`] | text and JSON of what commands answer |
+//! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere

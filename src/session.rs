@@ -163,7 +163,11 @@ pub struct Session {
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        let image = Image::open(target)?;
+        Session::of_image(Image::open(target)?, target, options)
+    }
+
+    /// Over an image that is opened already.
+    pub fn of_image(image: Image, target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         for (path, text) in &options.added {
             let seed = added_seed(path, *text)?;

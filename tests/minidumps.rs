@@ -395,3 +395,54 @@ fn lldb_opens_what_is_exported() {
         assert!(text.contains(pc), "no frame at {pc} in\n{text}");
     }
 }
+
+/// What the Rust port of Breakpad's writer made of a program that crashed with two threads waiting.
+#[test]
+fn breakpads_writer() {
+    let fixture = "minidump";
+    let dump = common::root().join("tmp/fixtures/minidump/dump.dmp");
+    let answer_of = |arguments: &[&str]| answer(&dump, fixture, arguments[0], &arguments[1..]);
+    let backtrace = answer_of(&["bt", "--json", "--locals", "--thread", "all"]);
+    let signal = &backtrace["signal"];
+    assert_eq!(
+        (&signal["name"], &signal["code"], &signal["address"]),
+        (&Value::from("SIGSEGV"), &Value::from("SEGV_MAPERR"), &Value::from("0x1238"),)
+    );
+    let threads = backtrace["threads"].as_array().unwrap();
+    assert_eq!(threads.len(), 3);
+    assert_eq!(threads[0]["crashed"], true);
+    assert_eq!(threads[0]["lwp"], backtrace["process"]["pid"]);
+    let functions: Vec<&str> =
+        threads[0]["frames"].as_array().unwrap().iter().filter_map(|frame| frame["function"].as_str()).collect();
+    assert_eq!(functions[..5], ["count", "count", "count", "count", "main"]);
+    let here = |frame: usize| -> Value {
+        let variables = threads[0]["frames"][frame]["variables"].as_array().unwrap();
+        let here = variables.iter().find(|variable| variable["name"] == "here").unwrap();
+        here["value"]["fields"].clone()
+    };
+    for frame in 0..4 {
+        assert_eq!(here(frame)[0]["value"]["int"], 3 - frame);
+        // The text is in the program's constants, which the dump does not hold.
+        assert_eq!(here(frame)[1]["value"]["string"], "here");
+    }
+    for thread in &threads[1..] {
+        assert_eq!(thread["name"], "waiter");
+        let frames = thread["frames"].as_array().unwrap();
+        assert!(frames.iter().any(|frame| frame["function"] == "waits"), "{frames:?}");
+    }
+    // What the dump has of data: nothing, and that is said.
+    let output = common::obit_on(&dump, fixture, "print", &["writer"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("Cannot access memory") || text.contains("not saved"), "{text}");
+    let registers = answer_of(&["registers", "--json", "--all"]);
+    let names: Vec<&str> =
+        registers["registers"].as_array().unwrap().iter().filter_map(|register| register["name"].as_str()).collect();
+    assert!(names.contains(&"rip") && names.contains(&"xmm0") && names.contains(&"eflags"));
+    assert!(!names.contains(&"fs_base") && !names.contains(&"orig_rax"), "it has neither");
+    // The environment, which the dump holds whole, is in a snapshot as in those of cores: secrets masked.
+    let snapshot = scratch("breakpad.obit");
+    let output = common::obit_on(&dump, fixture, "snapshot", &["-o", snapshot.to_str().unwrap()]);
+    assert!(output.status.success());
+    assert!(!fs::read(&snapshot).unwrap().windows(7).any(|bytes| bytes == b"hunter2"));
+    assert_eq!(answer(&snapshot, fixture, "bt", &["--json", "--locals"])["threads"][0]["frames"], threads[0]["frames"]);
+}

@@ -180,9 +180,9 @@ fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
 }
 
 /// Threads with one stack.
-struct Group<'a> {
-    threads: Vec<&'a ThreadState>,
-    trace: Trace,
+pub(super) struct Group<'a> {
+    pub(super) threads: Vec<&'a ThreadState>,
+    pub(super) trace: Trace,
 }
 
 fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(), CommandError> {
@@ -301,7 +301,7 @@ fn group_title(group: &Group<'_>, detail: Detail) -> String {
 }
 
 /// The largest group first; among equals the one whose first thread comes first.
-fn grouped_by_stack<'a>(
+pub(super) fn grouped_by_stack<'a>(
     session: &Session,
     threads: &[&'a ThreadState],
     frames: usize,

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::export_page::page;
 use super::snapshot::write;
 use super::{CommandError, Output, State};
 use crate::image::Image;
 use crate::image::minidump::write::{Module, Surroundings, minidump};
 use crate::image::snapshot::LARGEST_PART;
 use crate::image::snapshot::format::{CORE, ENVIRONMENT};
+use crate::session::{OpenOptions, Session};
 use crate::snapshot::{self, Options, Redaction};
 
 /// Memory beyond what answers at the usual limits, as `obit snapshot` keeps it.
@@ -25,6 +27,9 @@ pub struct Args {
     /// A minidump of the same, for lldb and for whatever reads Breakpad's and Crashpad's
     #[arg(long, group = "format")]
     pub minidump: bool,
+    /// A page for a browser: threads, frames, source, variables to unfold; needs no network and no script
+    #[arg(long, group = "format")]
+    pub html: bool,
     /// The file to write
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: PathBuf,
@@ -34,15 +39,28 @@ pub struct Args {
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let mut complaint = None;
     let bytes = if args.core {
-        with_kept(state, |image| {
-            let snapshot = image.snapshot.as_ref().ok_or("nothing was kept")?;
-            let (core, problem) = snapshot.unpack(CORE, LARGEST_PART)?;
-            complaint = problem;
-            Ok(core)
-        })?
+        let image = kept(state)?;
+        let image = image.as_ref().unwrap_or(&state.session.image);
+        let snapshot = image.snapshot.as_ref().ok_or_else(|| CommandError::Usage("nothing was kept".to_owned()))?;
+        let (core, problem) = snapshot.unpack(CORE, LARGEST_PART).map_err(CommandError::Usage)?;
+        complaint = problem;
+        core
+    } else if args.html {
+        let name = state.session.image.path.display().to_string();
+        let page = match kept(state)? {
+            Some(image) => {
+                let path = image.path.clone();
+                let session = Session::of_image(image, &path, &OpenOptions::default())?;
+                page(&session, &state.sources, &name)?
+            }
+            None => page(&state.session, &state.sources, &name)?,
+        };
+        page.into_bytes()
     } else {
-        let session = &state.session;
-        let modules: Vec<Module<'_>> = session
+        let image = kept(state)?;
+        let image = image.as_ref().unwrap_or(&state.session.image);
+        let modules: Vec<Module<'_>> = state
+            .session
             .program
             .modules
             .iter()
@@ -54,7 +72,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
                 is_executable: module.seed.is_executable,
             })
             .collect();
-        with_kept(state, |image| minidump(image, &modules, &surroundings(image)).map_err(|error| error.to_string()))?
+        minidump(image, &modules, &surroundings(image)).map_err(|error| CommandError::Usage(error.to_string()))?
     };
     write(&args.output, &bytes).map_err(|error| CommandError::Usage(format!("{}: {error}", args.output.display())))?;
     writeln!(output.out, "{}: {}", args.output.display(), super::info::bytes_text(bytes.len() as u64))?;
@@ -64,11 +82,11 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     Ok(())
 }
 
-/// Hands out the image of a snapshot: the target, or one that is taken of it, secrets masked.
-fn with_kept<T>(state: &State, make: impl FnOnce(&Image) -> Result<T, String>) -> Result<T, CommandError> {
+/// What a snapshot of the target keeps, secrets masked, as an image; `None` where the target is a snapshot itself.
+fn kept(state: &State) -> Result<Option<Image>, CommandError> {
     let session = &state.session;
     if session.image.snapshot.is_some() {
-        return make(&session.image).map_err(CommandError::Usage);
+        return Ok(None);
     }
     let options = Options {
         budget: BUDGET,
@@ -77,12 +95,11 @@ fn with_kept<T>(state: &State, make: impl FnOnce(&Image) -> Result<T, String>) -
         redaction: Some(Redaction::usual()),
         sources: None,
     };
-    let usage = |error: String| CommandError::Usage(error);
-    let taken = snapshot::take(session, options).map_err(|error| usage(error.to_string()))?;
+    let taken = snapshot::take(session, options).map_err(|error| CommandError::Usage(error.to_string()))?;
     // What an image reads from lives as long as the program.
     let bytes = Box::leak(taken.bytes.into_boxed_slice());
     let image = crate::image::snapshot::open(&session.image.path, bytes, Vec::new());
-    make(&image.map_err(|error| usage(error.to_string()))?).map_err(usage)
+    image.map(Some).map_err(|error| CommandError::Session(error.into()))
 }
 
 /// The command line and the environment as the snapshot keeps them: variables whose values are masked are left out.

@@ -7,6 +7,7 @@ pub mod bt;
 pub mod common;
 pub mod disassemble;
 pub mod export;
+mod export_page;
 pub mod info;
 pub mod list;
 pub mod maps;
