@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number, slice};
 use super::tree::Node;
 use super::{ErrorKind, nearest};
@@ -20,12 +21,14 @@ impl Evaluator<'_> {
             Ok(value) => value,
             // Go's globals have dots in their names: main.counter.
             Err(Stop::Error(error)) if error.is_unknown_name() => {
-                let dotted =
-                    self.text.get(span.clone()).and_then(|path| self.scope.globals(path, None).into_iter().next());
-                return match dotted {
+                let path = self.text.get(span.clone()).unwrap_or_default();
+                return match self.scope.globals(path, None).into_iter().next() {
                     Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
                     Some((place, type_id)) => Ok(Evaluated::new(place, type_id, true)),
-                    None => Err(Stop::Error(error)),
+                    None => match self.scope.enumerator(path) {
+                        Some((type_id, value)) => self.number_as(type_id, Number::int(value, (16, true)), span),
+                        None => Err(Stop::Error(error)),
+                    },
                 };
             }
             Err(stop) => return Err(stop),
@@ -57,6 +60,9 @@ impl Evaluator<'_> {
 
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
+            if let Some(child) = self.child_of_user(object, name, span) {
+                return child;
+            }
             if self.is_function_value(object.type_id)
                 && let Some(found) = self.member_of_view(object, name, span)
             {
@@ -80,7 +86,12 @@ impl Evaluator<'_> {
             {
                 return Ok(found);
             }
-            if matches!(name, "len" | "length") && (self.is_sequence(object) || self.has_view(object)) {
+            if let Some(child) = self.child_of_user(object, name, span) {
+                return child;
+            }
+            let has_items =
+                || self.is_sequence(object) || self.has_view(object) || self.has_items_of_user(object.type_id);
+            if matches!(name, "len" | "length") && has_items() {
                 return self.length_of(object, span);
             }
             if let Some(found) = self.member_of_view(object, name, span) {
@@ -219,8 +230,8 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn member_names(&self, id: TypeId) -> Vec<String> {
-        let TypeKind::Struct(content) = self.kind_of(id) else { return Vec::new() };
-        let mut names: Vec<String> = Vec::new();
+        let mut names = self.children_of_user(id);
+        let TypeKind::Struct(content) = self.kind_of(id) else { return names };
         names.extend(content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)));
         for inner in content.members.iter().filter(|member| member.name.is_none() || member.base) {
             if let TypeKind::Struct(content) = self.kind_of(inner.type_id) {

@@ -58,6 +58,7 @@ impl Evaluator<'_> {
             type_id: *type_id,
             offset: MemberOffset::Bytes(*offset),
             bits: None,
+            alignment: None,
             base: false,
             artificial: false,
             access: Access::Public,

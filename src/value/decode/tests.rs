@@ -63,6 +63,7 @@ fn member(name: &'static str, type_id: TypeId, offset: u64) -> Member {
         type_id,
         offset: MemberOffset::Bytes(offset),
         bits: None,
+        alignment: None,
         base: false,
         artificial: false,
         access: Access::Public,
