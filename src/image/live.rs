@@ -49,8 +49,10 @@ const PAGE: u64 = 4096;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Bytes of extended state: AMX has 11 KiB.
 const LARGEST_STATE: usize = 64 << 10;
-/// NT_X86_XSTATE, NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV, NT_FILE (include/uapi/linux/elf.h).
+/// include/uapi/linux/elf.h.
 const NT_X86_XSTATE: u32 = 0x202;
+const NT_ARM_TLS: u32 = 0x401;
+const NT_ARM_PAC_MASK: u32 = 0x406;
 const NT_PRSTATUS: u32 = 1;
 const NT_FPREGSET: u32 = 2;
 const NT_PRPSINFO: u32 = 3;
@@ -69,7 +71,8 @@ struct Thread {
     tid: Pid,
     general: Vec<u8>,
     floating: Vec<u8>,
-    extended: Vec<u8>,
+    /// What only this architecture has, by the notes' types.
+    own: Vec<(u32, Vec<u8>)>,
 }
 
 /// The process id of `pid:1234`.
@@ -254,8 +257,13 @@ fn tasks(pid: i32) -> Vec<Pid> {
 fn registers(tid: Pid, arch: Arch, buffer: &mut [u8]) -> Thread {
     let mut set = |kind| register_set(tid, kind, buffer).map(<[u8]>::to_vec).unwrap_or_default();
     let (general, floating) = (set(NT_PRSTATUS), set(NT_FPREGSET));
-    let extended = if arch == Arch::X86_64 { set(NT_X86_XSTATE) } else { Vec::new() };
-    Thread { tid, general, floating, extended }
+    let kinds: &[u32] = match arch {
+        Arch::X86_64 => &[NT_X86_XSTATE],
+        Arch::Aarch64 => &[NT_ARM_TLS, NT_ARM_PAC_MASK],
+        Arch::I386 => &[],
+    };
+    let own = kinds.iter().map(|kind| (*kind, set(*kind))).filter(|(_, bytes)| !bytes.is_empty()).collect();
+    Thread { tid, general, floating, own }
 }
 
 fn register_set(tid: Pid, kind: u32, buffer: &mut [u8]) -> Option<&[u8]> {
@@ -513,8 +521,8 @@ fn core_notes(pid: i32, arch: Arch, threads: &[Thread], maps: &[MapLine], auxv: 
         if !thread.floating.is_empty() {
             note(&mut notes, b"CORE", NT_FPREGSET, &thread.floating);
         }
-        if !thread.extended.is_empty() {
-            note(&mut notes, b"LINUX", NT_X86_XSTATE, &thread.extended);
+        for (kind, bytes) in &thread.own {
+            note(&mut notes, b"LINUX", *kind, bytes);
         }
     }
     notes
