@@ -59,6 +59,7 @@ impl Evaluator<'_> {
             offset: MemberOffset::Bytes(*offset),
             bits: None,
             alignment: None,
+            embedded: false,
             base: false,
             artificial: false,
             access: Access::Public,

@@ -200,6 +200,8 @@ pub struct Member {
     pub alignment: Option<u64>,
     /// A base class.
     pub base: bool,
+    /// Go's: the members of what it holds, or points to, are members here.
+    pub embedded: bool,
     /// Made by the compiler (a vtable pointer).
     pub artificial: bool,
     /// Who may use it.

@@ -9,7 +9,7 @@ use super::attributes::Entry;
 use super::names::TemplateArgument;
 use super::{Loader, MAX_CHILDREN, StructKind, Type, TypeKind, empty_structure};
 use crate::module::{R, Unit};
-use crate::types::{Access, Member, MemberOffset, Variant, VariantPart};
+use crate::types::{Access, Language, Member, MemberOffset, Variant, VariantPart};
 
 impl Loader<'_> {
     /// DWARF 5, sections 5.7.1 to 5.7.10.
@@ -86,6 +86,7 @@ impl Loader<'_> {
             // rustc (1.63 and others) has what has no size of its own, the end of an `ArcInner<str>`, as one of 0 bits.
             bits: bits.filter(|(_, width)| *width > 0),
             alignment: asked_alignment(entry),
+            embedded: unit.language == Language::Go && entry.flag(GO_EMBEDDED_FIELD),
             base,
             artificial: entry.flag(dw::DW_AT_artificial),
             access: entry.access().unwrap_or(default),
@@ -170,6 +171,9 @@ impl Loader<'_> {
         part
     }
 }
+
+/// go `cmd/internal/dwarf/dwarf.go`, Go 1.5 to 1.27.
+const GO_EMBEDDED_FIELD: gimli::DwAt = gimli::DwAt(0x2903);
 
 /// What `alignas` asks for (DWARF 5, section 5.6).
 fn asked_alignment(entry: &Entry) -> Option<u64> {

@@ -64,6 +64,7 @@ fn member(name: &'static str, type_id: TypeId, offset: u64) -> Member {
         offset: MemberOffset::Bytes(offset),
         bits: None,
         alignment: None,
+        embedded: false,
         base: false,
         artificial: false,
         access: Access::Public,
