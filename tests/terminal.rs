@@ -289,7 +289,7 @@ fn values_and_types_are_explored() {
     terminal.ask("frame function main");
     terminal.clear();
     terminal.press("explore first\r");
-    let text = terminal.shows("Enter the field number of choice: ");
+    let text = terminal.shows("Enter the field number of choice:");
     assert!(text.contains("  number = 1001 .. (Value of type 'int')\n"), "{text}");
     assert!(text.contains("customer = <Enter 2 to explore this field of type 'struct customer *'>\n"), "{text}");
     terminal.press("nosuch\r");
@@ -310,7 +310,7 @@ fn values_and_types_are_explored() {
         text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 2
     });
     terminal.press("3\r");
-    terminal.shows("Enter the index of the element you want to explore in 'first.amounts': ");
+    terminal.shows("Enter the index of the element you want to explore in 'first.amounts':");
     terminal.press("1\r");
     terminal.shows("first.amounts[1] = 20.5");
     terminal.press("q\r");
