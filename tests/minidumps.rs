@@ -152,7 +152,7 @@ fn another_reader_opens_what_is_exported() {
         assert_eq!(thread["frames"][0]["pc"], pc);
         // The stack that the frames were walked on is found by the stack pointer.
         assert!(found.stack_memory(&memory).is_some_and(|stack| {
-            stack.memory_range().is_some_and(|range| range.contains(&context.get_stack_pointer()))
+            stack.memory_range().is_some_and(|range| range.contains(context.get_stack_pointer()))
         }));
     }
     let crashed = core["threads"].as_array().unwrap().iter().find(|thread| thread["crashed"] == true).unwrap();
