@@ -38,6 +38,8 @@ use crate::image::{Image, ImageError, Mapping, Note};
 
 /// Threads that are taken from one file.
 const MAX_THREADS: usize = 1 << 16;
+/// Characters of a thread's name; Linux has 15.
+const LONGEST_NAME: usize = 64;
 /// Strings of the environment or the command line.
 const MAX_STRINGS: usize = 1 << 14;
 /// NT_386_TLS: what `gs` selects.
@@ -359,7 +361,8 @@ fn finish_threads(image: &mut Image, streams: &mut Streams, unknown: &[(u32, Vec
         if thread.lwp != *lwp {
             continue;
         }
-        thread.name = names.get(lwp).and_then(|place| streams.string(*place));
+        let name = names.get(lwp).and_then(|place| streams.string(*place));
+        thread.name = name.map(|name| name.chars().take(LONGEST_NAME).collect());
         let Some(vectors) = thread.registers.vectors.take().filter(|_| !unknown.is_empty()) else { continue };
         let unknown = unknown.clone();
         thread.registers.vectors = Some(Arc::new(LazyLock::new(Box::new(move || {
@@ -404,7 +407,10 @@ fn place(image: &mut Image, ranges: &Ranges) {
     mappings.extend(image.mappings.drain(..).filter(|mapping| mapping.saved > 0 && !covered(mapping)));
     mappings.sort_by_key(|mapping| mapping.start);
     for index in 1..mappings.len() {
-        mappings[index - 1].end = mappings[index - 1].end.min(mappings[index].start);
+        let next = mappings[index].start;
+        let mapping = &mut mappings[index - 1];
+        mapping.end = mapping.end.min(next);
+        mapping.saved = mapping.saved.min(mapping.end.0.saturating_sub(mapping.start.0));
     }
     image.mappings = mappings;
 }

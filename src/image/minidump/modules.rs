@@ -11,8 +11,10 @@ use super::streams::Streams;
 use crate::image::elf_core::Held;
 use crate::image::proc_text::{self, MapLine};
 
-/// Modules, mappings and pieces of memory that are taken from one file.
+/// Mappings and pieces of memory that are taken from one file.
 const MAX_ENTRIES: usize = 1 << 20;
+/// Modules: each may name the same long string.
+const MAX_MODULES: usize = 1 << 14;
 /// A build-id is 20 bytes, or 16, or whatever `--build-id=0x…` said.
 const MAX_BUILD_ID: usize = 64;
 
@@ -35,7 +37,7 @@ pub struct ListedModule {
 pub fn listed(streams: &mut Streams) -> (Vec<ListedModule>, Option<u64>) {
     let raw: Vec<MINIDUMP_MODULE> = streams.list(Kind::ModuleListStream);
     let mut modules: Vec<ListedModule> = Vec::new();
-    for module in raw.iter().take(MAX_ENTRIES) {
+    for module in raw.iter().take(MAX_MODULES) {
         let start = module.base_of_image;
         let Some(end) = start.checked_add(module.size_of_image.into()).filter(|end| *end > start) else { continue };
         let path = streams.string(module.module_name_rva.into()).unwrap_or_else(|| format!("[elf@{start:#x}]"));

@@ -14,8 +14,8 @@ use scroll::{Endian, LE, Pread};
 
 /// Streams of a file, at most; real ones have a dozen or two.
 const MAX_STREAMS: usize = 4096;
-/// Bytes of a string (a path is at most 4096 bytes).
-const MAX_STRING: usize = 16 << 10;
+/// Bytes of a string (a path is at most 4096 bytes, and these have two bytes for one).
+const MAX_STRING: usize = 8 << 10;
 
 /// A minidump's bytes, taken apart as far as its directory.
 pub struct Streams {

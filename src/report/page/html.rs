@@ -1,5 +1,8 @@
 //! Markup that cannot be anything else than what this program wrote: tags are constants, everything else is escaped.
 
+/// Characters of one text.
+const LONGEST: usize = 8192;
+
 /// A page in the making.
 #[derive(Default)]
 pub struct Html {
@@ -12,10 +15,14 @@ impl Html {
         self.out.push_str(markup);
     }
 
-    /// Text of the target, or any other. Control characters show as symbols, so that none reorders or hides what
+    /// Text of the target, or any other, at most [`LONGEST`] characters of it. Control characters show as symbols, so that none reorders or hides what
     /// stands beside it.
     pub fn text(&mut self, text: &str) {
-        for char in text.chars() {
+        for (index, char) in text.chars().enumerate() {
+            if index == LONGEST {
+                self.out.push('…');
+                break;
+            }
             match char {
                 '&' => self.out.push_str("&amp;"),
                 '<' => self.out.push_str("&lt;"),

@@ -26,6 +26,8 @@ const FRAMES: usize = 200;
 const FRAMES_WITH_VARIABLES: usize = 64;
 /// Groups of threads.
 const GROUPS: usize = 500;
+/// Rows of a table.
+const ROWS: usize = 4096;
 /// Bytes of the page beyond which nothing is added but its end.
 const FULL: usize = 12 << 20;
 
@@ -90,6 +92,9 @@ impl Page<'_> {
                 break;
             }
             self.stack(&mut html, stack);
+        }
+        if html.len() > FULL {
+            html.raw("<p class=note>The page is full: frames and values are left out.</p>\n");
         }
         self.registers(&mut html);
         self.modules(&mut html);
@@ -228,7 +233,7 @@ impl Page<'_> {
         html.raw("<section><h2>Modules</h2><details><summary>");
         html.text(&format!("{} {}", grouped(self.modules.len()), plural(self.modules.len(), "module", "modules")));
         html.raw("</summary><table><tr><th>start</th><th>end</th><th>build-id</th><th>path</th></tr>");
-        for row in &self.modules {
+        for row in self.modules.iter().take(ROWS) {
             html.element("<tr><td>", &row.start.to_string(), "</td>");
             html.element("<td>", &row.end.to_string(), "</td>");
             let id = row.build_id.as_deref().map(crate::module::find::hex).unwrap_or_default();
@@ -246,7 +251,7 @@ impl Page<'_> {
         let count = self.environment.len();
         html.text(&format!("{} {}", grouped(count), plural(count, "variable", "variables")));
         html.raw("</summary><table>");
-        for (name, value) in &self.environment {
+        for (name, value) in self.environment.iter().take(ROWS) {
             html.element("<tr><th>", name, "</th><td>");
             match value {
                 Some(value) => html.text(value),
@@ -262,7 +267,7 @@ impl Page<'_> {
             return;
         }
         html.raw("<section><h2>Notes</h2>");
-        for note in &self.notes {
+        for note in self.notes.iter().take(ROWS) {
             html.element("<p class=note>", &note.message, "</p>");
         }
         html.raw("</section>\n");
