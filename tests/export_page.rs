@@ -78,7 +78,7 @@ fn a_page_shows_what_bt_shows() {
         let first = page.find("<section class=full>").unwrap();
         assert!(page[first..].starts_with(&format!("<section class=full><h2>Thread {}", crashed["lwp"])));
         assert_eq!(page.find("<section").unwrap(), first);
-        assert!(page.contains("<details class=frame open><summary><span class=number>#0</span>"));
+        assert_eq!(page.matches("<details class=frame open>").count(), 1);
         for frame in crashed["frames"].as_array().unwrap() {
             let number = format!("<span class=number>#{}</span>", frame["index"]);
             assert!(page.contains(&number), "{fixture}: {number}");

@@ -122,6 +122,7 @@ impl Page<'_> {
         html.element("<h2>", &title(stack), "</h2>\n");
         let frames = &stack.trace.frames;
         let hidden = if frames.len() > FRAMES { FRAMES / 2..frames.len() - FRAMES / 2 } else { 0..0 };
+        let mut opened = false;
         for (position, frame) in frames.iter().enumerate() {
             if hidden.contains(&position) || html.len() > FULL {
                 if position == hidden.start {
@@ -130,7 +131,7 @@ impl Page<'_> {
                 }
                 continue;
             }
-            self.frame(html, stack, position, frame);
+            self.frame(html, stack, position, frame, &mut opened);
         }
         if stack.trace.stack.omitted > 0 {
             let count = grouped(stack.trace.stack.omitted);
@@ -142,18 +143,20 @@ impl Page<'_> {
         html.raw("</section>\n");
     }
 
-    fn frame(&self, html: &mut Html, stack: &Stack<'_>, position: usize, frame: &Frame) {
+    /// A frame; the first that has something to unfold stands open.
+    fn frame(&self, html: &mut Html, stack: &Stack<'_>, position: usize, frame: &Frame, opened: &mut bool) {
         let variables = match stack.in_full && position < FRAMES_WITH_VARIABLES {
             true => (self.variables)(&stack.trace, position),
             false => Vec::new(),
         };
         let lines = if stack.in_full { self.lines(frame) } else { Vec::new() };
         let unfolds = !variables.is_empty() || !lines.is_empty();
-        html.raw(match (unfolds, position) {
-            (true, 0) => "<details class=frame open><summary>",
-            (true, _) => "<details class=frame><summary>",
+        html.raw(match (unfolds, *opened) {
+            (true, false) => "<details class=frame open><summary>",
+            (true, true) => "<details class=frame><summary>",
             (false, _) => "<div class=\"frame plain\">",
         });
+        *opened |= unfolds;
         html.element("<span class=number>#", &frame.index.to_string(), "</span>");
         html.element("<b>", &self.name(frame), "</b>");
         if let Some(file) = &frame.code.file {
