@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::arithmetic::Number;
-use super::eval::{Evaluated, Evaluator, Items, Step, computed};
+use super::eval::{Evaluated, Evaluator, Items, Step, Stop, computed};
 use super::sequence::MAX_ITEMS;
 use super::tree::Node;
 use super::{ErrorKind, arithmetic};
@@ -173,7 +173,15 @@ impl Evaluator<'_> {
                 Err(stop) => return Some(Err(stop)),
             };
         }
-        matches!(self.kind_of(inner.type_id), TypeKind::Struct(_)).then(|| self.member_of(&inner, name, span))
+        if !matches!(self.kind_of(inner.type_id), TypeKind::Struct(_)) {
+            return None;
+        }
+        match self.member_of(&inner, name, span) {
+            Err(Stop::Error(error)) if error.is_unknown_name() => {
+                Some(self.member_of_whole(&inner, name, span).unwrap_or(Err(Stop::Error(error))))
+            }
+            found => Some(found),
+        }
     }
 
     /// `object[index]`: an element, the value of a key.
@@ -213,7 +221,7 @@ impl Evaluator<'_> {
                 let key = self.text.get(index.span.clone()).unwrap_or_default();
                 self.error(ErrorKind::UnknownName, &index.span, format!("there is no key {key}"))
             }
-            View::Text { first, length } => {
+            View::Text { first, length, .. } => {
                 let number = self.integer(index, depth)?;
                 let size = self.scope.types().size(first.type_id).unwrap_or(1);
                 match u64::try_from(number).ok().filter(|number| *number < length) {
@@ -347,7 +355,7 @@ impl Evaluator<'_> {
         }
         let found = self.viewed(value, |view| match view {
             View::Text { length: 0, .. } => Ok(Ok(Vec::new())),
-            View::Text { first, length } => {
+            View::Text { first, length, .. } => {
                 let size = self.scope.types().size(first.type_id).unwrap_or(1);
                 let bytes = length.saturating_mul(size).min(limit as u64);
                 Ok(Ok(self.bytes(&first.to_place(), bytes)?))

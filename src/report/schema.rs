@@ -266,6 +266,9 @@ enum Value {
     String {
         #[schemars(default)]
         r#type: Option<String>,
+        /// The object in words.
+        #[schemars(default)]
+        summary: Option<String>,
         string: String,
         length: Option<u64>,
         omitted: u64,
