@@ -67,11 +67,15 @@ pub(super) fn trait_object<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal>
 /// that only what drops it has its name (rust `library/alloc/src/boxed/convert.rs`, before 1.84 `boxed.rs`).
 fn boxed_text<'v>(object: &Object<'v>, data: u64) -> Result<View<'v>, Refusal> {
     let vtable = object.field("vtable")?.pointer()?;
-    let drop = object.symbol(object.read_pointer(vtable)?).ok_or(Refusal::Declined)?;
+    // Slots: drop, size.
+    let slot = |index| {
+        let address = vtable.checked_add(index * object.word()).ok_or(Refusal::Declined)?;
+        object.read_pointer(address).map_err(|_| Refusal::Declined)
+    };
+    let drop = object.symbol(slot(0)?).ok_or(Refusal::Declined)?;
+    let is_text = drop.starts_with("core::ptr::drop_in_place") && drop.ends_with("::from::StringError>");
     let string = object.find_type("alloc::string::String").ok_or(Refusal::Declined)?;
-    let size = object.read_pointer(vtable.checked_add(object.word()).ok_or(Refusal::Declined)?)?;
-    let is_text = drop.starts_with("core::ptr::drop_in_place") && drop.contains("::from::StringError>");
-    if !is_text || drop.contains('+') && !drop.contains(" + ") || size != object.size_of(string)? {
+    if !is_text || slot(1)? != object.size_of(string)? {
         return Err(Refusal::Declined);
     }
     let title = format!("{} (StringError)", object.type_name().replace(", alloc::alloc::Global>", ">"));
