@@ -50,7 +50,7 @@ impl Session {
         globals
     }
 
-    fn global(&self, die: DieRef, file: Option<&str>) -> Option<Global> {
+    pub(super) fn global(&self, die: DieRef, file: Option<&str>) -> Option<Global> {
         let program = &self.program;
         let unit = program.unit(die)?;
         let unit_file = unit.source_name();
