@@ -275,7 +275,12 @@ impl Evaluator<'_> {
     }
 
     /// Which variant the discriminant picks.
-    fn active_variant(&self, object: &Evaluated, part: &VariantPart, span: &Range<usize>) -> Step<Option<usize>> {
+    pub(super) fn active_variant(
+        &self,
+        object: &Evaluated,
+        part: &VariantPart,
+        span: &Range<usize>,
+    ) -> Step<Option<usize>> {
         let Some(discriminant) = &part.discriminant else { return Ok((!part.variants.is_empty()).then_some(0)) };
         let size = self.scope.types().size(discriminant.type_id).filter(|size| (1..=16).contains(size));
         let Some(size) = size else { return Err(Absent::new(AbsentReason::Corrupt).into()) };

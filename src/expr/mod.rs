@@ -14,6 +14,7 @@ mod names;
 mod operators;
 mod parse;
 mod parse_names;
+pub mod parts;
 mod sequence;
 mod siginfo;
 mod text;

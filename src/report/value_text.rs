@@ -6,6 +6,8 @@
 mod named;
 mod text;
 
+pub use text::text_within;
+
 use std::fmt::Write;
 
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};

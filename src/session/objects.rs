@@ -76,7 +76,7 @@ impl Session {
             let entries = self.program.entries_named(module.id, &name, is_variable, usize::MAX);
             let named = entries.into_iter().find_map(|die| self.kept_global(die, &is_it));
             // In functions there are some too.
-            named.or_else(|| self.find_globals(&name, None).into_iter().find(is_it))
+            named.or_else(|| self.find_globals(&name, None, None).into_iter().find(is_it))
         });
         // What is declared in a namespace and defined outside of it has its whole name in its symbol alone.
         let found = found.map(|global| match name.ends_with(&format!("::{}", global.name)) {
@@ -94,7 +94,7 @@ impl Session {
         let variables = unit.skim().named.iter().filter(|entry| entry.tag == gimli::DW_TAG_variable);
         let found = variables.take(most).filter_map(|entry| {
             let die = DieRef { offset: entry.offset, ..function.die };
-            Some((die, self.global(die, None)?))
+            Some((die, self.global(die, None, None, false)?))
         });
         found.collect()
     }
@@ -105,7 +105,7 @@ impl Session {
     }
 
     fn kept_global(&self, die: DieRef, is_it: &dyn Fn(&Global) -> bool) -> Option<Global> {
-        let global = self.global(die, None).filter(is_it)?;
+        let global = self.global(die, None, None, false).filter(is_it)?;
         self.keep_global(die);
         Some(global)
     }
