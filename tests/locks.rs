@@ -94,8 +94,11 @@ fn check(fixture: &str, answer: &Value, wrong: &mut Vec<String>) {
         wrong.push(format!("{fixture}: cycles {answered:?}, not {cycles:?}"));
     }
     let problems = answer["problems"].as_array().unwrap();
-    let unsignalled: Vec<u64> =
-        problems.iter().filter(|problem| problem["kind"] == "nobody-can-signal").flat_map(|p| lwps(&p["waiters"])).collect();
+    let unsignalled: Vec<u64> = problems
+        .iter()
+        .filter(|problem| problem["kind"] == "nobody-can-signal")
+        .flat_map(|p| lwps(&p["waiters"]))
+        .collect();
     if unsignalled != stuck {
         wrong.push(format!("{fixture}: nobody can wake {unsignalled:?}, not {stuck:?}"));
     }
@@ -180,7 +183,10 @@ fn stacks_are_grouped_by_their_functions() {
         }
         let groups = json(&output);
         let groups = groups["groups"].as_array().unwrap();
-        groups.iter().map(|group| (group["state"].as_str().unwrap().to_owned(), group["count"].as_u64().unwrap())).collect()
+        groups
+            .iter()
+            .map(|group| (group["state"].as_str().unwrap().to_owned(), group["count"].as_u64().unwrap()))
+            .collect()
     };
     assert_eq!(filtered(&["--function", "take_job"]), [("condition".to_owned(), 8)]);
     assert_eq!(filtered(&["--state", "running"]), [("running".to_owned(), 1)]);

@@ -36,8 +36,27 @@ pub struct Args {
 }
 
 const STATES: [&str; 21] = [
-    "running", "idle", "lock", "mutex", "rwlock", "condition", "semaphore", "barrier", "join", "once", "future", "channel",
-    "park", "spinlock", "futex", "input", "output", "sleep", "signal", "child", "shared",
+    "running",
+    "idle",
+    "lock",
+    "mutex",
+    "rwlock",
+    "condition",
+    "semaphore",
+    "barrier",
+    "join",
+    "once",
+    "future",
+    "channel",
+    "park",
+    "spinlock",
+    "futex",
+    "input",
+    "output",
+    "sleep",
+    "signal",
+    "child",
+    "shared",
 ];
 
 /// A frame as a group sees it: the function, or the address where it has no name or addresses are asked for.

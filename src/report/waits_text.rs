@@ -150,7 +150,8 @@ impl WaitsText<'_> {
             ProblemKind::Cycle => return,
         };
         let _ = writeln!(out, "\n{}", self.paint.alarm(title));
-        let waiters: Vec<&ThreadWait> = problem.waiters.iter().filter_map(|lwp| self.by_lwp.get(lwp).copied()).collect();
+        let waiters: Vec<&ThreadWait> =
+            problem.waiters.iter().filter_map(|lwp| self.by_lwp.get(lwp).copied()).collect();
         match problem.kind {
             ProblemKind::NobodySignals => self.groups(out, &waiters),
             _ => {

@@ -6,13 +6,36 @@ use crate::session::{Frame, Session, Trace};
 
 /// Beginnings of the names of libraries that only carry out what the program asked for.
 const LIBRARIES: &[&str] = &[
-    "libc.so", "libc-2", "libpthread", "libstdc++", "libc++", "libgcc_s", "libm.so", "libm-2", "ld-linux", "ld-musl", "ld-2",
-    "libdl", "librt", "libc.musl", "[vdso]",
+    "libc.so",
+    "libc-2",
+    "libpthread",
+    "libstdc++",
+    "libc++",
+    "libgcc_s",
+    "libm.so",
+    "libm-2",
+    "ld-linux",
+    "ld-musl",
+    "ld-2",
+    "libdl",
+    "librt",
+    "libc.musl",
+    "[vdso]",
 ];
 /// Parts of the paths of source files that belong to languages' libraries.
 const SOURCES: &[&str] = &[
-    "/usr/include/", "/include/c++/", "/rustc/", "/library/std/src/", "/library/core/src/", "/library/alloc/src/",
-    "/rustlib/src/rust/", "/lib/go/src/runtime/", "/usr/lib/gcc/", "/registry/src/", "/nptl/", "/sysdeps/",
+    "/usr/include/",
+    "/include/c++/",
+    "/rustc/",
+    "/library/std/src/",
+    "/library/core/src/",
+    "/library/alloc/src/",
+    "/rustlib/src/rust/",
+    "/lib/go/src/runtime/",
+    "/usr/lib/gcc/",
+    "/registry/src/",
+    "/nptl/",
+    "/sysdeps/",
 ];
 
 /// Whether the frame is of a language's or the C library, or of nothing that has a name.

@@ -97,7 +97,8 @@ fn cycles(waits: &Waits) -> Vec<Vec<u32>> {
         .iter()
         .map(|thread| {
             // Whose time will be over is in no deadlock.
-            let owners = thread.wait().filter(|wait| !wait.timed).map(|wait| wait.owners.as_slice()).unwrap_or_default();
+            let owners =
+                thread.wait().filter(|wait| !wait.timed).map(|wait| wait.owners.as_slice()).unwrap_or_default();
             owners.iter().filter_map(|owner| numbers.get(&owner.lwp).copied()).collect()
         })
         .collect();
@@ -198,8 +199,7 @@ mod tests {
     fn waits(threads: &[(u32, Kind, &[u32])]) -> Waits {
         let threads = threads.iter().map(|(lwp, kind, owners)| {
             let owners = owners.iter().map(|lwp| Owner { lwp: *lwp, found: Found::Recorded, gone: false }).collect();
-            let wait =
-                Wait { kind: *kind, address: None, name: None, owners, timed: false, since: 0, word: None };
+            let wait = Wait { kind: *kind, address: None, name: None, owners, timed: false, since: 0, word: None };
             ThreadWait { lwp: *lwp, name: None, state: State::Lock(wait), place: None::<Spot> }
         });
         let mut waits = Waits { threads: threads.collect(), ..Waits::default() };
@@ -233,8 +233,10 @@ mod tests {
 
     #[test]
     fn long_circles_and_many_short_ones_take_no_time() {
-        let long: Vec<(u32, Kind, Vec<u32>)> = (0..20_000).map(|at| (at, Kind::Mutex, vec![(at + 1) % 20_000])).collect();
-        let long: Vec<(u32, Kind, &[u32])> = long.iter().map(|(at, kind, next)| (*at, *kind, next.as_slice())).collect();
+        let long: Vec<(u32, Kind, Vec<u32>)> =
+            (0..20_000).map(|at| (at, Kind::Mutex, vec![(at + 1) % 20_000])).collect();
+        let long: Vec<(u32, Kind, &[u32])> =
+            long.iter().map(|(at, kind, next)| (*at, *kind, next.as_slice())).collect();
         assert_eq!(waits(&long).cycles.first().map(Vec::len), Some(20_000));
     }
 }

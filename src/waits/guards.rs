@@ -74,7 +74,10 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
                 .iter()
                 .filter(|(word, is_once)| match is_once {
                     false => is_held(*word),
-                    true => waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialises(session, &trace, *word),
+                    true => {
+                        waiting.wait().is_none_or(|wait| wait.word != Some(*word))
+                            && initialises(session, &trace, *word)
+                    }
                 })
                 .map(|(word, _)| *word)
                 .collect();
@@ -189,7 +192,9 @@ fn collect(guard: Object<'_>, found: &mut Vec<Held>, nesting: usize) {
 /// keeps its address.
 fn initialises(session: &Session, trace: &Trace, word: RunAddr) -> bool {
     (0..trace.frames.len()).any(|position| {
-        let Some(frame) = trace.frames.get(position).filter(|frame| !frame.inlined && !frame.signal) else { return false };
+        let Some(frame) = trace.frames.get(position).filter(|frame| !frame.inlined && !frame.signal) else {
+            return false;
+        };
         let name = frames::function_name(session, trace, position);
         let is_once = name.is_some_and(|name| super::primitive::is_once(&name));
         is_once && keeps(session, trace, frame.machine, word)
@@ -225,4 +230,3 @@ pub(super) fn own_object(session: &Session, trace: &Trace, position: usize) -> O
         })
     })
 }
-

@@ -326,7 +326,9 @@ fn within(object: Object<'_>, path: Path, word: u64) -> Named {
                 object = part;
             }
             TypeKind::Array { element, .. } => {
-                let Some(index) = object.size_of(*element).ok().and_then(|size| offset.checked_div(size)) else { break };
+                let Some(index) = object.size_of(*element).ok().and_then(|size| offset.checked_div(size)) else {
+                    break;
+                };
                 let Ok(part) = object.element(index) else { break };
                 path = path.element(index);
                 named = part;

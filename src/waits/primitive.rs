@@ -191,15 +191,31 @@ fn plain_name(name: &str) -> &str {
 fn kind_of(name: &str) -> Option<Kind> {
     let plain = plain_name(name);
     let c = match plain {
-        "pthread_mutex_lock" | "pthread_mutex_lock_full" | "pthread_mutex_timedlock" | "pthread_mutex_clocklock"
-        | "pthread_mutex_cond_lock" | "pthread_mutex_cond_lock_full" => Some(Kind::Mutex),
+        "pthread_mutex_lock"
+        | "pthread_mutex_lock_full"
+        | "pthread_mutex_timedlock"
+        | "pthread_mutex_clocklock"
+        | "pthread_mutex_cond_lock"
+        | "pthread_mutex_cond_lock_full" => Some(Kind::Mutex),
         "pthread_rwlock_rdlock" | "pthread_rwlock_timedrdlock" | "pthread_rwlock_clockrdlock" => Some(Kind::ReadLock),
         "pthread_rwlock_wrlock" | "pthread_rwlock_timedwrlock" | "pthread_rwlock_clockwrlock" => Some(Kind::WriteLock),
-        "pthread_cond_wait" | "pthread_cond_timedwait" | "pthread_cond_clockwait" | "pthread_cond_wait_common"
-        | "pthread_cond_timedwait64" | "pthread_cond_clockwait64" => Some(Kind::Condition),
-        "sem_wait" | "sem_timedwait" | "sem_clockwait" | "new_sem_wait" | "new_sem_wait_slow64" | "sem_timedwait64"
+        "pthread_cond_wait"
+        | "pthread_cond_timedwait"
+        | "pthread_cond_clockwait"
+        | "pthread_cond_wait_common"
+        | "pthread_cond_timedwait64"
+        | "pthread_cond_clockwait64" => Some(Kind::Condition),
+        "sem_wait"
+        | "sem_timedwait"
+        | "sem_clockwait"
+        | "new_sem_wait"
+        | "new_sem_wait_slow64"
+        | "sem_timedwait64"
         | "sem_clockwait64" => Some(Kind::Semaphore),
-        "pthread_join" | "pthread_timedjoin_np" | "pthread_clockjoin_np" | "pthread_clockjoin_ex"
+        "pthread_join"
+        | "pthread_timedjoin_np"
+        | "pthread_clockjoin_np"
+        | "pthread_clockjoin_ex"
         | "pthread_timedjoin_ex" => Some(Kind::Join),
         "pthread_barrier_wait" => Some(Kind::Barrier),
         "pthread_once" | "pthread_once_slow" => Some(Kind::Once),
