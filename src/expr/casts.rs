@@ -170,9 +170,10 @@ impl Evaluator<'_> {
         match self.kind_of(id) {
             _ if depth > 32 => None,
             TypeKind::Struct(content) if !content.declaration => {
-                let mut largest = 1;
+                let mut largest = content.alignment.unwrap_or(1);
                 for member in &content.members {
-                    largest = largest.max(self.alignment_of(member.type_id, depth + 1)?);
+                    let own = self.alignment_of(member.type_id, depth + 1)?;
+                    largest = largest.max(own).max(member.alignment.unwrap_or(1));
                 }
                 let fits = |align: u64| {
                     size.is_none_or(|size| size % align == 0)

@@ -135,7 +135,9 @@ pub(super) fn symbol_text(found: &(String, u64)) -> String {
 /// The number that a value is.
 pub(super) fn number_in(text: &str, value: &crate::value::Value) -> Result<i128, CommandError> {
     let number = match &value.kind {
-        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } => Some(*number),
+        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } | ValueKind::Described { number, .. } => {
+            Some(*number)
+        }
         ValueKind::Uint(number) => i128::try_from(*number).ok(),
         ValueKind::Char { code, .. } => Some((*code).into()),
         ValueKind::Bool(raw) => Some((*raw).into()),
@@ -323,7 +325,7 @@ pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, C
     let limits = Limits { follow: false, ..repl.state.settings.limits };
     let address = match crate::command::print::read(&selected, &evaluated, &limits).kind {
         ValueKind::Pointer { address: Some(address), .. } => Some(address),
-        ValueKind::Int(number) => u64::try_from(number).ok().map(RunAddr),
+        ValueKind::Int(number) | ValueKind::Described { number, .. } => u64::try_from(number).ok().map(RunAddr),
         ValueKind::Uint(number) => u64::try_from(number).ok().map(RunAddr),
         // An object stands for its place.
         _ => match evaluated.place {

@@ -193,6 +193,7 @@ impl<'a> Writer<'a> {
                 _ => self.display(number),
             },
             ValueKind::Uint(number) => self.display(number),
+            ValueKind::Described { text, .. } => self.out.push_str(text),
             ValueKind::Char { code, char } => self.character(definition, *code, *char),
             ValueKind::Bool(0) => self.out.push_str("false"),
             ValueKind::Bool(1) => self.out.push_str("true"),
