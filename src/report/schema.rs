@@ -266,6 +266,9 @@ enum Value {
     String {
         #[schemars(default)]
         r#type: Option<String>,
+        /// The object in words.
+        #[schemars(default)]
+        summary: Option<String>,
         string: String,
         length: Option<u64>,
         omitted: u64,
@@ -411,6 +414,19 @@ documents! {
     /// `obit threads`.
     Threads "obit.threads/1" {
         threads: Vec<ThreadRow>,
+    }
+    /// `obit stacks`.
+    Stacks "obit.stacks/1" {
+        /// The largest first.
+        groups: Vec<StackGroup>,
+    }
+    /// `obit locks`.
+    Locks "obit.locks/1" {
+        waits: Vec<Wait>,
+        /// LWPs: each waits for the next, the last for the first.
+        cycles: Vec<Vec<u32>>,
+        problems: Vec<WaitProblem>,
+        threads: Vec<ThreadDoing>,
     }
     /// `obit info`.
     Info "obit.info/1" {
