@@ -12,6 +12,7 @@ use serde_json::Value;
 /// Offsets in MINIDUMP_DIRECTORY's entries and kinds of streams (minidumpapiset.h, Breakpad's minidump_format.h).
 const MODULE_LIST: u32 = 4;
 const THREAD_LIST: u32 = 3;
+const MEMORY_LIST: u32 = 5;
 const EXCEPTION: u32 = 6;
 const SYSTEM_INFO: u32 = 7;
 const MISC_INFO: u32 = 15;
@@ -211,6 +212,33 @@ fn dumps_with_less_in_them() {
     assert_eq!(told(&guid, fixture)["threads"], expected);
     let rows = |target: &Path| answer(target, fixture, "modules", &["--json"])["modules"][0].clone();
     assert_eq!(rows(&guid)["build_id"], rows(&whole)["build_id"], "the file has the rest of it");
+    // All memory in one piece of the file, as full dumps have it (Memory64List).
+    let full = variant("full", &|bytes| {
+        let list = stream(bytes, MEMORY_LIST);
+        let pieces: Vec<(Vec<u8>, usize, usize)> = (0..word(bytes, list) as usize)
+            .map(|index| list + 4 + 16 * index)
+            .map(|at| (bytes[at..at + 8].to_vec(), word(bytes, at + 8) as usize, word(bytes, at + 12) as usize))
+            .collect();
+        let base = bytes.len();
+        pieces.iter().for_each(|(_, size, from)| bytes.extend_from_within(*from..*from + *size));
+        let at = bytes.len();
+        bytes.extend_from_slice(&(pieces.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&(base as u64).to_le_bytes());
+        for (start, size, _) in &pieces {
+            bytes.extend_from_slice(start);
+            bytes.extend_from_slice(&(*size as u64).to_le_bytes());
+        }
+        let (place, length) = (entry(bytes, MEMORY_LIST).unwrap(), bytes.len() - at);
+        set_word(bytes, place, 9);
+        set_word(bytes, place + 4, length as u32);
+        set_word(bytes, place + 8, at as u32);
+        // The threads' stacks are found in it too.
+        let threads = stream(bytes, THREAD_LIST);
+        for index in 0..word(bytes, threads) as usize {
+            set_word(bytes, threads + 4 + 48 * index + 32, 0);
+        }
+    });
+    assert_eq!(told(&full, fixture)["threads"], expected);
     // Another program's GUID is refused.
     let other = variant("other", &|bytes| {
         let list = stream(bytes, MODULE_LIST);
