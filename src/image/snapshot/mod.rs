@@ -23,6 +23,8 @@ const LARGEST_TOTAL: u64 = 4 << 30;
 const LARGEST_JSON: u64 = 64 << 20;
 /// The header is at most this large.
 const LARGEST_HEADER: u64 = 1 << 20;
+/// What claims to be packed better than this is unpacked step by step.
+const LARGEST_RATIO: usize = 1 << 12;
 /// A file has at most this many parts.
 const MOST_PARTS: usize = 1 << 16;
 
@@ -185,7 +187,10 @@ impl Snapshot {
             return Err(format!("{path}: part {part} is damaged (its checksum differs)"));
         }
         let mut content = Vec::new();
-        let read = if part.ends_with(".zst") {
+        let read = if let Some(whole) = (!cut && part.ends_with(".zst")).then(|| at_once(packed, limit)).flatten() {
+            content = whole;
+            Ok(content.len())
+        } else if part.ends_with(".zst") {
             zstd::stream::read::Decoder::new(packed)
                 .and_then(|decoder| decoder.take(limit + 1).read_to_end(&mut content))
         } else {
@@ -221,6 +226,13 @@ fn places(bytes: &'static [u8]) -> HashMap<String, (usize, usize)> {
         places.entry(name).or_insert((start, length));
     }
     places
+}
+
+/// A part that says how large it is, unpacked into its place without a window and copies between.
+fn at_once(packed: &[u8], limit: u64) -> Option<Vec<u8>> {
+    let size = zstd::bulk::Decompressor::upper_bound(packed)?;
+    let is_plausible = size as u64 <= limit && size / LARGEST_RATIO <= packed.len();
+    is_plausible.then(|| zstd::bulk::decompress(packed, size).ok())?
 }
 
 fn slice(bytes: &'static [u8], (start, length): (usize, usize)) -> Option<&'static [u8]> {
