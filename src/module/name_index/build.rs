@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{BLOCK, CHECKED_HEADER, FNV_START, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NameIndex, NameKind};
 use super::{hash_of, wide_hash};
+use crate::interrupt;
 use crate::module::skim::{NamedEntry, Skim};
 use crate::module::unit::Unit;
 use crate::module::units::DebugInfo;
@@ -41,8 +42,8 @@ struct Found {
 /// A unit's names, and the scopes that they are in: hash and path.
 type OfUnit = (Vec<Found>, Vec<(u64, String)>);
 
-/// The index of all units; shows how far it is on a terminal.
-pub fn build(debug: &DebugInfo) -> NameIndex {
+/// The index of all units; shows how far it is on a terminal. `None` where the request to end comes before.
+pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
     let starts = debug.unit_starts(0);
     let progress = progress(starts.len());
     let count = AtomicUsize::new(0);
@@ -50,6 +51,9 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
     let units: Vec<OfUnit> = (0..starts.len())
         .into_par_iter()
         .filter_map(|number| {
+            if interrupt::requested() {
+                return None;
+            }
             if count.load(Ordering::Relaxed) > MAX_ENTRIES {
                 whole.store(false, Ordering::Relaxed);
                 return None;
@@ -62,13 +66,19 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
             Some(found)
         })
         .collect();
+    if interrupt::requested() {
+        if let Some(bar) = &progress {
+            bar.finish_and_clear();
+        }
+        return None;
+    }
     let dwarf = debug.dwarf();
     let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
     let index = written(units, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();
     }
-    index
+    Some(index)
 }
 
 fn progress(units: usize) -> Option<indicatif::ProgressBar> {
