@@ -289,8 +289,10 @@ fn damage(core: &mut [u8], segments: &[Segment], one_in: usize, random: &mut Ran
                 2 => u64::MAX >> random.below(64),
                 3 => before.wrapping_add(random.below(64) as u64),
                 // Somewhere in memory, often to what leads back.
-                4 => other.address + (random.below(other.size.max(8) as usize) as u64 & !7),
-                5 => segment.address + ((at - range.start) as u64).wrapping_sub(random.below(128) as u64 & !7),
+                4 => other.address.wrapping_add(random.below(other.size.max(8) as usize) as u64 & !7),
+                5 => {
+                    segment.address.wrapping_add((at - range.start) as u64).wrapping_sub(random.below(128) as u64 & !7)
+                }
                 _ => before ^ 1 << random.below(64),
             };
             core[at..at + 8].copy_from_slice(&value.to_le_bytes());

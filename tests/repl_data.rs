@@ -180,7 +180,7 @@ fn registers_have_gdb_s_types() {
         common::fixture_session("kinds-O0", &["p $eflags", "p/x $eflags", "p $ps", "p $mxcsr", "whatis $rax"]);
     let first = text.lines().next().unwrap_or_default();
     assert!(first.starts_with("$1 = [ ") && first.ends_with(" ]"), "{text}");
-    assert!(text.contains("$4 = [ IM DM ZM OM UM PM ]\ntype = int64_t\n"), "{text}");
+    assert!(text.contains("$4 = [ IE ZE IM DM ZM OM UM PM ]\ntype = int64_t\n"), "{text}");
     let (text, ..) = common::fixture_session(
         "kinds-O0",
         &["whatis $xmm0", "p sizeof($xmm0)", "p $xmm0.v2_double[0] == $xmm0.v2_double[0] || 1"],

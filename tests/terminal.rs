@@ -308,7 +308,7 @@ fn values_and_types_are_explored() {
     terminal.press("y\r");
     terminal.shows("The value of '*first.customer' is a struct/class");
     terminal.press("1\r");
-    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'char'");
+    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'const char'");
     terminal.press("\r");
     terminal.wait("the customer again", |text| {
         text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 1
