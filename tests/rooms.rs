@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "expr",
     "session",
     "snapshot",
+    "capture",
     "report",
     "command",
     "repl",

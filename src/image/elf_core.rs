@@ -16,8 +16,9 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::addr::RunAddr;
 use crate::arch::Arch;
+use crate::image::dying::ProcessPages;
 use crate::image::notes::{self, CoreNotes, FileRange};
-use crate::image::{Image, ImageError, Mapping, Note, auxv};
+use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
 use crate::memory::{Memory, MissingReason, ReadError};
 
 /// A range of the process's memory and where in the file its first bytes are.
@@ -40,12 +41,15 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
+    /// The process that has what the segments hold, where it is still there.
+    process: Option<Arc<ProcessPages>>,
 }
 
 impl CoreMemory {
-    fn new(bytes: &'static [u8], segments: &[(u64, Segment)]) -> CoreMemory {
+    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], process: Option<Arc<ProcessPages>>) -> CoreMemory {
         CoreMemory {
             bytes,
+            process,
             starts: segments.iter().map(|(start, _)| *start).collect(),
             segments: segments.iter().map(|(_, segment)| *segment).collect(),
         }
@@ -64,7 +68,7 @@ impl CoreMemory {
         }
         let all: Vec<(u64, Segment)> =
             without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory::new(self.bytes, &all)
+        CoreMemory::new(self.bytes, &all, self.process.clone())
     }
 
     /// Gives pages that were read back to the system; they are read from the file again when they are needed.
@@ -83,6 +87,10 @@ impl Memory for CoreMemory {
         let inside = address.0 - self.starts[after - 1];
         if inside < segment.held {
             let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
+            if let Some(process) = &self.process {
+                let piece = process.piece(address, length);
+                return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
+            }
             let start = segment.offset + inside as usize;
             return Ok(&self.bytes[start..start + length]);
         }
@@ -96,11 +104,25 @@ impl Memory for CoreMemory {
 
 /// Takes a core's bytes apart. `notes` are what was odd so far.
 pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, notes, None)
+}
+
+/// The same of a core's beginning that holds its headers and notes; memory comes from the process.
+pub fn parse_dying(path: &Path, bytes: &'static [u8], process: Arc<ProcessPages>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, Vec::new(), Some(process))
+}
+
+fn parse_any(
+    path: &Path,
+    bytes: &'static [u8],
+    notes: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
+) -> Result<Image, ImageError> {
     let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
     let arch = identify(bytes).map_err(not_a_core)?;
     let result = match arch {
-        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes),
-        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes),
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, process),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, process),
     };
     result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
 }
@@ -167,6 +189,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     bytes: &'static [u8],
     arch: Arch,
     mut warnings: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
 ) -> Result<Image, object::read::Error> {
     let header = Elf::parse(bytes)?;
     let headers = program_headers(header, bytes, &mut warnings);
@@ -189,6 +212,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 let size: u64 = header.p_memsz(LittleEndian).into();
                 // No byte at the very end of the address space: one past it would have no address.
                 let size = size.max(file_size).min(u64::MAX - start);
+                let held = if process.is_some() { file_size } else { held };
                 let segment = Segment {
                     size,
                     named: file_size.min(size),
@@ -221,7 +245,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
     let mappings = join(&segments, &core_notes.files);
-    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files));
+    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), process);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
@@ -237,6 +261,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
         notes: warnings,
         raw_notes,
         snapshot: None,
+        origin: Origin::File,
         pause: None,
     })
 }

@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 
 use crate::addr::{AddressHash, RunAddr};
 use crate::arch::Arch;
-use crate::image::{Image, ImageError, Mapping, Note, elf_core, elf_writer};
+use crate::image::{Image, ImageError, Mapping, Note, Origin, elf_core, elf_writer};
 
 /// Bytes of each stack, from the stack pointer on.
 const STACK: u64 = 64 << 10;
@@ -141,6 +141,7 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
         thread.name = name.ok().map(|name| name.trim_end().to_owned());
         thread.crashed = false;
     }
+    image.origin = Origin::Live(pid);
     image.pause = Some(pause);
     Ok(image)
 }

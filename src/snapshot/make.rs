@@ -11,7 +11,7 @@ use super::{Redaction, SnapshotError};
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
-use crate::image::{ThreadState, elf_writer};
+use crate::image::{Origin, ThreadState, elf_writer};
 use crate::memory::Memory;
 use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
@@ -113,7 +113,12 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
-        source: if session.image.pause.is_some() { "process" } else { "core" }.to_owned(),
+        source: match session.image.origin {
+            Origin::File => "core",
+            Origin::Live(_) => "process",
+            Origin::Dying(_) => "handler",
+        }
+        .to_owned(),
         pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
         threads: session.image.threads.len(),
         left_out,
