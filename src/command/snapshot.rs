@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, Output, State, common};
 use crate::report::snapshot_documents;
 use crate::report::source::Sources;
-use crate::snapshot::{self, Options, Redaction};
+use crate::snapshot::{self, Lines, Options, Redaction};
 
 /// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
 const LINES_AROUND: u32 = 15;
@@ -69,9 +69,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 }
 
 /// Finds the lines around a line.
-pub(super) fn lines_around(
-    sources: &Sources,
-) -> impl Fn(&str, Option<&[u8]>, u32) -> Option<(Vec<(u32, String)>, u32)> + Sync {
+pub(super) fn lines_around(sources: &Sources) -> impl Fn(&str, Option<&[u8]>, u32) -> Option<Lines> + Sync {
     |file, build_id, line| {
         let source = sources.find(file, build_id)?;
         let around = line.saturating_sub(LINES_AROUND).max(1)..=line.saturating_add(LINES_AROUND);
