@@ -36,6 +36,7 @@
 //! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value; formatters, one directory a language; whole objects behind base classes |
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
+//! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer |
@@ -71,3 +72,4 @@ pub mod snapshot;
 pub mod types;
 pub mod unwind;
 pub mod value;
+pub mod waits;

@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod memory;
 pub mod modules;
 pub mod names;
+pub mod objects;
 pub mod record;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
+use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
@@ -152,6 +153,10 @@ pub struct Session {
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
+    /// Variables outside of functions, by address.
+    globals: RwLock<HashMap<u64, Option<Global>, AddressHash>>,
+    /// Their entries.
+    global_entries: RwLock<Vec<DieRef>>,
     /// What the symbol tables name, for completion.
     symbol_names: OnceLock<Vec<(String, bool)>>,
     /// Source files of all modules.
@@ -201,6 +206,8 @@ impl Session {
             described: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
+            globals: RwLock::default(),
+            global_entries: RwLock::default(),
             symbol_names: OnceLock::new(),
             source_files: OnceLock::new(),
             last_trace: Mutex::default(),

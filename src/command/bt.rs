@@ -89,7 +89,7 @@ fn chosen<'a>(args: &Args, session: &'a Session) -> Result<Vec<&'a ThreadState>,
 }
 
 /// One chunk of threads after another, each chunk's threads in parallel, while the chunk before is taken in order.
-fn for_each_in_parallel<T: Send>(
+pub(super) fn for_each_in_parallel<T: Send>(
     session: &Session,
     threads: &[&ThreadState],
     make: impl Fn(&ThreadState) -> T + Sync,

@@ -21,6 +21,8 @@ pub mod symbol_text;
 pub mod table;
 pub mod type_text;
 pub mod value_text;
+pub mod waits_documents;
+pub mod waits_text;
 
 #[cfg(test)]
 pub(crate) mod testing;

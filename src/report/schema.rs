@@ -412,6 +412,19 @@ documents! {
     Threads "obit.threads/1" {
         threads: Vec<ThreadRow>,
     }
+    /// `obit stacks`.
+    Stacks "obit.stacks/1" {
+        /// The largest first.
+        groups: Vec<StackGroup>,
+    }
+    /// `obit locks`.
+    Locks "obit.locks/1" {
+        waits: Vec<Wait>,
+        /// LWPs: each waits for the next, the last for the first.
+        cycles: Vec<Vec<u32>>,
+        problems: Vec<WaitProblem>,
+        threads: Vec<ThreadDoing>,
+    }
     /// `obit info`.
     Info "obit.info/1" {
         /// The file that was opened.

@@ -58,7 +58,7 @@ impl Session {
         globals
     }
 
-    fn global(
+    pub(super) fn global(
         &self,
         die: DieRef,
         file: Option<&str>,

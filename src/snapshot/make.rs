@@ -163,6 +163,8 @@ fn look_at_everything(
             trace
         })
         .collect();
+    // What `locks` and `stacks` read beyond that: the locks themselves, and what leads to their names.
+    crate::waits::find(session);
     let mut passed_over = 0;
     let deeper = Limits { depth: options.depth.max(usual.depth), items: 256, string: 4096, ..usual };
     let crashed_first = traces.iter().zip(threads).filter(|(_, thread)| thread.crashed);

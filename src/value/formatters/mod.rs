@@ -350,6 +350,11 @@ impl Decoder<'_> {
         view(&object, self.formatters(type_id))
     }
 
+    /// What is at `place`, as formatters see it.
+    pub fn object<'v>(&'v self, place: &'v Place, type_id: TypeId) -> Object<'v> {
+        Object::of_place(self, place, type_id)
+    }
+
     /// The value of a view's part.
     pub fn item_value(&self, item: Item<'_>) -> Value {
         match item {
