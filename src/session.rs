@@ -168,11 +168,11 @@ pub struct Session {
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        Session::of_image(Image::open(target)?, options)
+        Session::of_image(Image::open(target)?, target, options)
     }
 
-    /// The same of an image.
-    pub fn of_image(image: Image, options: &OpenOptions) -> Result<Session, SessionError> {
+    /// Over an image that is opened already.
+    pub fn of_image(image: Image, target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         for (path, text) in &options.added {
             let seed = added_seed(path, *text)?;
@@ -187,7 +187,7 @@ impl Session {
         });
         let debuginfod = debuginfod.map(Arc::new);
         let snapshot = image.snapshot.clone();
-        let search = SearchOptions { snapshot, ..search_options(options, &image, debuginfod.clone()) };
+        let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -568,18 +568,24 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
         mapped,
         is_executable: false,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     })
 }
 
-fn search_options(options: &OpenOptions, image: &Image, debuginfod: Option<Arc<Client>>) -> SearchOptions {
+fn search_options(
+    options: &OpenOptions,
+    image: &Image,
+    target: &Path,
+    debuginfod: Option<Arc<Client>>,
+) -> SearchOptions {
     let process = image.origin.pid().map(ProcessFiles::of);
     SearchOptions {
         executable: options.executable.clone(),
         sysroot: options.sysroot.clone(),
         debug_directories: options.debug_directories.clone(),
         allow_mismatch: options.allow_mismatch,
-        core_directory: image.path.parent().filter(|_| process.is_none()).map(Path::to_owned),
+        core_directory: target.parent().filter(|_| process.is_none()).map(Path::to_owned),
         process,
         debuginfod,
         snapshot: None,

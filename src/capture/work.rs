@@ -50,7 +50,8 @@ pub fn work(
     let command = image.process.name.clone().unwrap_or_default();
     // Nobody waits for servers while a process dies.
     let options = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
-    let session = Session::of_image(image, &options)?;
+    let target = image.path.clone();
+    let session = Session::of_image(image, &target, &options)?;
     let fingerprint = fingerprint(&session);
     if !spool.admit(&fingerprint, config.same_crash_per_hour)? {
         return Ok(Outcome::Enough { fingerprint });

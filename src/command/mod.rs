@@ -8,6 +8,7 @@ pub mod capture;
 pub mod common;
 pub mod disassemble;
 pub mod export;
+mod export_page;
 pub mod info;
 pub mod list;
 pub mod locks;

@@ -266,6 +266,9 @@ enum Value {
     String {
         #[schemars(default)]
         r#type: Option<String>,
+        /// The object in words.
+        #[schemars(default)]
+        summary: Option<String>,
         string: String,
         length: Option<u64>,
         omitted: u64,
@@ -358,7 +361,7 @@ struct CaptureInfo {
     /// RFC 3339, UTC.
     created: String,
     writer: String,
-    /// `core`, `process` or `handler`.
+    /// `core`, `minidump`, `process` or `handler`.
     source: String,
     /// Milliseconds that the process stood still; null for a core.
     pause_ms: Option<f64>,
@@ -429,6 +432,10 @@ documents! {
     Info "obit.info/1" {
         /// The file that was opened.
         target: String,
+        /// `core`, `minidump`, `process` or `snapshot`.
+        kind: String,
+        /// The system that it ran on, where a minidump says so.
+        system: Option<String>,
         process: Process,
         ppid: Option<u32>,
         uid: Option<u32>,

@@ -250,6 +250,10 @@ impl<'a> Writer<'a> {
                 let all = text.omitted == 0 && matches!(definition.kind, TypeKind::Array { .. });
                 self.text(text, self.text_prefix(definition), all);
             }
+            ValueKind::Titled { title, content } => {
+                self.title(title, false);
+                self.value(content, false, indent);
+            }
             ValueKind::Sequence(sequence) => {
                 self.title(&sequence.title, sequence.items.is_empty() && sequence.omitted == 0);
                 if !sequence.items.is_empty() || sequence.omitted > 0 || sequence.title.is_empty() {

@@ -11,7 +11,7 @@ use super::{Redaction, SnapshotError};
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
-use crate::image::{Origin, ThreadState, elf_writer};
+use crate::image::{ThreadState, elf_writer};
 use crate::memory::Memory;
 use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
@@ -116,10 +116,10 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
-        source: match session.image.origin {
-            Origin::File => "core",
-            Origin::Live(_) => "process",
-            Origin::Dying(_) => "handler",
+        source: match session.image.kind() {
+            // What is taken of a snapshot is still of the core that that one was taken of.
+            "snapshot" => "core",
+            kind => kind,
         }
         .to_owned(),
         pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
