@@ -401,7 +401,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__export)
-            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --core --output --help"
+            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --core --minidump --html --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

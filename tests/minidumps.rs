@@ -12,6 +12,7 @@ use serde_json::Value;
 /// Offsets in MINIDUMP_DIRECTORY's entries and kinds of streams (minidumpapiset.h, Breakpad's minidump_format.h).
 const MODULE_LIST: u32 = 4;
 const THREAD_LIST: u32 = 3;
+const MEMORY_LIST: u32 = 5;
 const EXCEPTION: u32 = 6;
 const SYSTEM_INFO: u32 = 7;
 const MISC_INFO: u32 = 15;
@@ -86,7 +87,15 @@ fn an_exported_minidump_answers_as_its_core() {
         }
         let core = common::root().join("tmp/fixtures").join(fixture).join("core");
         let dump = exported(fixture);
-        let (of_core, of_dump) = (told(&core, fixture), told(&dump, fixture));
+        let (mut of_core, mut of_dump) = (told(&core, fixture), told(&dump, fixture));
+        if fixture == "aarch64-O2" {
+            // qemu's core names no files and has no siginfo: the list of modules has the program by its path here.
+            (of_core, of_dump) = (of_core["threads"].clone(), of_dump["threads"].clone());
+            for frames in [&mut of_core, &mut of_dump] {
+                let frames = frames[0]["frames"].as_array_mut().unwrap();
+                frames.iter_mut().for_each(|frame| frame["build_id"] = Value::Null);
+            }
+        }
         if of_core != of_dump {
             let (one, other) = (scratch("core.json"), scratch("dump.json"));
             fs::write(&one, serde_json::to_string_pretty(&of_core).unwrap()).unwrap();
@@ -114,7 +123,8 @@ fn registers_and_modules_are_the_cores() {
                 assert!(named(&of_dump, name).is_none(), "{fixture}: {name}");
                 continue;
             }
-            if name.starts_with("zmm") || name.starts_with("pkru") {
+            let upper = name.strip_prefix("xmm").and_then(|number| number.parse::<u32>().ok()).is_some_and(|n| n > 15);
+            if upper || name.starts_with("zmm") || name.starts_with("pkru") {
                 continue;
             }
             assert_eq!(named(&of_dump, name).as_ref(), Some(&register["value"]), "{fixture}: {name}");
@@ -185,7 +195,7 @@ fn dumps_with_less_in_them() {
     let bare = variant("bare", &|bytes| without(bytes, &[MAPS, AUXV]));
     assert_eq!(told(&bare, fixture)["threads"], expected);
     let output = common::obit_on(&bare, fixture, "x", &["/1xb", "0x12345678"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not saved"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not saved"));
     // The module's GUID has the build-id's first sixteen bytes.
     let guid = variant("guid", &|bytes| {
         let list = stream(bytes, MODULE_LIST);
@@ -202,6 +212,33 @@ fn dumps_with_less_in_them() {
     assert_eq!(told(&guid, fixture)["threads"], expected);
     let rows = |target: &Path| answer(target, fixture, "modules", &["--json"])["modules"][0].clone();
     assert_eq!(rows(&guid)["build_id"], rows(&whole)["build_id"], "the file has the rest of it");
+    // All memory in one piece of the file, as full dumps have it (Memory64List).
+    let full = variant("full", &|bytes| {
+        let list = stream(bytes, MEMORY_LIST);
+        let pieces: Vec<(Vec<u8>, usize, usize)> = (0..word(bytes, list) as usize)
+            .map(|index| list + 4 + 16 * index)
+            .map(|at| (bytes[at..at + 8].to_vec(), word(bytes, at + 8) as usize, word(bytes, at + 12) as usize))
+            .collect();
+        let base = bytes.len();
+        pieces.iter().for_each(|(_, size, from)| bytes.extend_from_within(*from..*from + *size));
+        let at = bytes.len();
+        bytes.extend_from_slice(&(pieces.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&(base as u64).to_le_bytes());
+        for (start, size, _) in &pieces {
+            bytes.extend_from_slice(start);
+            bytes.extend_from_slice(&(*size as u64).to_le_bytes());
+        }
+        let (place, length) = (entry(bytes, MEMORY_LIST).unwrap(), bytes.len() - at);
+        set_word(bytes, place, 9);
+        set_word(bytes, place + 4, length as u32);
+        set_word(bytes, place + 8, at as u32);
+        // The threads' stacks are found in it too.
+        let threads = stream(bytes, THREAD_LIST);
+        for index in 0..word(bytes, threads) as usize {
+            set_word(bytes, threads + 4 + 48 * index + 32, 0);
+        }
+    });
+    assert_eq!(told(&full, fixture)["threads"], expected);
     // Another program's GUID is refused.
     let other = variant("other", &|bytes| {
         let list = stream(bytes, MODULE_LIST);

@@ -68,7 +68,8 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
                 path: &module.seed.path,
                 start: module.seed.start,
                 end: module.seed.end,
-                build_id: module.build_id(),
+                // What the target itself says; that a file was found for want of anything better proves nothing.
+                build_id: module.build_id().filter(|_| module.seed.build_id.is_some()),
                 is_executable: module.seed.is_executable,
             })
             .collect();

@@ -96,8 +96,9 @@ pub fn ranges(streams: &mut Streams, modules: &[ListedModule]) -> Ranges {
     for module in modules {
         let first = all.partition_point(|line| line.end <= module.start);
         let free = all.get(first).is_none_or(|line| line.start >= module.end);
-        // The vDSO's has a name of the linker's, and a place of its own in a list of mappings.
-        if free && module.path.starts_with('/') {
+        // The vDSO has no file: Breakpad calls it linux-gate.so, others by its soname or as the kernel does.
+        let is_vdso = ["[", "linux-gate.so", "linux-vdso"].iter().any(|name| module.path.starts_with(name));
+        if free && !is_vdso {
             let path = Some(module.path.clone());
             all.insert(first, MapLine { start: module.start, end: module.end, flags: 0, offset: 0, path });
         }
