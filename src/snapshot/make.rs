@@ -91,7 +91,7 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     };
     let memory = || {
         let (core, kept_bytes, masked) = core(session, reads, redaction);
-        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked))
+        Ok::<_, std::io::Error>((archive::pack_in_frames(format::CORE, &core)?, kept_bytes, masked))
     };
     let (files, memory) = rayon::join(files, memory);
     let (files, (core, kept_bytes, masked)) = (files?, memory?);
