@@ -510,6 +510,15 @@ impl Session {
         parts
     }
 
+    /// Types of a frame's variables.
+    pub fn variable_types(&self, trace: &Trace, frame: usize) -> Vec<TypeId> {
+        let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
+        let Some(function) = &info.function else { return Vec::new() };
+        let scopes = info.levels[level].scopes.iter();
+        let declared = scopes.flat_map(|scope| function.variables(&*self.program, *scope));
+        declared.filter_map(|declaration| Some(self.variable_type(declaration)?.0)).collect()
+    }
+
     /// Names of a frame's variables, innermost scope first.
     pub fn variable_names(&self, trace: &Trace, frame: usize) -> Vec<Name> {
         let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };

@@ -3,9 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, Output, State, common};
+use super::selected::select;
+use super::{CommandError, FrameArgs, Output, State, common};
+use crate::expr::Variables;
 use crate::report::snapshot_documents;
 use crate::snapshot::{self, Options, Redaction};
+use crate::value::Limits;
 
 /// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
 const LINES_AROUND: u32 = 15;
@@ -19,9 +22,21 @@ pub struct Args {
     /// Keep at most this much memory beyond what answers at the usual limits (bytes, KiB, MiB, GiB)
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
     pub budget: u64,
+    /// Add at most this much memory for one thread's frames [default: what is left, shared equally]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub thread_budget: Option<u64>,
     /// Follow values this deep while the budget lasts
-    #[arg(long = "follow", value_name = "N", default_value_t = 8)]
+    #[arg(long, alias = "follow", value_name = "N", default_value_t = 8)]
     pub depth: usize,
+    /// Keep this many elements of an array or a container while the budget lasts
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_items: usize,
+    /// Keep the global or static variable, too (may repeat)
+    #[arg(long, value_name = "NAME")]
+    pub global: Vec<String>,
+    /// Keep what the expression reads in the crashed frame, too (may repeat)
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub expr: Vec<String>,
     /// An attribute to find it by (may repeat)
     #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
     pub attr: Vec<(String, String)>,
@@ -44,6 +59,9 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         }
         None => Redaction::usual(),
     };
+    for expression in args.global.iter().chain(&args.expr) {
+        keep_expression(state, expression, args)?;
+    }
     let sources = &state.sources;
     let lines = |file: &str, build_id: Option<&[u8]>, line: u32| {
         let source = sources.find(file, build_id)?;
@@ -53,6 +71,8 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let options = Options {
         budget: args.budget,
         depth: args.depth,
+        items: args.max_items,
+        thread_budget: args.thread_budget,
         attributes: args.attr.iter().cloned().collect(),
         redaction: (!args.no_redaction).then_some(redaction),
         sources: Some(&lines),
@@ -70,6 +90,20 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let size = super::info::bytes_text(taken.bytes.len() as u64);
     writeln!(output.out, "{}: {size}, {threads} {noun}", args.output.display())?;
     common::write_notes(output, &notes)
+}
+
+/// Evaluates an expression in the crashed frame as `print` would, formatted and not, so that what it reads is kept.
+fn keep_expression(state: &mut State, expression: &str, args: &Args) -> Result<(), CommandError> {
+    state.session.record();
+    let selected = select(state, &FrameArgs::default())?;
+    let evaluated = crate::expr::evaluate(&selected, expression, &mut Variables::default())?;
+    let usual = Limits::default();
+    let (depth, items) = (args.depth.max(usual.depth), args.max_items.max(usual.items));
+    let deeper = Limits { depth, items, string: 64 << 10, ..usual };
+    for limits in [usual, Limits { raw: true, ..usual }, deeper] {
+        super::print::read(&selected, &evaluated, &limits);
+    }
+    Ok(())
 }
 
 /// Under another name first, so that nobody sees half a file.

@@ -59,7 +59,7 @@ impl Program {
                 let value = entry.attr_value(gimli::DW_AT_const_value).and_then(|value| value.sdata_value());
                 if let Some(constant) = name.zip(value) {
                     constants.push(constant);
-                    self.constants.write().expect("not poisoned").push(unit.die(entry.offset()));
+                    self.note_entry(unit.die(entry.offset()));
                 }
             }
         }

@@ -38,7 +38,7 @@ impl Session {
         let mut globals = Vec::new();
         for module in self.program.modules_for_names() {
             for die in self.program.entries_named(module, name, wanted, usize::MAX) {
-                globals.extend(self.global(die, file));
+                globals.extend(self.global(die, file, self.thread_pointer()));
             }
             if globals.is_empty() && file.is_none() {
                 globals.extend(self.function_static(module, name));
@@ -50,7 +50,9 @@ impl Session {
         globals
     }
 
-    fn global(&self, die: DieRef, file: Option<&str>) -> Option<Global> {
+    /// The variable (or function) outside of functions that the entry defines; with `file`, only where its unit's file
+    /// ends so. What is thread-local is that of the thread whose storage is at `thread_pointer`.
+    pub fn global(&self, die: DieRef, file: Option<&str>, thread_pointer: Option<u64>) -> Option<Global> {
         let program = &self.program;
         let unit = program.unit(die)?;
         let unit_file = unit.source_name();
@@ -62,7 +64,7 @@ impl Session {
         let entry = unit.entry(die.offset)?;
         let name = program.qualified_name(die)?;
         let mut context = Context::without_frame(program, self.memory(), self.image.arch);
-        context.thread_pointer = self.thread_pointer();
+        context.thread_pointer = thread_pointer;
         if entry.tag() == gimli::DW_TAG_subprogram {
             let function = crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry);
             let (start, _) = *function.first()?;
@@ -86,6 +88,7 @@ impl Session {
         if source.is_none() && entry.has_attr(gimli::DW_AT_declaration) {
             return None;
         }
+        program.note_entry(die);
         let type_id = self.types.of_die(type_die?);
         let place = match source {
             LocationSource::None => Err(Absent::new(AbsentReason::OptimizedOut)),

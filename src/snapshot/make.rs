@@ -1,6 +1,6 @@
 //! Taking a snapshot of an opened target.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -17,6 +17,7 @@ use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
 use crate::session::record::ReadSet;
 use crate::session::{Session, Trace};
+use crate::types::{TypeId, TypeKind};
 use crate::value::Limits;
 use crate::value::decode::Symbols;
 
@@ -32,6 +33,12 @@ const MANY_THREADS: usize = 64;
 const STACK_OF_MANY: u64 = 1 << 10;
 /// Below the stack pointer: the red zone (System V psABI AMD64 1.0, section 3.2.2).
 const RED_ZONE: u64 = 128;
+/// Types of variables whose pointees' definitions are kept.
+const MOST_POINTED_TO: usize = 1 << 16;
+/// Typedefs, qualifiers and pointers between a variable's type and a structure.
+const LINKS_FOLLOWED: usize = 16;
+/// Pointers to pointers that lead to a structure.
+const POINTERS_FOLLOWED: usize = 3;
 /// Holes that are no wider than this are kept too: a segment's header costs as much.
 const JOINED: u64 = 64;
 
@@ -45,6 +52,10 @@ pub struct Options<'a> {
     pub budget: u64,
     /// How deep values are followed while the budget lasts.
     pub depth: usize,
+    /// How many elements of an array or a container are kept while the budget lasts.
+    pub items: usize,
+    /// Bytes that one thread's frames may add to what answers at the usual limits; an equal share where `None`.
+    pub thread_budget: Option<u64>,
     /// `--attr`.
     pub attributes: BTreeMap<String, String>,
     /// What is masked; nothing where `None`.
@@ -155,13 +166,35 @@ fn look_at_everything(
             trace
         })
         .collect();
-    let mut passed_over = 0;
-    let deeper = Limits { depth: options.depth.max(usual.depth), items: 256, string: 4096, ..usual };
+    keep_pointed_to(session, &traces);
     let crashed_first = traces.iter().zip(threads).filter(|(_, thread)| thread.crashed);
     let others = traces.iter().zip(threads).filter(|(_, thread)| !thread.crashed);
-    for (trace, _) in crashed_first.chain(others) {
+    let ordered: Vec<(&Trace, &ThreadState)> = crashed_first.chain(others).collect();
+    super::globals::keep(session, &ordered, reads, options.budget, left_out);
+    follow_deeper(session, &ordered, reads, options, left_out);
+    traces
+}
+
+/// Follows values deeper while the budgets last. What one thread leaves of its share goes to those after it.
+fn follow_deeper(
+    session: &Session,
+    traces: &[(&Trace, &ThreadState)],
+    reads: &ReadSet,
+    options: &Options<'_>,
+    left_out: &mut BTreeMap<String, u64>,
+) {
+    let usual = Limits::default();
+    let (depth, items) = (options.depth.max(usual.depth), options.items.max(usual.items));
+    let deeper = Limits { depth, items, string: 4096, ..usual };
+    let mut passed_over = 0;
+    for (number, (trace, thread)) in traces.iter().enumerate() {
+        let before = reads.bytes();
+        let rest = options.budget.saturating_sub(before);
+        let share = rest / (traces.len() - number) as u64;
+        // What the crashed thread had in its hands comes first.
+        let share = options.thread_budget.unwrap_or(if thread.crashed { rest } else { share });
         for frame in 0..trace.frames.len() {
-            if reads.bytes() > options.budget {
+            if reads.bytes() > options.budget || reads.bytes() - before > share {
                 passed_over += 1;
                 continue;
             }
@@ -171,7 +204,39 @@ fn look_at_everything(
     if passed_over > 0 {
         left_out.insert("frames-not-followed-deeper".to_owned(), passed_over);
     }
-    traces
+}
+
+/// Looks at the definitions of the structures that variables point to, whether or not the pointers lead anywhere.
+fn keep_pointed_to(session: &Session, traces: &[Trace]) {
+    let mut seen: HashSet<TypeId> = HashSet::new();
+    for (trace, thread) in traces.iter().zip(&session.image.threads) {
+        for frame in 0..trace.frames.len() {
+            for type_id in session.variable_types(trace, frame) {
+                if seen.len() >= MOST_POINTED_TO || !seen.insert(type_id) {
+                    continue;
+                }
+                let mut target = type_id;
+                let mut pointers = 0;
+                for _ in 0..LINKS_FOLLOWED {
+                    target = match session.types.get(target).kind {
+                        TypeKind::Typedef { target } | TypeKind::Qualified { target, .. } => target,
+                        TypeKind::Pointer { target } | TypeKind::Reference { target, .. }
+                            if pointers < POINTERS_FOLLOWED =>
+                        {
+                            pointers += 1;
+                            target
+                        }
+                        _ => break,
+                    };
+                }
+                // To find what is defined elsewhere may cost a search of all debug information.
+                if thread.crashed {
+                    target = session.types.complete(target);
+                }
+                session.types.get(target);
+            }
+        }
+    }
 }
 
 /// The source lines around every frame's line, a file each.
