@@ -1,5 +1,6 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+mod attributes;
 mod formatters;
 mod go;
 pub mod listing;
@@ -8,6 +9,8 @@ pub mod memory;
 pub mod modules;
 pub mod names;
 pub mod record;
+mod stdio;
+mod surroundings;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +21,7 @@ use self::go::GoCache;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::image::{Image, ModuleSeed, Note, ThreadState};
-use crate::memory::Memory;
+use crate::memory::{Memory, ReadAs};
 use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
@@ -214,6 +217,16 @@ impl Session {
             module.record_symbols();
         }
         self.memory.record()
+    }
+
+    /// From now on remembers, too, what for.
+    pub fn record_roles(&self) {
+        self.memory.record_roles();
+    }
+
+    /// What was read for that, where it was remembered.
+    pub fn noted(&self, role: ReadAs) -> Option<&record::ReadSet> {
+        self.memory.role(role)
     }
 
     /// Rust's vtables and descriptions of Go's runtime that said what a value is.

@@ -27,7 +27,12 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     })?;
     let (core, complaint) = snapshot.unpack(CORE, LARGEST_PART).map_err(CommandError::Usage)?;
     write(&args.output, &core).map_err(|error| CommandError::Usage(format!("{}: {error}", args.output.display())))?;
-    writeln!(output.out, "{}: {}", args.output.display(), super::info::bytes_text(core.len() as u64))?;
+    writeln!(
+        output.out,
+        "{}: {}",
+        args.output.display(),
+        crate::report::environment_text::bytes_text(core.len() as u64)
+    )?;
     if let Some(complaint) = complaint {
         writeln!(output.err, "note: {complaint}")?;
     }

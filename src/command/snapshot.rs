@@ -7,7 +7,7 @@ use super::selected::select;
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::expr::Variables;
 use crate::report::snapshot_documents;
-use crate::snapshot::{self, Options, Redaction};
+use crate::snapshot::{self, Options, Privacy, Redaction};
 use crate::value::Limits;
 
 /// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
@@ -40,12 +40,31 @@ pub struct Args {
     /// An attribute to find it by (may repeat)
     #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
     pub attr: Vec<(String, String)>,
+    /// Keep the last lines of a log file, too (may repeat)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub log: Vec<PathBuf>,
+    /// Leave out all that the program wrote but pointers, lengths and types
+    #[arg(long, value_name = "WHAT")]
+    pub redact: Option<Redact>,
+    /// Leave out the heap
+    #[arg(long)]
+    pub no_heap: bool,
+    /// Leave out text
+    #[arg(long)]
+    pub no_strings: bool,
     /// Mask secrets by the rules in FILE [default: the usual rules]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub redact_rules: Option<PathBuf>,
     /// Mask nothing: the file may hold passwords
     #[arg(long, conflicts_with = "redact_rules")]
     pub no_redaction: bool,
+}
+
+/// What `--redact` leaves out.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Redact {
+    /// Numbers and text
+    Scalars,
 }
 
 /// Takes a snapshot and writes it.
@@ -59,6 +78,14 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         }
         None => Redaction::usual(),
     };
+    let privacy = Privacy { scalars: args.redact.is_some(), no_heap: args.no_heap, no_strings: args.no_strings };
+    if privacy.is_on() {
+        state.session.record_roles();
+    }
+    let logs = args.log.iter().map(|path| {
+        snapshot::log_tail(path).map_err(|error| CommandError::Usage(format!("{}: {error}", path.display())))
+    });
+    let logs = logs.collect::<Result<_, _>>()?;
     for expression in args.global.iter().chain(&args.expr) {
         keep_expression(state, expression, args)?;
     }
@@ -74,6 +101,9 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         items: args.max_items,
         thread_budget: args.thread_budget,
         attributes: args.attr.iter().cloned().collect(),
+        environment: None,
+        logs,
+        privacy,
         redaction: (!args.no_redaction).then_some(redaction),
         sources: Some(&lines),
     };
@@ -87,7 +117,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     }
     let threads = taken.capture.threads;
     let noun = crate::report::bt_text::plural(threads, "thread", "threads");
-    let size = super::info::bytes_text(taken.bytes.len() as u64);
+    let size = crate::report::environment_text::bytes_text(taken.bytes.len() as u64);
     writeln!(output.out, "{}: {size}, {threads} {noun}", args.output.display())?;
     common::write_notes(output, &notes)
 }

@@ -5,6 +5,7 @@
 
 pub mod bt_text;
 pub mod documents;
+pub mod environment_text;
 pub mod fold;
 pub mod formatted;
 pub mod json;

@@ -20,9 +20,12 @@ mod frames;
 mod globals;
 mod make;
 mod module;
+mod privacy;
 mod redaction;
 
+pub use environment::log_tail;
 pub use make::{Options, Snapshot, SourceLines, take};
+pub use privacy::Privacy;
 pub use redaction::Redaction;
 
 /// Why there is no snapshot.

@@ -1,7 +1,10 @@
 //! Masking secrets before anything is written.
 //!
 //! Rules are a TOML file (`redaction.toml` beside this one is the usual one). Masked bytes become `*`, so that lengths
-//! and addresses stay as they were. Text of one byte a character is seen; text in UTF-16 or in pieces is not.
+//! and addresses stay as they were. Text of one byte a character is seen, and ASCII in UTF-16 and UTF-32; text in pieces
+//! is not.
+
+use std::collections::BTreeMap;
 
 use memchr::memmem;
 use regex::bytes::Regex;
@@ -105,8 +108,24 @@ impl Redaction {
         self.values.extend(values.iter().map(|value| memmem::Finder::new(value).into_owned()));
     }
 
-    /// Masks what the rules find; says how many secrets that were.
+    /// Masks what the rules find, in text of one, two (UTF-16) and four (UTF-32, `wchar_t`) bytes a character; says how
+    /// many secrets that were.
     pub fn mask(&self, bytes: &mut [u8]) -> u64 {
+        let mut masked = self.mask_narrow(bytes);
+        for stride in [2, 4] {
+            for (start, narrow) in wide_runs(bytes, stride) {
+                let mut text = narrow.clone();
+                masked += self.mask_narrow(&mut text);
+                for (index, (new, old)) in text.iter().zip(&narrow).enumerate().filter(|(_, (new, old))| new != old) {
+                    debug_assert_eq!(bytes[start + index * stride], *old);
+                    bytes[start + index * stride] = *new;
+                }
+            }
+        }
+        masked
+    }
+
+    fn mask_narrow(&self, bytes: &mut [u8]) -> u64 {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for rule in &self.rules {
             for captures in rule.pattern.captures_iter(bytes) {
@@ -127,12 +146,45 @@ impl Redaction {
         found.len() as u64
     }
 
+    /// The same of attributes, whose keys may name secrets.
+    pub fn masked_attributes(&self, attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let masked = attributes.into_iter().map(|(key, value)| {
+            let whole = self.masked(&format!("{key}={value}"));
+            let value = whole.get(key.len() + 1..).unwrap_or_default().to_owned();
+            (key, value)
+        });
+        masked.collect()
+    }
+
     /// The same of text.
     pub fn masked(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
         self.mask(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// Runs of little-endian characters of `stride` bytes that are ASCII: where each begins, and its text.
+fn wide_runs(bytes: &[u8], stride: usize) -> Vec<(usize, Vec<u8>)> {
+    let character = |at: usize| {
+        let unit = bytes.get(at..at + stride)?;
+        let is_text = matches!(unit[0], b'\t' | b'\n' | b'\r' | b' '..=b'~') && unit[1..].iter().all(|byte| *byte == 0);
+        is_text.then_some(unit[0])
+    };
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at + stride <= bytes.len() {
+        let narrow: Vec<u8> = (at..bytes.len()).step_by(stride).map_while(character).collect();
+        if narrow.len() < SHORTEST_VALUE {
+            // The next may begin at any byte: behind the zeros of this one at the earliest.
+            at += 1;
+            continue;
+        }
+        let length = narrow.len() * stride;
+        runs.push((at, narrow));
+        at += length;
+    }
+    runs
 }
 
 /// ISO/IEC 7812-1, annex B.
@@ -175,6 +227,20 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\n***********************\n",
         );
         check("nothing of that kind: passed 3 tests", "nothing of that kind: passed 3 tests");
+    }
+
+    #[test]
+    fn wide_text_is_masked() {
+        let wide = |text: &str, stride: usize| -> Vec<u8> {
+            let characters =
+                text.bytes().flat_map(|byte| std::iter::once(byte).chain(std::iter::repeat_n(0, stride - 1)));
+            [7].into_iter().chain(characters).chain([0; 4]).collect()
+        };
+        for stride in [2, 4] {
+            let mut bytes = wide("token=abcdef12 and more", stride);
+            assert_eq!(Redaction::usual().mask(&mut bytes), 1);
+            assert_eq!(bytes, wide("token=******** and more", stride));
+        }
     }
 
     #[test]
