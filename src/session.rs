@@ -403,10 +403,7 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
-            user: (!limits.raw)
-                .then_some(self)
-                .filter(|session| session.has_user_formatters())
-                .map(|session| session as _),
+            user: self.users_formatters().filter(|_| !limits.raw),
             raw: limits.raw,
         }
     }

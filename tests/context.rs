@@ -116,7 +116,10 @@ fn programs_say_their_attributes() {
     check("context-rust", serde_json::json!({"version": "3.0.1", "channel": "beta"}));
     check("context-go", serde_json::json!({"version": "0.9.0", "region": "eu-"}));
     let text = text(&common::obit("context", "info", &[]));
-    assert!(text.contains("attributes     build=2026-11-26, request=GET /orders/17, tier=web, version=1.4.2\n"), "{text}");
+    assert!(
+        text.contains("attributes     build=2026-11-26, request=GET /orders/17, tier=web, version=1.4.2\n"),
+        "{text}"
+    );
     assert_eq!(info_of_core("c-O2")["attributes"], serde_json::json!({}));
 }
 

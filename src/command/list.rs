@@ -201,7 +201,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
     let nowhere = || CommandError::NoMatch(format!("{location}: no function of that name has source lines"));
     if let Some(expression) = location.strip_prefix('*') {
         let selected = select(state, &args.frame)?;
-        let address = super::x::address_of(&selected, expression)?;
+        let address = super::x::address_of(&selected, &state.variables, expression)?;
         let code = state.session.code(address).into_iter().next();
         let spot = code
             .and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false }));
@@ -234,7 +234,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         }
         (within, name) = (Some(file), place);
     }
-    let functions = state.session.find_globals(name, within);
+    let functions = state.session.find_globals(name, within, None);
     let lines = functions.iter().filter_map(|function| {
         let Ok(Place::Memory(address)) = function.place else { return None };
         // The innermost function of the address comes first; its own line is the outermost one's.

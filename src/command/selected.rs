@@ -12,6 +12,7 @@ use crate::module::Expression;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
 use crate::value::decode::Symbols;
+use crate::value::formatters::user::UserFormatters;
 use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.
@@ -103,7 +104,7 @@ impl Scope for Selected<'_> {
     }
 
     fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
-        let mut found = self.session.find_globals(name, file);
+        let mut found = self.session.find_globals(name, file, Some(self.thread));
         // The one of just that name comes before those of that name in some namespace; `::x` is that one alone.
         let plain = name.trim_start_matches("::");
         if plain.len() < name.len() {
@@ -195,6 +196,10 @@ impl Scope for Selected<'_> {
 
     fn symbols(&self) -> Option<&dyn Symbols> {
         Some(self.session)
+    }
+
+    fn user_formatters(&self) -> Option<&dyn UserFormatters> {
+        self.session.users_formatters()
     }
 
     fn exit_signal(&self) -> Option<i32> {

@@ -87,7 +87,7 @@ impl Evaluator<'_> {
 
     fn computed_part(&self, value: &Value) -> Step<Evaluated> {
         let number = match &value.kind {
-            ValueKind::Int(number) => *number,
+            ValueKind::Int(number) | ValueKind::Described { number, .. } => *number,
             ValueKind::Uint(number) => *number as i128,
             ValueKind::Bool(raw) => i128::from(*raw),
             ValueKind::Absent(absent) => return Err(absent.clone().into()),
@@ -234,6 +234,16 @@ impl Evaluator<'_> {
     }
 
     fn is_key(&self, key: &Evaluated, wanted: &Evaluated, text: Option<&[u8]>, span: &Range<usize>) -> Step<bool> {
+        // A key in an interface of Go's is what the interface holds; those of other kinds are other keys.
+        let types = self.scope.types();
+        if matches!(types.name(types.strip(key.type_id)), "runtime.eface" | "runtime.iface") {
+            return match self.held_by_interface(key)? {
+                Some(inner) if text.is_some() || self.is_scalar(inner.type_id) => {
+                    self.is_key(&inner, wanted, text, span)
+                }
+                _ => Ok(false),
+            };
+        }
         if let Some(text) = text {
             return Ok(self.text_of(key, text.len() + 1)?.is_some_and(|key| key == text));
         }
@@ -241,6 +251,22 @@ impl Evaluator<'_> {
             (Number::Int { value: key, .. }, Number::Int { value: wanted, .. }) => Ok(key == wanted),
             (key, wanted) => Ok(key.as_float() == wanted.as_float()),
         }
+    }
+
+    /// What an interface of Go's holds: `None` where the value is none, or holds nothing.
+    fn held_by_interface(&self, value: &Evaluated) -> Step<Option<Evaluated>> {
+        let found = self.viewed(value, |view| match view {
+            View::Variant { content: Some(item), .. } => self.part(item).map(Some),
+            _ => Ok(None),
+        });
+        found.unwrap_or(Ok(None))
+    }
+
+    fn is_scalar(&self, type_id: TypeId) -> bool {
+        matches!(
+            self.kind_of(type_id),
+            TypeKind::Int { .. } | TypeKind::Char { .. } | TypeKind::Bool | TypeKind::Float | TypeKind::Enum { .. }
+        )
     }
 
     /// How many items or characters; `None` where the object has none to count.
@@ -267,7 +293,10 @@ impl Evaluator<'_> {
     }
 
     /// The object's items in a row, where it has any: what filters and maps go over. Other values stay as they are.
-    pub(super) fn with_items(&self, value: Evaluated) -> Step<Evaluated> {
+    pub(super) fn with_items(&self, value: Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        if let Some(items) = self.items_of_user(&value, span, |items| self.with_items(items, span)) {
+            return items;
+        }
         if self.is_sequence(&value) {
             return Ok(value);
         }
@@ -299,6 +328,10 @@ impl Evaluator<'_> {
             });
             match found {
                 Some(Ok((inner, true))) => return Ok(inner),
+                Some(Ok((inner, false))) if self.has_items_of_user(inner.type_id) => {
+                    let items = self.items_of_user(&inner, span, |items| self.with_items(items, span));
+                    return items.unwrap_or(Ok(inner));
+                }
                 Some(Ok((inner, false))) => value = inner,
                 Some(Err(stop)) => return Err(stop),
                 None => break,
@@ -371,6 +404,6 @@ fn count<T>(walk: impl Iterator<Item = Result<T, Absent>>) -> Step<u64> {
 }
 
 /// Why nothing is known of an object's content while types are checked.
-fn unread() -> Absent {
+pub(super) fn unread() -> Absent {
     Absent::because(AbsentReason::Unsupported, "its type is known only once it is read")
 }

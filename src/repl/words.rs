@@ -2,8 +2,8 @@
 
 use super::completion::Candidates;
 use super::{
-    Next, Repl, apply, custom, data, dead, display, dump, files, find as search, printf, settings, stack, symbols,
-    threads,
+    Next, Repl, apply, custom, data, dead, display, dump, explore, files, find as search, printf, settings, stack,
+    symbols, threads,
 };
 use crate::command::CommandError;
 use crate::session::Role;
@@ -56,7 +56,11 @@ pub(super) static WORDS: &[Word] = &[
         help: "[/o|/x|/m] TYPE|EXPR: a type's definition; /o: with offsets, sizes and holes",
         run: data::ptype,
     },
-    Word { names: &["explore"], help: "EXPR|TYPE: a value's or type's fields", run: data::explore },
+    Word {
+        names: &["explore"],
+        help: "[value|type] EXPR|TYPE: a value or type, from field to field by number or name",
+        run: explore::explore,
+    },
     Word {
         names: &["find"],
         help: "[/SIZE-CHAR] [/MAX] START, +LENGTH|END, VALUE...: where values are in memory",

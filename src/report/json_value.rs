@@ -53,7 +53,7 @@ fn differs(types: &TypeTable, own: TypeId, holder: Option<TypeId>) -> bool {
 
 fn kind_code(kind: &ValueKind) -> &'static str {
     match kind {
-        ValueKind::Int(_) | ValueKind::Uint(_) => "int",
+        ValueKind::Int(_) | ValueKind::Uint(_) | ValueKind::Described { .. } => "int",
         ValueKind::Char { .. } => "char",
         ValueKind::Bool(_) => "bool",
         ValueKind::Enum { .. } => "enum",
@@ -83,6 +83,11 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
         ValueKind::Uint(number) => {
             json.key("int");
             json.uint(*number);
+        }
+        ValueKind::Described { number, text } => {
+            json.key("int");
+            json.int(*number);
+            write_title(json, text);
         }
         ValueKind::Char { code, char } => {
             json.key("int");

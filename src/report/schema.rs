@@ -186,6 +186,9 @@ enum Value {
         #[schemars(default)]
         r#type: Option<String>,
         int: Integer,
+        /// What a formatter has to say of the number.
+        #[schemars(default)]
+        summary: Option<String>,
     },
     Char {
         #[schemars(default)]

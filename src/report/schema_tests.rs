@@ -147,6 +147,7 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
     vec![
         value(ValueKind::Int(i128::MIN)),
         value(ValueKind::Uint(u128::MAX)),
+        value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
         value(ValueKind::Char { code: 65, char: Some('A') }),
         value(ValueKind::Char { code: -1, char: None }),
         value(ValueKind::Bool(255)),

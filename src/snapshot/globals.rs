@@ -88,7 +88,7 @@ pub fn keep(
             passed_over += 1;
             continue;
         }
-        if let Some(global) = session.global(die, None, pointer) {
+        if let Some(global) = session.global(die, None, pointer, false) {
             read(session, &global, &Limits::default());
         }
     }
@@ -147,7 +147,7 @@ impl Finder<'_> {
         if start == address {
             return Some(die);
         }
-        let type_id = self.session.global(die, None, None)?.type_id;
+        let type_id = self.session.global(die, None, None, false)?.type_id;
         let end = start.checked_add(self.session.types.size(type_id)?)?;
         (address < end).then_some(die)
     }
@@ -168,7 +168,7 @@ impl Finder<'_> {
             |entry: &crate::module::skim::NamedEntry| entry.tag == gimli::DW_TAG_variable && !entry.declaration;
         let found = program.entries_named(module.id, &name, wanted, usize::MAX);
         found.into_iter().find(|die| {
-            let place = self.session.global(*die, None, None).map(|global| global.place);
+            let place = self.session.global(*die, None, None, false).map(|global| global.place);
             matches!(place, Some(Ok(Place::Memory(at))) if at == module.to_run(symbol.address))
         })
     }

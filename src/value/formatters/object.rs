@@ -362,6 +362,13 @@ impl<'v> Object<'v> {
         self.decoder.symbols?.symbol(RunAddr(address))
     }
 
+    /// `0x7ffff7d8a6c0 (LWP 12) "worker"`: the thread that the address is the thread pointer of.
+    pub fn thread_text(&self, pointer: u64) -> Option<String> {
+        let (lwp, name) = self.decoder.symbols?.thread_of(pointer)?;
+        let name = name.map(|name| format!(" \"{}\"", name.escape_debug())).unwrap_or_default();
+        Some(format!("{pointer:#x} (LWP {lwp}){name}"))
+    }
+
     /// The minor version of the Rust compiler that described its type: 95 of 1.95.0.
     pub fn rust_minor(&self) -> Option<u16> {
         self.types().rust_minor(self.type_id)
