@@ -138,6 +138,10 @@ fn keep_expression(state: &mut State, expression: &str, args: &Args) -> Result<(
 
 /// Under another name first, so that nobody sees half a file.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // A pipe or a device is written to, not replaced.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let unfinished = path.with_file_name(name);
