@@ -199,17 +199,18 @@ const SECRETS: &[&str] = &[
 
 #[test]
 fn no_secret_is_in_the_file() {
-    for fixture in ["context-secrets", "context-rust", "context-go"] {
-        let open = content(&take(fixture, &format!("{fixture}-open"), &["--no-redaction"]));
+    let every: &[&str] = &["--expr", "connection", "--expr", "card"];
+    for (fixture, asked) in [("context-secrets", every), ("context-rust", &[]), ("context-go", &[])] {
+        let open = content(&take(fixture, &format!("{fixture}-open"), &[asked, &["--no-redaction"]].concat()));
         assert!(holds(&open, "Zq7Secret"), "{fixture}");
-        let file = take(fixture, &format!("{fixture}-masked"), &["--expr", "1"]);
+        let file = take(fixture, &format!("{fixture}-masked"), asked);
         let masked = parts(&file, true);
         for secret in SECRETS {
             assert!(!holds(&masked, secret), "{fixture}: {secret}");
         }
         assert!(info(&file)["capture"]["left_out"]["secrets"].as_u64() > Some(2), "{fixture}");
     }
-    let file = take("context-secrets", "context-secrets-kept", &[]);
+    let file = take("context-secrets", "context-secrets-kept", every);
     let kept = content(&file);
     // What is no secret stays; lengths stay.
     assert!(holds(&kept, "plain words stay") && holds(&kept, "password=*****************"));
@@ -233,7 +234,7 @@ fn locals(file: &Path, function: &str) -> Value {
 fn scalars_are_left_out_on_request() {
     let file = take("context-secrets", "scalars", &["--redact", "scalars"]);
     let kept = content(&file);
-    for text in ["plain words stay", "postgres", "Authorization", "7.1"] {
+    for text in ["plain words stay", "postgres", "Authorization"] {
         assert!(!holds(&kept, text), "{text}");
     }
     assert!(!kept.windows(4).any(|bytes| bytes == 31337u32.to_le_bytes()), "a number is in the file");
@@ -260,7 +261,7 @@ fn text_is_left_out_on_request() {
 
 #[test]
 fn the_heap_is_left_out_on_request() {
-    let file = take("context-secrets", "heap", &["--no-heap", "--no-redaction"]);
+    let file = take("context-secrets", "heap", &["--no-heap", "--no-redaction", "--global", "connection"]);
     let kept = content(&file);
     assert!(!holds(&kept, "hea3Zq7SecretHeap") && holds(&kept, "glob1Zq7SecretGlobal"));
     // On the stack: what is in the object itself.

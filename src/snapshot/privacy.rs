@@ -6,6 +6,9 @@
 //! - `scalars`: of what the program wrote, pointers and what formatters read (lengths, discriminants) are kept; the
 //!   rest is left out, so that it is absent rather than wrong. Registers have no such place: numbers in them become
 //!   0x2a2a….
+//!
+//! What was read is known in groups of eight bytes: what shares one with a number or a length stays with it (the first
+//! seven characters of libc++'s short strings).
 
 use std::collections::BTreeMap;
 
@@ -214,13 +217,19 @@ fn blank_text(image: &Image, start: u64, bytes: &mut [u8], numbers: &[Ranges], t
                     end += stride;
                 }
                 let units = (end - from) / stride;
-                let is_long = units >= SHORTEST_TEXT || units > 0 && stride == 1 && read_as_text[from];
-                if is_long {
+                if units >= SHORTEST_TEXT {
                     (from..end).step_by(stride).for_each(|at| bytes[at] = BLANK);
                     blanked += units as u64;
                 }
                 from = end.max(from + stride);
             }
+        }
+    }
+    // What was read as text is text, however short and in whatever letters.
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        if read_as_text[at] && !protected[at] && !matches!(*byte, 0 | BLANK) {
+            *byte = BLANK;
+            blanked += 1;
         }
     }
     blanked

@@ -327,7 +327,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
     }
 
-    /// Bytes may be text, whatever their type.
+    /// Bytes may be text, whatever their type; and plain fields may lie over text (libstdc++'s short strings).
     fn note_number(&self, source: Source<'_>, definition: &Type) {
         let is_number = matches!(
             definition.kind,
@@ -338,6 +338,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 | TypeKind::Float
                 | TypeKind::Complex
         );
+        let is_number = is_number && !self.decoder.raw;
         if let (true, Source::Memory(address), Some(size @ 2..=64)) = (is_number, source, definition.size) {
             self.decoder.memory.noted(address, size as usize, ReadAs::Number);
         }
