@@ -16,7 +16,11 @@ impl Waiting {
     fn start() -> Waiting {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg("echo ready; while :; do sleep 0.01; done").stdout(Stdio::piped());
-        let mut child = shell.env("OBIT_TEST_SECRET", "hidden-in-the-environment").spawn().unwrap();
+        let mut child = shell
+            .env("OBIT_TEST_SECRET", "hidden-in-the-environment")
+            .env("PWD", std::env::current_dir().unwrap())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");

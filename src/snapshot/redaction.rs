@@ -94,14 +94,19 @@ impl Redaction {
     /// From now on masks the values of these variables (`NAME=value`) wherever they are, but those that are kept.
     pub fn add_environment<'a>(&mut self, variables: impl IntoIterator<Item = &'a [u8]>) {
         let mut values: Vec<Vec<u8>> = Vec::new();
+        let mut public: Vec<&[u8]> = Vec::new();
         for variable in variables {
             let Some(equals) = memchr::memchr(b'=', variable) else { continue };
             let (name, value) = (&variable[..equals], &variable[equals + 1..]);
             let kept = std::str::from_utf8(name).is_ok_and(|name| self.keeps_variable(name));
-            if !kept && value.len() >= SHORTEST_VALUE {
-                values.push(value.to_vec());
+            match kept {
+                true => public.push(value),
+                false if value.len() >= SHORTEST_VALUE => values.push(value.to_vec()),
+                false => {}
             }
         }
+        // What a variable that is kept says as well (OLDPWD and PWD) is no secret.
+        values.retain(|value| !public.contains(&value.as_slice()));
         // The longer one first, where one holds another.
         values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
@@ -213,6 +218,7 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(masked(text), expected);
         check("password=hunter22 next", "password=******** next");
         check("{\"api_key\": \"0123456789abcdef\"}", "{\"api_key\": \"****************\"}");
+        check(r#"{\"secret\": \"0123456789\"}"#, r#"{\"secret\": \"***********"}"#);
         check("prog --token s3cr3t-v4lue --level 3", "prog --token ************ --level 3");
         check("prog\0--password\0hunter22\0--x\0", "prog\0--password\0********\0--x\0");
         check("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer *************");
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn the_environment_is_masked_wherever_it_is() {
         let mut redaction = Redaction::usual();
-        redaction.add_environment([&b"DB_DSN=very-private"[..], b"LANG=C.UTF-8", b"N=1"]);
+        redaction.add_environment([&b"DB_DSN=very-private"[..], b"LANG=C.UTF-8", b"N=1", b"OLD=C.UTF-8"]);
         assert_eq!(redaction.masked("x very-private LANG=C.UTF-8 N=1"), "x ************ LANG=C.UTF-8 N=1");
         assert!(redaction.keeps_variable("LC_ALL") && !redaction.keeps_variable("DB_DSN"));
     }
