@@ -482,4 +482,5 @@ fn breakpads_writer() {
     assert!(output.status.success());
     assert!(!fs::read(&snapshot).unwrap().windows(7).any(|bytes| bytes == b"hunter2"));
     assert_eq!(answer(&snapshot, fixture, "bt", &["--json", "--locals"])["threads"][0]["frames"], threads[0]["frames"]);
+    assert_eq!(answer(&snapshot, fixture, "registers", &["--json", "--all"])["registers"], registers["registers"]);
 }
