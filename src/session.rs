@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod memory;
 pub mod modules;
 pub mod names;
+pub mod objects;
 pub mod record;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
+use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
@@ -152,6 +153,10 @@ pub struct Session {
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
+    /// Variables outside of functions, by address.
+    globals: RwLock<HashMap<u64, Option<Global>, AddressHash>>,
+    /// Their entries.
+    global_entries: RwLock<Vec<DieRef>>,
     /// What the symbol tables name, for completion.
     symbol_names: OnceLock<Vec<(String, bool)>>,
     /// Source files of all modules.
@@ -163,7 +168,11 @@ pub struct Session {
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        let image = Image::open(target)?;
+        Session::of_image(Image::open(target)?, target, options)
+    }
+
+    /// Over an image that is opened already.
+    pub fn of_image(image: Image, target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         for (path, text) in &options.added {
             let seed = added_seed(path, *text)?;
@@ -197,6 +206,8 @@ impl Session {
             described: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
+            globals: RwLock::default(),
+            global_entries: RwLock::default(),
             symbol_names: OnceLock::new(),
             source_files: OnceLock::new(),
             last_trace: Mutex::default(),
@@ -390,10 +401,7 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
-            user: (!limits.raw)
-                .then_some(self)
-                .filter(|session| session.has_user_formatters())
-                .map(|session| session as _),
+            user: self.users_formatters().filter(|_| !limits.raw),
             raw: limits.raw,
         }
     }
@@ -560,6 +568,7 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
         mapped,
         is_executable: false,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     })
 }

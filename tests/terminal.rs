@@ -284,6 +284,51 @@ fn lines_go_on_and_blocks_end() {
 }
 
 #[test]
+fn values_and_types_are_explored() {
+    let mut terminal = Terminal::open(&home("explored"), 60, 100);
+    terminal.ask("frame function main");
+    terminal.clear();
+    terminal.press("explore first\r");
+    let text = terminal.shows("Enter the field number of choice:");
+    assert!(text.contains("  number = 1001 .. (Value of type 'int')\n"), "{text}");
+    assert!(text.contains("customer = <Enter 2 to explore this field of type 'struct customer *'>\n"), "{text}");
+    terminal.press("nosuch\r");
+    terminal.shows("There is no field nosuch.");
+    // By name, by number, and back with Return.
+    terminal.press("customer\r");
+    terminal.shows("'first.customer' is a pointer to a value of type 'struct customer'");
+    terminal.press("y\r");
+    terminal.shows("The value of '*first.customer' is a struct/class");
+    terminal.press("1\r");
+    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'char'");
+    terminal.press("\r");
+    terminal.wait("the customer again", |text| {
+        text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 1
+    });
+    terminal.press("\r");
+    terminal.wait("the order again", |text| {
+        text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 2
+    });
+    terminal.press("3\r");
+    terminal.shows("Enter the index of the element you want to explore in 'first.amounts':");
+    terminal.press("1\r");
+    terminal.shows("first.amounts[1] = 20.5");
+    terminal.press("q\r");
+    terminal.wait("the prompt", |text| text.ends_with("\n(obit)"));
+    terminal.clear();
+    terminal.press("explore struct order\r");
+    terminal.shows("next = <Enter 4 to explore this field of type 'struct order *'>");
+    terminal.press("next\r");
+    terminal.shows("field 'next' of 'struct order' is a pointer to a value of type 'struct order'.");
+    terminal.press(CTRL_D);
+    terminal.wait("the prompt", |text| text.ends_with("(obit)"));
+    // Where the answer is another program's, nothing is asked.
+    let text = terminal.ask("pipe explore first | grep terminal");
+    assert!(text.contains("(On a terminal explore asks"), "{text}");
+    terminal.end();
+}
+
+#[test]
 fn pages_and_lines_are_as_large_as_the_window() {
     let mut terminal = Terminal::open(&home("window"), 12, 100);
     terminal.press("info signals\r");

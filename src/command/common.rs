@@ -27,7 +27,8 @@ pub enum ColorChoice {
 /// The target and where its files are.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TargetArgs {
-    /// A core file, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process (pid:1234)
+    /// A core or a Linux minidump, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process
+    /// (pid:1234)
     pub target: PathBuf,
     /// The main executable, where the core's own record of it does not lead to the file
     #[arg(long, value_name = "FILE", help_heading = "Files", value_hint = clap::ValueHint::FilePath)]

@@ -7,8 +7,10 @@ pub mod bt;
 pub mod common;
 pub mod disassemble;
 pub mod export;
+mod export_page;
 pub mod info;
 pub mod list;
+pub mod locks;
 pub mod maps;
 pub mod modules;
 pub mod print;
@@ -17,6 +19,7 @@ pub mod registers;
 pub mod schema;
 pub mod selected;
 pub mod snapshot;
+pub mod stacks;
 pub mod state;
 pub mod targeted;
 pub mod threads;
@@ -38,6 +41,10 @@ pub enum Command {
     Bt(bt::Args),
     /// List the threads
     Threads(threads::Args),
+    /// Show what threads do: stacks of the same functions together, and what they wait for
+    Stacks(stacks::Args),
+    /// Show who waits for whom: locks by name, their owners, deadlocks
+    Locks(locks::Args),
     /// Show the process: its signal, command line, environment and what is missing
     Info(info::Args),
     /// List the modules, and which of their files were found
@@ -70,6 +77,8 @@ impl Command {
         match self {
             Command::Bt(args) => bt::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
+            Command::Stacks(args) => stacks::run(args, state, output),
+            Command::Locks(args) => locks::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),
             Command::Modules(args) => modules::run(args, state, output),
             Command::Maps(args) => maps::run(args, state, output),

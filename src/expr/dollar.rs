@@ -38,7 +38,7 @@ impl Evaluator<'_> {
         // Types as gdb gives them.
         let types = self.scope.types();
         let type_id = if is_pc {
-            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: false, method: None };
+            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: true, method: None };
             let function = types.make(Type { name: None, size: None, language: Language::C, kind });
             types.make_pointer(function, arch.address_size())
         } else if is_sp || is_fp {

@@ -58,6 +58,8 @@ impl Evaluator<'_> {
             type_id: *type_id,
             offset: MemberOffset::Bytes(*offset),
             bits: None,
+            alignment: None,
+            embedded: false,
             base: false,
             artificial: false,
             access: Access::Public,

@@ -40,7 +40,32 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
+    /// What is to be said of addresses that no segment has.
+    elsewhere: MissingReason,
 }
+
+/// A piece of the process's memory, and where in the file its bytes are.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// First address.
+    pub start: u64,
+    /// Bytes, more than 0.
+    pub size: u64,
+    /// Offset in the file of the first.
+    pub offset: u64,
+}
+
+/// The content of a note segment, as much of it as the file has.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteSegment {
+    /// The notes.
+    pub content: &'static [u8],
+    /// `p_align`.
+    pub align: u64,
+}
+
+/// Addresses below are never mapped (`vm.mmap_min_addr`'s default).
+const LOWEST: u64 = 0x1_0000;
 
 impl CoreMemory {
     fn new(bytes: &'static [u8], segments: &[(u64, Segment)]) -> CoreMemory {
@@ -48,7 +73,22 @@ impl CoreMemory {
             bytes,
             starts: segments.iter().map(|(start, _)| *start).collect(),
             segments: segments.iter().map(|(_, segment)| *segment).collect(),
+            elsewhere: MissingReason::Unmapped,
         }
+    }
+
+    /// The same memory of a file that does not say what was mapped: what it lacks was perhaps left out.
+    pub fn with_unlisted_left_out(self) -> CoreMemory {
+        CoreMemory { elsewhere: MissingReason::NotSaved, ..self }
+    }
+
+    /// The bytes that are held, ascending by address.
+    pub fn held(&self) -> impl Iterator<Item = (RunAddr, &'static [u8])> {
+        let held = self.starts.iter().zip(&*self.segments).filter(|(_, segment)| segment.held > 0);
+        held.filter_map(|(start, segment)| {
+            let bytes = self.bytes.get(segment.offset..)?.get(..usize::try_from(segment.held).ok()?)?;
+            Some((RunAddr(*start), bytes))
+        })
     }
 
     /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
@@ -64,7 +104,11 @@ impl CoreMemory {
         }
         let all: Vec<(u64, Segment)> =
             without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory::new(self.bytes, &all)
+        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all) }
+    }
+
+    fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
+        if address.0 < LOWEST { MissingReason::Unmapped } else { self.elsewhere }
     }
 
     /// Gives pages that were read back to the system; they are read from the file again when they are needed.
@@ -78,7 +122,7 @@ impl Memory for CoreMemory {
         let missing = |reason| Err(ReadError { address, reason });
         let after = self.starts.partition_point(|start| *start <= address.0);
         let Some(segment) = after.checked_sub(1).and_then(|index| self.segments.get(index)) else {
-            return missing(MissingReason::Unmapped);
+            return missing(self.reason_elsewhere(address));
         };
         let inside = address.0 - self.starts[after - 1];
         if inside < segment.held {
@@ -87,7 +131,7 @@ impl Memory for CoreMemory {
             return Ok(&self.bytes[start..start + length]);
         }
         match inside {
-            _ if inside >= segment.size => missing(MissingReason::Unmapped),
+            _ if inside >= segment.size => missing(self.reason_elsewhere(address)),
             _ if inside < segment.named => missing(MissingReason::Truncated),
             _ => missing(MissingReason::NotSaved),
         }
@@ -112,7 +156,6 @@ fn identify(bytes: &[u8]) -> Result<Arch, String> {
     }
     if !bytes.starts_with(b"\x7fELF") {
         return Err(match bytes {
-            [b'M', b'D', b'M', b'P', ..] => "is a minidump, not an ELF core",
             [b'#', b'!', ..] => "is a script, not a core",
             [b'B', b'Z', b'h', ..] => "is compressed with bzip2: decompress it first (gzip, zstd, xz and lz4 are read)",
             [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => {
@@ -182,7 +225,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 lost += u64::from(held < file_size);
                 let range = (offset.min(length) as usize, held as usize);
                 let content = bytes.get(range.0..range.0 + range.1).unwrap_or_default();
-                note_segments.push((content, header.p_align(LittleEndian).into()));
+                note_segments.push(NoteSegment { content, align: header.p_align(LittleEndian).into() });
             }
             elf::PT_LOAD => {
                 let start: u64 = header.p_vaddr(LittleEndian).into();
@@ -213,7 +256,37 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    let mut core_notes = notes::read(arch, &note_segments, &mut warnings);
+    Ok(finish(path, bytes, arch, segments, &note_segments, warnings))
+}
+
+/// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
+/// apart.
+pub fn assemble(
+    path: &Path,
+    bytes: &'static [u8],
+    arch: Arch,
+    memory: Vec<Held>,
+    notes: &[NoteSegment],
+    warnings: Vec<Note>,
+) -> Image {
+    let length = bytes.len() as u64;
+    let segment = |piece: Held| {
+        let held = length.saturating_sub(piece.offset).min(piece.size);
+        let offset = piece.offset.min(length) as usize;
+        (piece.start, Segment { size: piece.size, named: piece.size, held, offset }, 0)
+    };
+    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings)
+}
+
+fn finish(
+    path: &Path,
+    bytes: &'static [u8],
+    arch: Arch,
+    segments: Vec<FlaggedSegment>,
+    note_segments: &[NoteSegment],
+    mut warnings: Vec<Note>,
+) -> Image {
+    let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
         let message = format!("{} holds no thread's registers", path.display());
         warnings.push(Note { code: "no-threads", message });
@@ -225,8 +298,8 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
-    let raw_notes = note_segments.iter().map(|(content, _)| *content).collect();
-    Ok(Image {
+    let raw_notes = note_segments.iter().map(|segment| segment.content).collect();
+    Image {
         path: path.to_owned(),
         arch,
         process,
@@ -237,8 +310,9 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
         notes: warnings,
         raw_notes,
         snapshot: None,
+        minidump: None,
         pause: None,
-    })
+    }
 }
 
 /// The program headers that the file has, as many as the header says. More than 65,534 of them are counted in section

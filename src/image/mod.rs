@@ -1,6 +1,6 @@
-//! Where the target's bytes and registers come from: an ELF core, or a snapshot, which holds one.
+//! Where the target's bytes and registers come from: an ELF core, a snapshot, which holds one, or a minidump.
 //!
-//! [`Image::open`] takes a core (plain or compressed) apart: threads with their registers, the signal, the mappings
+//! [`Image::open`] takes a core or a minidump (plain or compressed) apart: threads with their registers, the signal, the mappings
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
 //! [`Image::notes`] says what was lost.
 
@@ -10,8 +10,11 @@ pub mod elf_in_memory;
 pub mod elf_writer;
 mod link_map;
 pub mod live;
+pub mod minidump;
 pub mod modules;
+mod note_writer;
 mod notes;
+mod proc_text;
 pub mod signal;
 pub mod snapshot;
 #[cfg(test)]
@@ -157,8 +160,18 @@ pub struct ModuleSeed {
     pub is_executable: bool,
     /// The kernel's vDSO: its whole file is in memory.
     pub is_vdso: bool,
+    /// `build_id` is only the first 16 bytes of it, or Breakpad's hash of the code (see
+    /// [`minidump::ListedModule::partial`]).
+    pub id_is_partial: bool,
     /// The file had been deleted or replaced when the process died (NT_FILE's ` (deleted)`), which `path` omits.
     pub deleted: bool,
+}
+
+impl ModuleSeed {
+    /// The build-id, where all of it is known.
+    pub fn whole_build_id(&self) -> Option<&[u8]> {
+        self.build_id.as_deref().filter(|_| !self.id_is_partial)
+    }
 }
 
 /// An opened core.
@@ -183,12 +196,15 @@ pub struct Image {
     pub raw_notes: Vec<&'static [u8]>,
     /// The snapshot that it is, where it is one.
     pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
+    /// What a minidump says beside what cores do, where it is one.
+    pub minidump: Option<std::sync::Arc<minidump::Facts>>,
     /// How long a live process stood still for its copy.
     pub pause: Option<std::time::Duration>,
 }
 
 impl Image {
-    /// Opens a snapshot, a live process (`pid:1234`) or a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
+    /// Opens a snapshot, a live process (`pid:1234`), or a core or a Linux minidump of x86-64, aarch64 or i386, plain
+    /// or compressed (gzip, zstd, xz, lz4).
     ///
     /// What is lost with a truncated core's end is said in [`Image::notes`] and by the memory. Errors: the file
     /// cannot be read, is no core, or is the core of another machine.
@@ -200,7 +216,20 @@ impl Image {
         if snapshot::is_snapshot(bytes) {
             return snapshot::open(path, bytes, notes);
         }
+        if minidump::is_minidump(bytes) {
+            return minidump::open(path, bytes, notes);
+        }
         elf_core::parse(path, bytes, notes)
+    }
+
+    /// `core`, `minidump`, `process`, or `snapshot`.
+    pub fn kind(&self) -> &'static str {
+        match () {
+            () if self.snapshot.is_some() => "snapshot",
+            () if self.minidump.is_some() => "minidump",
+            () if self.pause.is_some() => "process",
+            () => "core",
+        }
     }
 
     /// Whether the process ran on after it was copied.

@@ -20,6 +20,9 @@ use crate::addr::{Bias, RunAddr};
 use crate::image::snapshot::Snapshot;
 use crate::image::{ModuleSeed, Note};
 
+/// Files of one directory of build-ids that are looked at: those whose build-ids begin with the same byte.
+const MOST_FILES: usize = 1 << 16;
+
 /// Where files are looked for.
 #[derive(Default)]
 pub struct SearchOptions {
@@ -182,12 +185,12 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
         candidates.push(directory.join(name));
     }
     if let Some(id) = &seed.build_id {
-        candidates.extend(options.debug_roots().iter().filter_map(|root| build_id_path(root, id, "")));
+        candidates.extend(build_id_paths(seed, id, options, ""));
     }
     let judge = |file: &ElfFile| judge(seed, file, header_in_memory);
     let mut found = candidates.iter().find_map(|path| walk.visit(path, judge));
     if found.is_none()
-        && let (Some(client), Some(id)) = (&options.debuginfod, &seed.build_id)
+        && let (Some(client), Some(id)) = (&options.debuginfod, seed.whole_build_id())
     {
         found = walk.ask(client, client.executable(id), judge);
     }
@@ -250,11 +253,15 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
 pub fn find_debug(seed: &ModuleSeed, file: Option<&ElfFile>, options: &SearchOptions) -> DebugSearch {
     let mut walk = Walk::default();
     // The file that is used decides, so that an allowed mismatch finds its own debug information.
-    let id = file.and_then(|file| file.build_id().map(<[u8]>::to_vec)).or_else(|| seed.build_id.clone());
+    let id = file.and_then(|file| file.build_id().map(<[u8]>::to_vec));
+    let id = id.or_else(|| seed.whole_build_id().map(<[u8]>::to_vec));
     let mut found = None;
     if let Some(id) = &id {
         let paths = options.debug_roots().into_iter().filter_map(|root| build_id_path(&root, id, ".debug"));
         found = paths.collect::<Vec<_>>().iter().find_map(|path| walk.visit(path, |file| judge_id(id, file)));
+    } else if let Some(id) = &seed.build_id {
+        let paths = build_id_paths(seed, id, options, ".debug");
+        found = paths.iter().find_map(|path| walk.visit(path, |file| judge_partial_id(id, file)));
     }
     if found.is_none()
         && let Some(file) = file
@@ -319,6 +326,28 @@ pub fn find_supplementary(file: &ElfFile, options: &SearchOptions) -> DebugSearc
 pub fn build_id_path(root: &Path, id: &[u8], suffix: &str) -> Option<PathBuf> {
     let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
     Some(root.join(".build-id").join(hex(&[*first])).join(format!("{}{suffix}", hex(rest))))
+}
+
+/// Where files of this build-id are; of a part of one, those whose names begin so.
+fn build_id_paths(seed: &ModuleSeed, id: &[u8], options: &SearchOptions, suffix: &str) -> Vec<PathBuf> {
+    let whole = options.debug_roots().into_iter().filter_map(|root| build_id_path(&root, id, suffix));
+    if !seed.id_is_partial {
+        return whole.collect();
+    }
+    let mut paths = Vec::new();
+    for path in whole {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+            continue;
+        };
+        let begin = name.strip_suffix(suffix).unwrap_or(name);
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_FILES);
+        paths.extend(entries.map(|entry| entry.path()).filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name = name.filter(|name| name.ends_with(".debug") == (suffix == ".debug"));
+            name.is_some_and(|name| name.starts_with(begin))
+        }));
+    }
+    paths
 }
 
 /// `path` below `root`, whatever it starts with.
@@ -433,6 +462,23 @@ fn judge_id(expected: &[u8], file: &ElfFile) -> Result<Identity, Outcome> {
     Err(Outcome::Mismatch { expected: hex(expected), found: file.build_id().map(hex) })
 }
 
+/// Against a GUID of 16 bytes: the build-id's first ones, zeros behind a shorter one. Of a file that has no build-id
+/// Breakpad puts there a hash of its code.
+fn judge_partial_id(expected: &[u8], file: &ElfFile) -> Result<Identity, Outcome> {
+    let found = match file.build_id() {
+        Some(id) => {
+            let mut id = id.to_vec();
+            id.resize(expected.len(), 0);
+            Some(id)
+        }
+        None => file.code_hash().map(|hash| hash.to_vec()),
+    };
+    if found.as_deref() == Some(expected) {
+        return Ok(Identity::BuildId);
+    }
+    Err(Outcome::Mismatch { expected: hex(expected), found: file.build_id().map(hex) })
+}
+
 fn judge_link(file: &ElfFile, candidate: &ElfFile, crc: u32) -> Result<Identity, Outcome> {
     match (file.build_id(), candidate.build_id()) {
         (Some(expected), Some(found)) if expected == found => return Ok(Identity::BuildId),
@@ -449,7 +495,7 @@ fn judge_link(file: &ElfFile, candidate: &ElfFile, crc: u32) -> Result<Identity,
 
 fn judge(seed: &ModuleSeed, file: &ElfFile, header_in_memory: Option<&[u8]>) -> Result<Identity, Outcome> {
     if let Some(expected) = &seed.build_id {
-        return judge_id(expected, file);
+        return if seed.id_is_partial { judge_partial_id(expected, file) } else { judge_id(expected, file) };
     }
     if let Some(memory) = header_in_memory.filter(|memory| memory.len() >= file.header_bytes().len()) {
         return judge_headers(file, memory);

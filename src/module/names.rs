@@ -65,14 +65,22 @@ impl DebugInfo {
         found
     }
 
-    /// The variable outside of functions whose location is just that address (DW_OP_addr).
+    /// The variable outside of functions whose location is just that address (DW_OP_addr). Compilers that put data into
+    /// .debug_aranges (LLVM does) say which unit has it; else all units are searched.
     pub fn variable_at(&self, address: FileAddr) -> Option<DieRef> {
         let location = [&[gimli::constants::DW_OP_addr.0][..], &address.0.to_le_bytes()].concat();
-        self.entry_with(&location, |entry| {
+        let is_meant = |entry: &gimli::DebuggingInformationEntry<super::R>| {
             let found = entry.attr_value(gimli::DW_AT_location);
             entry.tag() == gimli::DW_TAG_variable
                 && matches!(found, Some(gimli::AttributeValue::Exprloc(found)) if found.0.slice() == location)
-        })
+        };
+        let info = self.dwarf().debug_info.reader().slice();
+        let listed = self.units_listing(address).into_iter().find_map(|(start, unit)| {
+            let end = start.saturating_add(unit.unit.header.length_including_self());
+            let hits = search(info.get(start..end.min(info.len()))?, &location);
+            hits.into_iter().take(MAX_FOUND).find_map(|hit| named_entry(unit, hit, is_meant))
+        });
+        listed.or_else(|| self.entry_with(&location, is_meant))
     }
 
     /// The type whose description Go's runtime has at that offset from its first one (DW_AT_go_runtime_type, of form
@@ -94,12 +102,7 @@ impl DebugInfo {
         search(self.dwarf().debug_info.reader().slice(), bytes).into_iter().take(MAX_FOUND).find_map(|hit| {
             let index = starts.partition_point(|start| *start <= hit).checked_sub(1)?;
             let start = *starts.get(index)?;
-            let unit = self.unit_holding(start)?;
-            let within = u32::try_from(hit - start).ok()?;
-            let named = &unit.skim().named;
-            let nearest = named.get(named.partition_point(|entry| entry.offset <= within).checked_sub(1)?)?;
-            unit.entry(nearest.offset).filter(|entry| is_meant(entry))?;
-            Some(DieRef { module: unit.module, unit: unit.id, offset: nearest.offset })
+            named_entry(self.unit_holding(start)?, hit - start, &is_meant)
         })
     }
 
@@ -220,6 +223,19 @@ impl DebugInfo {
         let Ok(Some(header)) = dwarf.units().next() else { return false };
         dwarf.unit(header).is_ok_and(|unit| unit.dwo_id.is_some())
     }
+}
+
+/// The named entry around the byte of a unit, where it is the one that is meant.
+fn named_entry(
+    unit: &Unit,
+    byte: usize,
+    is_meant: impl Fn(&gimli::DebuggingInformationEntry<super::R>) -> bool,
+) -> Option<DieRef> {
+    let byte = u32::try_from(byte).ok()?;
+    let named = &unit.skim().named;
+    let nearest = named.get(named.partition_point(|entry| entry.offset <= byte).checked_sub(1)?)?;
+    unit.entry(nearest.offset).filter(|entry| is_meant(entry))?;
+    Some(DieRef { module: unit.module, unit: unit.id, offset: nearest.offset })
 }
 
 /// Where a pattern occurs.

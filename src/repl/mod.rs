@@ -16,6 +16,7 @@ mod dead;
 mod display;
 mod dump;
 mod editor;
+mod explore;
 mod files;
 mod find;
 mod history;
@@ -76,6 +77,8 @@ pub struct Repl<'a> {
     block: Option<block::Block>,
     /// Commands that apply commands, within each other.
     applied: usize,
+    /// A reader sees the answers as they are given, and can be asked.
+    has_reader: bool,
 }
 
 /// Answers what the invocation asks; the exit status.
@@ -107,6 +110,7 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
         customs: custom::Customs::default(),
         block: None,
         applied: 0,
+        has_reader: on_terminal && io::stdout().is_terminal(),
     };
     let next = repl.session(invocation);
     let _ = repl.out.flush();
@@ -406,6 +410,7 @@ impl Repl<'_> {
             customs: std::mem::take(&mut self.customs),
             block: None,
             applied: self.applied,
+            has_reader: false,
         };
         let answer = ask(&mut inner);
         let (status, notes_said) = (inner.status, inner.notes_said);

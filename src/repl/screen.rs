@@ -7,6 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rustyline::Editor;
+use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 
 use crate::command::Settings;
@@ -46,6 +47,12 @@ fn bound(settings: &Settings, name: &str, terminal: Option<usize>) -> Option<usi
         Some(said) => said.parse().ok(),
         None => terminal,
     }
+}
+
+/// A line that answers a question.
+fn read(question: &str) -> rustyline::Result<String> {
+    let mut editor = Editor::<(), MemHistory>::with_history(rustyline::Config::default(), MemHistory::new())?;
+    editor.readline(question)
 }
 
 impl Screen {
@@ -125,13 +132,27 @@ impl Screen {
         }
     }
 
+    /// What the reader answers to a question, with which a page begins; `None`: nothing, and no more comes.
+    pub(super) fn question(&mut self, question: &str) -> io::Result<Option<String>> {
+        self.rows = 0;
+        match read(question) {
+            Ok(answer) => {
+                self.log(format!("{question}{answer}\n").as_bytes());
+                Ok(Some(answer.trim().to_owned()))
+            }
+            Err(ReadlineError::Eof) => Ok(None),
+            Err(ReadlineError::Interrupted) => {
+                interrupt::request();
+                Err(interrupt::Interrupted.into())
+            }
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+
     /// What the reader wants of the next page.
     fn ask(&mut self) -> io::Result<()> {
         self.rows = 0;
-        let config = rustyline::Config::default();
-        let editor = Editor::<(), MemHistory>::with_history(config, MemHistory::new());
-        let answer = editor.and_then(|mut editor| editor.readline(MORE));
-        match answer.as_deref().map(str::trim) {
+        match read(MORE).as_deref().map(str::trim) {
             Ok("c") => {
                 self.height = None;
                 Ok(())

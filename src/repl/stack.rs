@@ -13,6 +13,7 @@ use crate::report::value_text;
 use crate::session::{Role, Trace};
 use crate::unwind::StackEnd;
 use crate::value::Limits;
+use crate::value::formatters::base_name;
 
 /// Frames of a stack in which one is looked for.
 const FRAMES: usize = 1 << 16;
@@ -160,11 +161,27 @@ pub(super) fn frame(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
     go(repl, index)
 }
 
-/// The function's name, its last part or that with its parameters.
+/// The function's name, its last part or that with its parameters; type arguments may be left out.
 fn is_of_function(frame: &crate::session::Frame, wanted: &str) -> bool {
     let Some(function) = frame.code.function.as_deref() else { return false };
     let plain = function.split('(').next().unwrap_or(function);
-    function == wanted || plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"))
+    let is_it = |plain: &str| plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"));
+    // Go has `main.(*list[go.shape.int]).push`, `main.apply[...]`.
+    function == wanted || is_it(plain) || is_it(&base_name(plain)) || is_it(&without_brackets(function))
+}
+
+fn without_brackets(name: &str) -> String {
+    let mut nesting = 0usize;
+    let outside = name.chars().filter(|char| {
+        let inside = nesting > 0;
+        match char {
+            '[' => nesting += 1,
+            ']' => nesting = nesting.saturating_sub(1),
+            _ => {}
+        }
+        !inside && *char != '['
+    });
+    outside.collect()
 }
 
 /// A frame's number: a number or an expression that gives one.

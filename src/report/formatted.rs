@@ -137,7 +137,9 @@ impl Form<'_> {
 fn write(out: &mut String, form: &Form<'_>, value: &Value) {
     let id = value.type_id;
     match &value.kind {
-        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } => form.integer(out, id, *number, false),
+        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } | ValueKind::Described { number, .. } => {
+            form.integer(out, id, *number, false);
+        }
         ValueKind::Uint(number) => form.integer(out, id, *number as i128, false),
         ValueKind::Char { code, .. } => form.integer(out, id, (*code).into(), false),
         ValueKind::Bool(raw) => form.integer(out, id, (*raw).into(), false),

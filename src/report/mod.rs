@@ -10,6 +10,7 @@ pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
+pub mod page;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;
@@ -20,6 +21,8 @@ pub mod symbol_text;
 pub mod table;
 pub mod type_text;
 pub mod value_text;
+pub mod waits_documents;
+pub mod waits_text;
 
 #[cfg(test)]
 pub(crate) mod testing;
