@@ -24,7 +24,7 @@ use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, SearchOptions};
+use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
@@ -187,7 +187,7 @@ impl Session {
         });
         let debuginfod = debuginfod.map(Arc::new);
         let snapshot = image.snapshot.clone();
-        let search = SearchOptions { snapshot, ..search_options(options, target, debuginfod.clone()) };
+        let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -573,13 +573,20 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
     })
 }
 
-fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<Client>>) -> SearchOptions {
+fn search_options(
+    options: &OpenOptions,
+    image: &Image,
+    target: &Path,
+    debuginfod: Option<Arc<Client>>,
+) -> SearchOptions {
+    let process = image.origin.pid().map(ProcessFiles::of);
     SearchOptions {
         executable: options.executable.clone(),
         sysroot: options.sysroot.clone(),
         debug_directories: options.debug_directories.clone(),
         allow_mismatch: options.allow_mismatch,
-        core_directory: target.parent().map(Path::to_owned),
+        core_directory: target.parent().filter(|_| process.is_none()).map(Path::to_owned),
+        process,
         debuginfod,
         snapshot: None,
     }

@@ -16,8 +16,9 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::addr::RunAddr;
 use crate::arch::Arch;
+use crate::image::dying::ProcessPages;
 use crate::image::notes::{self, CoreNotes, FileRange};
-use crate::image::{Image, ImageError, Mapping, Note, auxv};
+use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
 use crate::memory::{Memory, MissingReason, ReadError};
 
 /// A range of the process's memory and where in the file its first bytes are.
@@ -40,6 +41,8 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
+    /// The process that has what the segments hold, where it is still there.
+    process: Option<Arc<ProcessPages>>,
     /// What is to be said of addresses that no segment has.
     elsewhere: MissingReason,
 }
@@ -68,9 +71,10 @@ pub struct NoteSegment {
 const LOWEST: u64 = 0x1_0000;
 
 impl CoreMemory {
-    fn new(bytes: &'static [u8], segments: &[(u64, Segment)]) -> CoreMemory {
+    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], process: Option<Arc<ProcessPages>>) -> CoreMemory {
         CoreMemory {
             bytes,
+            process,
             starts: segments.iter().map(|(start, _)| *start).collect(),
             segments: segments.iter().map(|(_, segment)| *segment).collect(),
             elsewhere: MissingReason::Unmapped,
@@ -104,7 +108,7 @@ impl CoreMemory {
         }
         let all: Vec<(u64, Segment)> =
             without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all) }
+        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.process.clone()) }
     }
 
     fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
@@ -127,6 +131,10 @@ impl Memory for CoreMemory {
         let inside = address.0 - self.starts[after - 1];
         if inside < segment.held {
             let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
+            if let Some(process) = &self.process {
+                let piece = process.piece(address, length);
+                return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
+            }
             let start = segment.offset + inside as usize;
             return Ok(&self.bytes[start..start + length]);
         }
@@ -140,11 +148,25 @@ impl Memory for CoreMemory {
 
 /// Takes a core's bytes apart. `notes` are what was odd so far.
 pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, notes, None)
+}
+
+/// The same of a core's beginning that holds its headers and notes; memory comes from the process.
+pub fn parse_dying(path: &Path, bytes: &'static [u8], process: Arc<ProcessPages>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, Vec::new(), Some(process))
+}
+
+fn parse_any(
+    path: &Path,
+    bytes: &'static [u8],
+    notes: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
+) -> Result<Image, ImageError> {
     let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
     let arch = identify(bytes).map_err(not_a_core)?;
     let result = match arch {
-        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes),
-        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes),
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, process),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, process),
     };
     result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
 }
@@ -210,6 +232,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     bytes: &'static [u8],
     arch: Arch,
     mut warnings: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
 ) -> Result<Image, object::read::Error> {
     let header = Elf::parse(bytes)?;
     let headers = program_headers(header, bytes, &mut warnings);
@@ -232,6 +255,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 let size: u64 = header.p_memsz(LittleEndian).into();
                 // No byte at the very end of the address space: one past it would have no address.
                 let size = size.max(file_size).min(u64::MAX - start);
+                let held = if process.is_some() { file_size } else { held };
                 let segment = Segment {
                     size,
                     named: file_size.min(size),
@@ -256,7 +280,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    Ok(finish(path, bytes, arch, segments, &note_segments, warnings))
+    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, process))
 }
 
 /// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
@@ -275,7 +299,7 @@ pub fn assemble(
         let offset = piece.offset.min(length) as usize;
         (piece.start, Segment { size: piece.size, named: piece.size, held, offset }, 0)
     };
-    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings)
+    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings, None)
 }
 
 fn finish(
@@ -285,6 +309,7 @@ fn finish(
     segments: Vec<FlaggedSegment>,
     note_segments: &[NoteSegment],
     mut warnings: Vec<Note>,
+    pages: Option<Arc<ProcessPages>>,
 ) -> Image {
     let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
@@ -294,7 +319,7 @@ fn finish(
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
     let mappings = join(&segments, &core_notes.files);
-    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files));
+    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), pages);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
@@ -310,6 +335,7 @@ fn finish(
         notes: warnings,
         raw_notes,
         snapshot: None,
+        origin: Origin::File,
         minidump: None,
         pause: None,
     }

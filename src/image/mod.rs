@@ -1,10 +1,11 @@
-//! Where the target's bytes and registers come from: an ELF core, a snapshot, which holds one, or a minidump.
+//! Where the target's bytes and registers come from: an ELF core, a snapshot, which holds one, a minidump, or a process.
 //!
 //! [`Image::open`] takes a core or a minidump (plain or compressed) apart: threads with their registers, the signal, the mappings
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
 //! [`Image::notes`] says what was lost.
 
 mod container;
+pub mod dying;
 pub mod elf_core;
 pub mod elf_in_memory;
 pub mod elf_writer;
@@ -196,10 +197,33 @@ pub struct Image {
     pub raw_notes: Vec<&'static [u8]>,
     /// The snapshot that it is, where it is one.
     pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
+    /// What it is the image of.
+    pub origin: Origin,
     /// What a minidump says beside what cores do, where it is one.
     pub minidump: Option<std::sync::Arc<minidump::Facts>>,
     /// How long a live process stood still for its copy.
     pub pause: Option<std::time::Duration>,
+}
+
+/// What an image was made from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A file: a core or a snapshot.
+    File,
+    /// This process, which runs on.
+    Live(i32),
+    /// This process, which dies next.
+    Dying(i32),
+}
+
+impl Origin {
+    /// The process, while it is there.
+    pub fn pid(self) -> Option<i32> {
+        match self {
+            Origin::File => None,
+            Origin::Live(pid) | Origin::Dying(pid) => Some(pid),
+        }
+    }
 }
 
 impl Image {
@@ -222,12 +246,13 @@ impl Image {
         elf_core::parse(path, bytes, notes)
     }
 
-    /// `core`, `minidump`, `process`, or `snapshot`.
+    /// `core`, `minidump`, `process`, `handler` (a dying process), or `snapshot`.
     pub fn kind(&self) -> &'static str {
         match () {
             () if self.snapshot.is_some() => "snapshot",
             () if self.minidump.is_some() => "minidump",
-            () if self.pause.is_some() => "process",
+            () if matches!(self.origin, Origin::Live(_)) => "process",
+            () if matches!(self.origin, Origin::Dying(_)) => "handler",
             () => "core",
         }
     }
@@ -235,7 +260,7 @@ impl Image {
     /// Whether the process ran on after it was copied.
     pub fn is_alive(&self) -> bool {
         let of_process = |snapshot: &std::sync::Arc<snapshot::Snapshot>| snapshot.header.capture.source == "process";
-        self.pause.is_some() || self.snapshot.as_ref().is_some_and(of_process)
+        matches!(self.origin, Origin::Live(_)) || self.snapshot.as_ref().is_some_and(of_process)
     }
 
     /// The mapping at the address.

@@ -1,7 +1,7 @@
 //! Finding a module's file and its debug file, and refusing the wrong ones.
 //!
 //! ```text
-//! file:   --exe → sysroot → path in the process → beside the core → .build-id → debuginfod
+//! file:   --exe → sysroot → path in the process → beside the core → what the process has mapped → .build-id → debuginfod
 //! debug:  .build-id/xx/yyyy.debug → .gnu_debuglink (CRC checked) → debuginfod
 //! dwz:    .gnu_debugaltlink's path → .build-id → .dwz (id checked) → debuginfod
 //! ```
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::debuginfod;
 use super::elf_file::{ElfFile, ModuleError};
+use super::process_files::ProcessFiles;
 use crate::addr::{Bias, RunAddr};
 use crate::image::snapshot::Snapshot;
 use crate::image::{ModuleSeed, Note};
@@ -36,6 +37,8 @@ pub struct SearchOptions {
     pub allow_mismatch: bool,
     /// The core's own directory: files are often kept beside it.
     pub core_directory: Option<PathBuf>,
+    /// The files of the process, where it is still there.
+    pub process: Option<ProcessFiles>,
     /// The servers to ask, where they may be asked.
     pub debuginfod: Option<Arc<debuginfod::Client>>,
     /// The snapshot that has the modules' files, where the target is one: no other place is looked at.
@@ -47,8 +50,10 @@ impl SearchOptions {
     pub fn debug_roots(&self) -> Vec<PathBuf> {
         let default = [PathBuf::from("/usr/lib/debug")];
         let roots = if self.debug_directories.is_empty() { &default[..] } else { &self.debug_directories };
-        let below = self.sysroot.iter().flat_map(|sysroot| roots.iter().map(|root| join_rooted(sysroot, root)));
-        below.chain(roots.iter().cloned()).collect()
+        let own = self.process.as_ref().and_then(ProcessFiles::root);
+        let below = self.sysroot.iter().chain(&own).flat_map(|base| roots.iter().map(|root| join_rooted(base, root)));
+        let below: Vec<PathBuf> = below.collect();
+        below.into_iter().chain(roots.iter().cloned()).collect()
     }
 }
 
@@ -179,10 +184,14 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
     }
     if in_process.is_absolute() {
         candidates.extend(options.sysroot.as_ref().map(|sysroot| join_rooted(sysroot, in_process)));
+        candidates.extend(options.process.as_ref().and_then(|process| process.by_name(in_process)));
         candidates.push(in_process.to_owned());
     }
     if let (Some(directory), Some(name)) = (&options.core_directory, in_process.file_name()) {
         candidates.push(directory.join(name));
+    }
+    if !seed.is_vdso {
+        candidates.extend(options.process.as_ref().and_then(|process| process.mapped(seed)));
     }
     if let Some(id) = &seed.build_id {
         candidates.extend(build_id_paths(seed, id, options, ""));

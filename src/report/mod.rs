@@ -4,6 +4,7 @@
 //! that a thousand threads with all their locals cost no more memory than a few of them.
 
 pub mod bt_text;
+pub mod capture_documents;
 pub mod documents;
 pub mod fold;
 pub mod formatted;

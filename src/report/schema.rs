@@ -472,6 +472,26 @@ documents! {
         /// What was left out, by reason.
         left_out: std::collections::BTreeMap<String, u64>,
     }
+    /// `obit capture install`, `remove` and `status`.
+    CaptureStatus "obit.capture-status/1" {
+        /// Whether the kernel hands crashes over to obit.
+        installed: bool,
+        /// Whether it will after the next start.
+        persistent: bool,
+        core_pattern: String,
+        core_pipe_limit: u64,
+        /// What was set before.
+        earlier_core_pattern: Option<String>,
+        /// Whether the earlier handler is fed too.
+        chain: bool,
+        spool: String,
+        /// Bytes that the spool may hold.
+        quota: u64,
+        /// What it holds, oldest first.
+        files: Vec<SpoolFile>,
+        /// The last lines of the handler's log.
+        log: Vec<String>,
+    }
     /// `obit modules`.
     Modules "obit.modules/1" {
         modules: Vec<Module>,

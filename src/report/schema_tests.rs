@@ -405,6 +405,21 @@ fn a_session_s_documents_conform() {
 }
 
 #[test]
+fn the_crash_handler_s_status_conforms() {
+    use crate::capture::config::{Config, Earlier};
+    use crate::capture::{install::Status, spool::Entry};
+    let now = Earlier { core_pattern: "core".to_owned(), core_pipe_limit: 0 };
+    let config = Config { earlier: Some(now.clone()), ..Config::default() };
+    let mut status = Status { now, installed: true, persistent: false, config, notes: notes() };
+    let entries = [Entry { name: "a.obit".to_owned(), bytes: 7 }];
+    let document = |status: &Status| crate::report::capture_documents::status(status, &entries, &["line".to_owned()]);
+    let written = check("obit.capture-status/1", document(&status));
+    assert_eq!(written["files"][0]["bytes"], 7);
+    status.config.earlier = None;
+    check("obit.capture-status/1", document(&status));
+}
+
+#[test]
 fn every_document_has_a_schema_under_both_names() {
     for name in names() {
         let short = name.trim_start_matches("obit.").trim_end_matches("/1");

@@ -37,7 +37,10 @@ const JOINED: u64 = 64;
 
 /// Source lines around a line: the file's name in the line table, the build-id of its module, the line; gives each
 /// line's number and text, and how many lines the file has.
-pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<(Vec<(u32, String)>, u32)> + Sync);
+pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<Lines> + Sync);
+
+/// Numbers and texts of lines, and how many lines their file has.
+pub type Lines = (Vec<(u32, String)>, u32);
 
 /// What to keep.
 pub struct Options<'a> {
