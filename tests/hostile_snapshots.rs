@@ -225,7 +225,10 @@ fn what_version_0_1_0_wrote_is_read() {
         String::from_utf8(output.stdout).unwrap()
     };
     let backtrace = obit(&["bt", SNAPSHOT]);
-    assert!(backtrace.contains("work (nothing@entry=0x0, times@entry=3) at ") && backtrace.contains("SIGABRT"), "{backtrace}");
+    assert!(
+        backtrace.contains("work (nothing@entry=0x0, times@entry=3) at ") && backtrace.contains("SIGABRT"),
+        "{backtrace}"
+    );
     let settings = obit(&["print", SNAPSHOT, "settings"]);
     assert_eq!(settings.trim_end(), "$1 = {limit = 40, name = 0x555555556073 \"primary\", levels = {1, 2, 3, 5}}");
     let info: serde_json::Value = serde_json::from_str(&obit(&["info", SNAPSHOT, "--json"])).unwrap();

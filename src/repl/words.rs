@@ -102,6 +102,16 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["echo"], help: "TEXT: the text", run: printf::echo },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
+        names: &["stacks"],
+        help: "[--function TEXT] [--module TEXT] [--state STATE]: what threads do, in groups",
+        run: |repl, text| words(repl, "stacks", text),
+    },
+    Word {
+        names: &["locks"],
+        help: "who waits for whom: locks by name, their owners, deadlocks",
+        run: |repl, text| words(repl, "locks", text),
+    },
+    Word {
         names: &["modules", "image"],
         help: "[lookup -a ADDRESS | -n FUNCTION | -t TYPE]: the modules; what is there (lldb)",
         run: modules,
@@ -205,7 +215,7 @@ pub(super) fn answer_own(repl: &mut Repl<'_>, line: &str) -> Result<Next, Comman
     {
         return data::piped(repl, &format!("{name}{arguments}"), shell);
     }
-    (word.run)(repl, rest.trim())
+    custom::hooked(repl, word.names, |repl| (word.run)(repl, rest.trim()))
 }
 
 /// The command of that name or unambiguous beginning.

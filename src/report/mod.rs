@@ -4,6 +4,7 @@
 //! that a thousand threads with all their locals cost no more memory than a few of them.
 
 pub mod bt_text;
+pub mod capture_documents;
 pub mod documents;
 pub mod environment_text;
 pub mod fold;
@@ -11,6 +12,7 @@ pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
+pub mod page;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;
@@ -21,6 +23,8 @@ pub mod symbol_text;
 pub mod table;
 pub mod type_text;
 pub mod value_text;
+pub mod waits_documents;
+pub mod waits_text;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -24,7 +24,7 @@ mod privacy;
 mod redaction;
 
 pub use environment::log_tail;
-pub use make::{Options, Snapshot, SourceLines, take};
+pub use make::{Lines, Options, Snapshot, SourceLines, take};
 pub use privacy::Privacy;
 pub use redaction::Redaction;
 

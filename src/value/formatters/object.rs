@@ -1,6 +1,6 @@
 //! What a formatter sees of an object: its type, its members, and what its pointers lead to.
 
-use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrupt, layout};
+use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, View, corrupt, layout};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::memory::ReadAs;
@@ -60,6 +60,11 @@ impl<'v> Object<'v> {
                 Place::Bytes(PlaceBytes { data: data.to_vec(), holes, implicit_pointers, register: None })
             }
         }
+    }
+
+    /// What it is in its author's words: `None` where no formatter knows it.
+    pub fn view(&self) -> Option<Result<View<'v>, Absent>> {
+        super::view(self, self.decoder.formatters(self.type_id))
     }
 
     /// Its address, where it is in memory.
