@@ -107,6 +107,11 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| words(repl, "stacks", text),
     },
     Word {
+        names: &["goroutines"],
+        help: "[--with RE] [--without RE] [--system] [--locals]: Go's goroutines, in groups",
+        run: |repl, text| words(repl, "goroutines", text),
+    },
+    Word {
         names: &["locks"],
         help: "who waits for whom: locks by name, their owners, deadlocks",
         run: |repl, text| words(repl, "locks", text),

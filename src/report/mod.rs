@@ -13,6 +13,7 @@ pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
 pub mod page;
+pub mod runtime_documents;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;
