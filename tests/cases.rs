@@ -5,6 +5,8 @@
 //! `../shared/cases`. Where neither is there the test says that it is skipped.
 
 mod common;
+#[path = "common/traceback.rs"]
+mod traceback;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -236,88 +238,18 @@ fn go_frames() {
     assert!(checked > 20, "{checked} frames");
 }
 
-/// A goroutine as Go's own traceback has it: number, what it does, frames (function, file, line), who made it.
-type Traced = (u64, String, Vec<(String, String, u64)>, Option<String>);
-
-/// The traceback that GOTRACEBACK=crash prints of all goroutines.
-fn traceback(text: &str) -> Vec<Traced> {
-    let mut goroutines: Vec<Traced> = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let head = line.strip_prefix("goroutine ").and_then(|rest| rest.split_once(" ["));
-        if let Some((number, rest)) = head
-            && let Ok(number) = number.parse()
-        {
-            let doing = rest.split_once([']', ',']).unwrap().0.to_owned();
-            goroutines.push((number, doing, Vec::new(), None));
-            continue;
-        }
-        let Some((.., frames, creator)) = goroutines.last_mut() else { continue };
-        if line.is_empty() {
-            // What follows beyond the last goroutine is of threads.
-            if creator.is_some() || lines.clone().next().is_some_and(|next| !next.starts_with("goroutine ")) {
-                continue;
-            }
-        } else if let Some(function) = line.strip_prefix("created by ") {
-            *creator = Some(function.split(" in goroutine").next().unwrap().to_owned());
-            lines.next();
-        } else if let Some(place) = lines.clone().next().and_then(|next| next.strip_prefix('\t')) {
-            lines.next();
-            let mut depth = 0;
-            let open = line.char_indices().rev().find(|(_, character)| {
-                depth += i32::from(*character == ')') - i32::from(*character == '(');
-                depth == 0
-            });
-            let function = line.get(..open.unwrap().0).unwrap();
-            let function = if function == "panic" { "runtime.gopanic" } else { function };
-            let (file, line) = place.split(" +").next().unwrap().rsplit_once(':').unwrap();
-            let file = file.rsplit('/').next().unwrap();
-            frames.push((function.to_owned(), file.to_owned(), line.split(' ').next().unwrap().parse().unwrap()));
-        }
-    }
-    goroutines
-}
-
-/// Go's own traceback of all goroutines, printed before it died: numbers, states, functions, files, lines, creators. What
-/// the goroutine that dies calls after that is further inside.
+/// Go's own traceback of all goroutines, printed before it died.
 #[test]
 fn goroutines() {
     let Some(cases) = cases("go-delve") else { return };
-    let mut wrong = Vec::new();
-    let mut frames = 0;
+    let (mut wrong, mut frames) = (Vec::new(), 0);
     for case in cases {
         let Ok(printed) = fs::read_to_string(case.join("program.stderr")) else { continue };
         let answer = obit("goroutines", &case.join("core"), &case.join("exe"), &["--json"]);
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        let found = answer["goroutines"].as_array().unwrap();
-        let traced = traceback(&printed);
-        assert!(!traced.is_empty(), "{}", case.display());
-        for (number, doing, expected, creator) in traced {
-            let name = format!("{}: goroutine {number}", case.display());
-            let Some(row) = found.iter().find(|row| row["id"] == number) else {
-                wrong.push(format!("{name} is missing"));
-                continue;
-            };
-            let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
-            let does = row["wait_reason"].as_str().or(row["state"].as_str()).unwrap();
-            if does != doing || creator != row["created_by"].as_str().filter(|_| creator.is_some()).map(str::to_owned) {
-                wrong.push(format!("{name} [{does}] created by {}, not [{doing}] {creator:?}", row["created_by"]));
-            }
-            let all: Vec<(String, String, u64)> = row["frames"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|frame| {
-                    let file = text(frame, "file").rsplit('/').next().unwrap().to_owned();
-                    (text(frame, "function"), file, frame["line"].as_u64().unwrap_or(0))
-                })
-                .collect();
-            let agrees = if doing == "running" { all.ends_with(&expected) } else { all == expected };
-            if !agrees || row["stack_end"] != "complete" {
-                wrong.push(format!("{name} has {all:#?}, not {expected:#?} ({})", row["stack_end"]));
-            }
-            frames += expected.len();
-        }
+        let (differs, compared) = traceback::compare(&answer, &printed);
+        wrong.extend(differs.into_iter().map(|differs| format!("{}: {differs}", case.display())));
+        frames += compared;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(frames > 40, "{frames} frames");

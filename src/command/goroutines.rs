@@ -16,6 +16,7 @@ use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutin
 use crate::runtime::go::{GoRuntime, Goroutine, RuntimeError};
 use crate::session::{Frame, Session, Trace};
 use crate::types::Language;
+use crate::unwind::Trust;
 use crate::value::Limits;
 
 /// Goroutines whose stacks are at hand at once: bounds the memory.
@@ -30,6 +31,9 @@ pub struct Args {
     /// Only goroutines without one
     #[arg(long, value_name = "RE", value_parser = Regex::new, help_heading = "Selection")]
     without: Option<Regex>,
+    /// Only the goroutine with that number
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    id: Option<u64>,
     /// Also the runtime's own goroutines and frames [JSON always has them]
     #[arg(long, help_heading = "Selection")]
     system: bool,
@@ -63,6 +67,12 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let session = &state.session;
     let runtime = GoRuntime::open(session)?;
     let (mut goroutines, odd) = runtime.goroutines();
+    if let Some(id) = args.id {
+        goroutines.retain(|goroutine| goroutine.id == Some(id));
+        if goroutines.is_empty() {
+            return Err(CommandError::NoMatch(format!("--id {id}: there is no such goroutine")));
+        }
+    }
     goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
     if state.json {
         return write_json(args, state, &runtime, &goroutines, &odd, output);
@@ -183,14 +193,14 @@ fn write_text(
         let trace = runtime.trace(goroutine, args.frames);
         let is_own = is_runtimes(session, goroutine, &trace);
         let fits = fits(args, goroutine, &trace);
-        (is_own, fits, if args.system { trace } else { users(trace) })
+        (is_own, fits, shown(trace, args.system))
     };
     for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace)| {
-        if is_own && !args.system {
-            own += 1;
+        if !fits {
             return Ok(());
         }
-        if !fits {
+        if is_own && !args.system && args.id.is_none() {
+            own += 1;
             return Ok(());
         }
         let pcs = trace.frames.iter().map(|frame| frame.pc).collect();
@@ -306,7 +316,7 @@ fn is_runtimes(session: &Session, goroutine: &Goroutine, trace: &Trace) -> bool 
 }
 
 /// As Go's own traceback shows (`showfuncinfo`): no unexported function of package runtime, but that of a panic.
-fn is_users(frame: &Frame) -> bool {
+pub fn is_users(frame: &Frame) -> bool {
     let Some(name) = frame.code.function.as_deref() else { return true };
     let is_go = frame.code.language == Some(Language::Go);
     match name.strip_prefix("runtime.") {
@@ -315,10 +325,14 @@ fn is_users(frame: &Frame) -> bool {
     }
 }
 
-/// A stack without the runtime's frames; all of it where there are no others.
-fn users(mut trace: Trace) -> Trace {
-    if trace.frames.iter().any(is_users) {
+/// A stack without the runtime's frames, where there are others and not all are asked for.
+fn shown(mut trace: Trace, all: bool) -> Trace {
+    if !all && trace.frames.iter().any(is_users) {
         trace.frames.retain(is_users);
+    }
+    // Where goroutines are left is known from the runtime alone: that needs no word at each.
+    for frame in trace.frames.iter_mut().filter(|frame| frame.trust == Trust::Runtime) {
+        frame.trust = Trust::Context;
     }
     trace
 }

@@ -125,6 +125,41 @@ pub struct Goroutine {
     saved: Saved,
 }
 
+impl Goroutine {
+    /// One of which nothing is known but where it should be.
+    pub(crate) fn corrupt(address: RunAddr) -> Goroutine {
+        Goroutine {
+            address,
+            id: None,
+            state: State::Corrupt,
+            wait_reason: None,
+            lwp: None,
+            locked: false,
+            created_at: None,
+            parent: None,
+            start: None,
+            problem: None,
+            stack: (0, 0),
+            saved: Saved::default(),
+        }
+    }
+
+    /// One with everything, for tests of reports.
+    #[cfg(test)]
+    pub(crate) fn example() -> Goroutine {
+        Goroutine {
+            id: Some(18),
+            state: State::Waiting,
+            wait_reason: Some("chan receive".into()),
+            lwp: Some(7),
+            locked: true,
+            parent: Some(1),
+            problem: Some("a problem".to_owned()),
+            ..Goroutine::corrupt(RunAddr(0xc000_0061_a0))
+        }
+    }
+}
+
 /// Why there are no goroutines to show.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
@@ -153,14 +188,10 @@ pub struct GoRuntime<'a> {
 impl<'a> GoRuntime<'a> {
     /// Finds the runtime's structures.
     pub fn open(session: &'a Session) -> Result<GoRuntime<'a>, RuntimeError> {
+        // No name is looked for in what is not Go's.
+        let module = session.program.modules.iter().find(|module| module.is_go()).ok_or(RuntimeError::NotGo)?;
         let allgs = session.find_globals("runtime.allgs", None, None).into_iter().next();
-        let Some(allgs) = allgs else {
-            let module = session.program.modules.iter().find(|module| module.is_go());
-            return Err(match module {
-                Some(module) => RuntimeError::NoDebugInformation(module.seed.path.clone()),
-                None => RuntimeError::NotGo,
-            });
-        };
+        let allgs = allgs.ok_or_else(|| RuntimeError::NoDebugInformation(module.seed.path.clone()))?;
         let layout = Layout::of_list(&session.types, allgs.type_id)
             .map_err(|missing| RuntimeError::NoDebugInformation(format!("{missing} is not described")))?;
         let unreadable = |why: &dyn std::fmt::Display| RuntimeError::Unreadable(why.to_string());
@@ -249,20 +280,7 @@ impl<'a> GoRuntime<'a> {
 
     fn goroutine(&self, address: RunAddr, threads: &HashMap<u64, u32>) -> Option<Goroutine> {
         let layout = &self.layout;
-        let mut row = Goroutine {
-            address,
-            id: None,
-            state: State::Corrupt,
-            wait_reason: None,
-            lwp: None,
-            locked: false,
-            created_at: None,
-            parent: None,
-            start: None,
-            problem: None,
-            stack: (0, 0),
-            saved: Saved::default(),
-        };
+        let mut row = Goroutine::corrupt(address);
         let memory = self.session.memory();
         memory.noted(address, layout.size, ReadAs::Structure);
         let bytes = match memory.read_vec(address, layout.size) {
@@ -282,7 +300,8 @@ impl<'a> GoRuntime<'a> {
             row.problem = Some(format!("the g at {address} has the status {status:#x}, which is none"));
             return Some(row);
         }
-        row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0);
+        // The first goroutine is made by the program's start, which Go does not call its creator either.
+        row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0 && id != 1);
         row.start = Some(RunAddr(layout.start.read(&bytes))).filter(|pc| pc.0 != 0);
         row.parent = layout.parent.map(|field| field.read(&bytes)).filter(|id| *id != 0);
         row.locked = optional(layout.locked) != 0;
