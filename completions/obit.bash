@@ -28,6 +28,9 @@ _obit() {
             obit,export)
                 cmd="obit__subcmd__export"
                 ;;
+            obit,goroutines)
+                cmd="obit__subcmd__goroutines"
+                ;;
             obit,info)
                 cmd="obit__subcmd__info"
                 ;;
@@ -89,7 +92,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt threads stacks locks info modules maps registers print ptype x list disassemble snapshot export capture schema"
+            opts="-h -V --help --version bt threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -468,6 +471,81 @@ _obit() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__goroutines)
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --with --without --id --system --locals --group --no-group --frames --depth --max-items --max-string --raw --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exe)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --without)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --frames)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --depth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-items)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-string)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -924,7 +1002,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__snapshot)
-            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --output --budget --thread-budget --depth --max-items --global --expr --attr --redact-rules --no-redaction --help"
+            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --output --budget --thread-budget --depth --max-items --global --expr --attr --log --redact --no-heap --no-strings --redact-rules --no-redaction --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1019,6 +1097,25 @@ _obit() {
                     ;;
                 --attr)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --redact)
+                    COMPREPLY=($(compgen -W "scalars" -- "${cur}"))
                     return 0
                     ;;
                 --redact-rules)

@@ -29,6 +29,7 @@ complete -c obit -n "__fish_obit_needs_command" -s V -l version -d 'Print versio
 complete -c obit -n "__fish_obit_needs_command" -f -a "bt" -d 'Show backtraces: the crashed thread in full, the other threads grouped by identical stack'
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
 complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
+complete -c obit -n "__fish_obit_needs_command" -f -a "goroutines" -d 'Show Go\'s goroutines: those that do the same at the same place together'
 complete -c obit -n "__fish_obit_needs_command" -f -a "locks" -d 'Show who waits for whom: locks by name, their owners, deadlocks'
 complete -c obit -n "__fish_obit_needs_command" -f -a "info" -d 'Show the process: its signal, command line, environment and what is missing'
 complete -c obit -n "__fish_obit_needs_command" -f -a "modules" -d 'List the modules, and which of their files were found'
@@ -110,6 +111,29 @@ complete -c obit -n "__fish_obit_using_subcommand stacks" -l allow-mismatch -d '
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l exact -d 'Put only threads together that stand at the same addresses, not all in the same functions'
 complete -c obit -n "__fish_obit_using_subcommand stacks" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l with -d 'Only goroutines with a function on their stack, or a state, that RE matches' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l without -d 'Only goroutines without one' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l id -d 'Only the goroutine with that number' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l frames -d 'Show at most N frames a goroutine; the outermost are kept' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l depth -d 'Show at most N levels of nested aggregates and followed pointers [default: 4]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l max-items -d 'Show at most N elements of an array [default: 64]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l max-string -d 'Show at most N bytes of a string [default: 1024]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l system -d 'Also the runtime\'s own goroutines and frames [JSON always has them]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l locals -d 'Show every frame\'s local variables'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l group -d 'Show goroutines that do the same at the same place once [default in text]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l no-group -d 'Show every goroutine by itself'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l raw -d 'Show plain fields as the debug information has them, without any language formatter'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand locks" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand locks" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand locks" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
@@ -262,11 +286,15 @@ complete -c obit -n "__fish_obit_using_subcommand snapshot" -l max-items -d 'Kee
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l global -d 'Keep the global or static variable, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l expr -d 'Keep what the expression reads in the crashed frame, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l attr -d 'An attribute to find it by (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l log -d 'Keep the last lines of a log file, too (may repeat)' -r -F
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact -d 'Leave out all that the program wrote but pointers, lengths and types' -r -f -a "scalars\t'Numbers and text'"
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact-rules -d 'Mask secrets by the rules in FILE [default: the usual rules]' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-heap -d 'Leave out the heap'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-strings -d 'Leave out text'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-redaction -d 'Mask nothing: the file may hold passwords'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand export" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F

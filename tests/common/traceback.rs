@@ -12,7 +12,7 @@ fn parsed(text: &str) -> Vec<Traced> {
     while let Some(line) = lines.next() {
         let head = line.strip_prefix("goroutine ").and_then(|rest| rest.split_once(" ["));
         if let Some((number, rest)) = head
-            && let Ok(number) = number.parse()
+            && let Ok(number) = number.split(' ').next().unwrap().parse()
         {
             let doing = rest.split_once([']', ',']).unwrap().0.to_owned();
             goroutines.push((number, doing, Vec::new(), None));
