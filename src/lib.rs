@@ -36,6 +36,7 @@
 //! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value; formatters, one directory a language; whole objects behind base classes |
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
+//! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`report`] | text and JSON of what commands answer |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
@@ -51,6 +52,7 @@
 #![warn(missing_docs)]
 
 pub mod addr;
+pub mod analyze;
 pub mod append;
 pub mod arch;
 pub mod cli;

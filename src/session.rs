@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod memory;
 pub mod modules;
 pub mod names;
+pub mod places;
 pub mod record;
 
 use std::collections::HashMap;

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "value",
     "expr",
     "session",
+    "analyze",
     "snapshot",
     "report",
     "command",

@@ -3,8 +3,10 @@
 //! A command is defined once, by its `Args` and its `run`. On the command line it is [`Targeted`]: the target and its
 //! options come before its own arguments. In a session the same arguments are read without them.
 
+pub mod analyze;
 pub mod bt;
 pub mod common;
+pub mod coverage;
 pub mod disassemble;
 pub mod export;
 pub mod info;
@@ -36,6 +38,10 @@ pub use targeted::Targeted;
 pub enum Command {
     /// Show backtraces: the crashed thread in full, the other threads grouped by identical stack
     Bt(bt::Args),
+    /// Say why it died: the verdict, what it rests on, and what to ask next
+    Analyze(analyze::Args),
+    /// Say what is missing, and which questions that leaves open
+    Coverage(coverage::Args),
     /// List the threads
     Threads(threads::Args),
     /// Show the process: its signal, command line, environment and what is missing
@@ -69,6 +75,8 @@ impl Command {
     pub fn run(&self, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
         match self {
             Command::Bt(args) => bt::run(args, state, output),
+            Command::Analyze(args) => analyze::run(args, state, output),
+            Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),
             Command::Modules(args) => modules::run(args, state, output),

@@ -96,6 +96,16 @@ pub(super) static WORDS: &[Word] = &[
         run: disassemble,
     },
     Word { names: &["echo"], help: "TEXT: the text", run: printf::echo },
+    Word {
+        names: &["analyze"],
+        help: "why it died, what that rests on, and what to ask next",
+        run: |repl, text| words(repl, "analyze", text),
+    },
+    Word {
+        names: &["coverage"],
+        help: "what is missing, and which questions that leaves open",
+        run: |repl, text| words(repl, "coverage", text),
+    },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
         names: &["modules", "image"],

@@ -22,7 +22,10 @@ fn x86_operands() {
     assert_eq!((store.memory[0].access, store.effects.is_empty()), (Access::Write, true));
     // mov %fs:0x28,%rax
     let canary = x86(&[0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0]);
-    assert_eq!(canary.memory[0].address, Address { displacement: 0x28, segment: Some(Segment::Fs), ..Address::default() });
+    assert_eq!(
+        canary.memory[0].address,
+        Address { displacement: 0x28, segment: Some(Segment::Fs), ..Address::default() }
+    );
     // mov 0x10(%rip),%rax
     let global = x86(&[0x48, 0x8b, 0x05, 0x10, 0, 0, 0]);
     assert_eq!(global.memory[0].address, Address { displacement: 0x1017, ..Address::default() });
@@ -75,7 +78,10 @@ fn aarch64_operands() {
     let pair = aarch64(0xa9bf_7bfd);
     assert_eq!((pair.memory[0].access, pair.memory[0].size), (Access::Write, 16));
     // blr x2; ret; bl; brk #1; mov x0, x1
-    assert_eq!((aarch64(0xd63f_0040).flow, aarch64(0xd63f_0040).through), (Flow::IndirectCall, Some(Source::Register(2, 8, false))));
+    assert_eq!(
+        (aarch64(0xd63f_0040).flow, aarch64(0xd63f_0040).through),
+        (Flow::IndirectCall, Some(Source::Register(2, 8, false)))
+    );
     assert_eq!(aarch64(0xd65f_03c0).flow, Flow::Return);
     assert_eq!(aarch64(0x9400_0001).target, Some(RunAddr(0x1004)));
     assert_eq!(aarch64(0xd420_0020).flow, Flow::Trap);

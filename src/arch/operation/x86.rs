@@ -1,8 +1,8 @@
 //! x86-64 and i386.
 
 use iced_x86::{
-    Code, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions,
-    Mnemonic, OpAccess, OpKind, Register, UsedMemory,
+    Code, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction, InstructionInfoFactory,
+    InstructionInfoOptions, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
 };
 
 use super::{Access, Address, Division, Effect, Flow, MemoryOperand, Operation, Segment, Source};
@@ -107,13 +107,8 @@ impl Reader {
             OpAccess::ReadWrite | OpAccess::ReadCondWrite => Access::ReadWrite,
             _ => return None,
         };
-        let address = self.address(
-            used.base(),
-            used.index(),
-            used.scale().into(),
-            used.displacement(),
-            used.segment(),
-        )?;
+        let address =
+            self.address(used.base(), used.index(), used.scale().into(), used.displacement(), used.segment())?;
         let size = used.memory_size().size() as u64;
         Some(MemoryOperand { address, access, size, aligned: self.must_be_aligned(size) })
     }

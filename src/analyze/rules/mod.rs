@@ -1,0 +1,34 @@
+//! The rules, one a file.
+
+mod access;
+mod bad_call;
+mod control_flow;
+mod cpp;
+mod division;
+mod glibc;
+mod instruction;
+mod null_pointer;
+mod rust;
+mod sent;
+mod stack_overflow;
+pub(super) mod unknown;
+
+use super::{Case, Finding};
+
+/// Turns a case into findings.
+pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
+
+/// Every rule; among findings of one rank, those of earlier rules come first.
+pub const RULES: &[Rule] = &[
+    stack_overflow::stack_overflow,
+    cpp::uncaught_exception,
+    rust::panic,
+    glibc::reported,
+    bad_call::bad_call,
+    null_pointer::null_pointer,
+    control_flow::bad_control_flow,
+    division::division,
+    instruction::instruction,
+    access::refused_access,
+    sent::sent,
+];
