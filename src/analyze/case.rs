@@ -1,6 +1,7 @@
 //! What rules look at: the thread that died, its frames and whose they are, the signal, the fault.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::blame::{Blame, plain_name};
@@ -19,6 +20,9 @@ pub const FRAMES: usize = 1024;
 /// Bytes of a text that is evidence.
 const MAX_TEXT: usize = 512;
 
+/// Code by first and last address.
+type Bodies = HashMap<(u64, u64), Option<Arc<Body>>>;
+
 /// The thread that died, and what is known of its death.
 pub struct Case<'a> {
     /// The target.
@@ -35,7 +39,7 @@ pub struct Case<'a> {
     pub handled: bool,
     kinds: Vec<Option<Box<str>>>,
     fault: OnceCell<Option<Fault>>,
-    bodies: std::cell::RefCell<std::collections::HashMap<(u64, u64), Option<Arc<Body>>>>,
+    bodies: RefCell<Bodies>,
 }
 
 impl<'a> Case<'a> {
@@ -66,7 +70,7 @@ impl<'a> Case<'a> {
             handled,
             kinds,
             fault: OnceCell::new(),
-            bodies: std::cell::RefCell::default(),
+            bodies: RefCell::default(),
         }
     }
 

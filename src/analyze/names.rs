@@ -415,8 +415,8 @@ impl Tracer<'_> {
 /// is not known; and the frame's index.
 pub fn parameters(case: &Case<'_>, machine: usize) -> Option<(usize, Vec<(String, TypeId)>)> {
     let frames = case.trace.frames.iter().enumerate();
-    let of_machine = frames.filter(|(_, frame)| frame.machine == machine && frame.tail_call.is_none());
-    let (frame, _) = of_machine.last()?;
+    let mut of_machine = frames.filter(|(_, frame)| frame.machine == machine && frame.tail_call.is_none());
+    let (frame, _) = of_machine.next_back()?;
     let types = &case.session.types;
     let mut found = Vec::new();
     for variable in case.session.variable_places(&case.trace, frame) {
@@ -455,7 +455,7 @@ fn global_around(case: &Case<'_>, address: u64) -> Option<(String, u64, TypeId)>
     let mut here = globals.filter(|global| global.place == Ok(Place::Memory(RunAddr(start))));
     let global = here.next()?;
     let size = session.types.size(global.type_id)?;
-    (distance < size).then(|| (global.name, start, global.type_id))
+    (distance < size).then_some((global.name, start, global.type_id))
 }
 
 fn shifted(index: &str, by: i64) -> String {

@@ -127,7 +127,7 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
             let region = case.region(address);
             (Certainty::Certain, format!("write to read-only memory: {named} {verb} {place}; it is in {region}"))
         }
-        Some(mapping) if mapping.flags != 0 && mapping.flags & 4 == 0 || mapping.flags == 0 => {
+        Some(mapping) if mapping.flags & 4 == 0 => {
             (Certainty::Certain, format!("protected memory: {named} {verb} {place}, which may not be accessed"))
         }
         Some(_) => (Certainty::Possible, format!("{named} {verb} {place}: refused, though it is mapped")),

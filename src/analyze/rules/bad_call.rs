@@ -22,8 +22,11 @@ enum Extent {
     Object,
 }
 
+/// A function and its arguments that are pointers.
+type Known = (&'static str, &'static [(usize, bool, Extent)]);
+
 /// Functions, and their arguments that are pointers: position, written, how much.
-const FUNCTIONS: &[(&str, &[(usize, bool, Extent)])] = &[
+const FUNCTIONS: &[Known] = &[
     ("memcpy", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
     ("memmove", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
     ("mempcpy", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
@@ -174,8 +177,6 @@ fn reaches(case: &Case<'_>, value: u64, address: u64, extent: Extent, length: Op
         }
     }
 }
-
-type Known = (&'static str, &'static [(usize, bool, Extent)]);
 
 /// The function that is called: by the call's target, else by the frame that it made.
 fn function(case: &Case<'_>, target: Option<u64>, frame: usize) -> Option<Known> {

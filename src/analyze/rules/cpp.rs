@@ -104,7 +104,7 @@ fn thrown(case: &Case<'_>, frame: usize) -> Option<Thrown> {
     while at < end {
         let Some(word) = case.word(at) else { break };
         at += 8;
-        if word % 16 != 0 || word < 0x1_0000 || !tried.insert(word) {
+        if !word.is_multiple_of(16) || word < 0x1_0000 || !tried.insert(word) {
             continue;
         }
         // The object itself, or its header.
@@ -148,7 +148,7 @@ fn describe(case: &Case<'_>, object: u64) -> Option<Thrown> {
 
 /// A `type_info`'s name: its second word, without the star of names that are not compared as texts.
 fn type_name(case: &Case<'_>, type_info: u64) -> Option<String> {
-    if type_info == 0 || type_info % 8 != 0 {
+    if type_info == 0 || !type_info.is_multiple_of(8) {
         return None;
     }
     let name = case.text_at(case.word(type_info.checked_add(8)?)?)?;
