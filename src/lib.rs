@@ -24,7 +24,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`addr`] | addresses that say which space they are in: the process's or a file's |
-//! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (`unsafe` is here and in `image::live` alone) |
+//! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (`unsafe` is here and in `image::live::tracer` alone) |
 //! | [`interrupt`] | whether what takes long is still wanted |
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |

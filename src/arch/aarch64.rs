@@ -62,6 +62,18 @@ pub fn strip_pointer(address: u64) -> u64 {
     address & 0x007f_ffff_ffff_ffff
 }
 
+/// Where pointer authentication keeps its code in a return address, on kernels with 48-bit addresses: between them and
+/// the tag (Linux 6.1, Documentation/arm64/pointer-authentication.rst). What a core says goes before this.
+pub const SIGNATURE: u64 = 0x007f_0000_0000_0000;
+/// Address bits that any kernel has: 36 (16 KiB pages, two levels). No signature is below.
+const LEAST_ADDRESS: u64 = (1 << 36) - 1;
+
+/// A return address without the code that pointer authentication signed it with; `mask` is what the core says of
+/// where that is.
+pub fn strip_return(address: u64, mask: Option<u64>) -> u64 {
+    strip_pointer(address) & !(mask.unwrap_or(SIGNATURE) & !LEAST_ADDRESS)
+}
+
 /// `struct user_pt_regs` (Linux 6.1, arch/arm64/include/uapi/asm/ptrace.h): 34 words; `pstate` is gdb's `cpsr`.
 pub const SAVED_WORDS: &[SavedWord] = &[
     SavedWord::General(0),

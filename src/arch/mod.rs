@@ -133,8 +133,8 @@ impl Arch {
         special
     }
 
-    /// An address as the processor uses it: aarch64 ignores the top byte of a data pointer, and pointer
-    /// authentication keeps a code in a return address's upper bits.
+    /// An address as the processor uses it: aarch64 ignores the top byte of a data pointer. (A return address has
+    /// more to strip: [`Registers::strip_return`].)
     pub fn strip_pointer(self, address: u64) -> u64 {
         match self {
             Arch::X86_64 => address,
@@ -209,6 +209,8 @@ pub struct Registers {
     exact: u64,
     /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
     pub thread_pointer: Option<u64>,
+    /// Bits of a return address that aarch64's pointer authentication uses, where the core says so (NT_ARM_PAC_MASK).
+    pub signature_mask: Option<u64>,
     /// The innermost frame's wide registers; `None` in every caller.
     pub vectors: Option<Arc<LazyVectorRegisters>>,
 }
@@ -216,7 +218,15 @@ pub struct Registers {
 impl Registers {
     /// A set in which nothing is known.
     pub fn new(arch: Arch) -> Registers {
-        Registers { arch, values: [0; GENERAL_COUNT], present: 0, exact: 0, thread_pointer: None, vectors: None }
+        Registers {
+            arch,
+            values: [0; GENERAL_COUNT],
+            present: 0,
+            exact: 0,
+            thread_pointer: None,
+            signature_mask: None,
+            vectors: None,
+        }
     }
 
     /// The general registers in a `pr_reg` block (see [`Arch::saved_words`]); what a short block lacks stays unknown.
@@ -284,6 +294,15 @@ impl Registers {
             return Some(value.to_le_bytes()[..self.arch.address_size()].to_vec());
         }
         self.vectors.as_ref()?.bytes(register).map(<[u8]>::to_vec)
+    }
+
+    /// A return address of this thread as the processor uses it: without a tag, and without the code that pointer
+    /// authentication signed it with. No code is where these bits are, so that one that was not signed stays itself.
+    pub fn strip_return(&self, address: u64) -> u64 {
+        match self.arch {
+            Arch::Aarch64 => aarch64::strip_return(address, self.signature_mask),
+            Arch::X86_64 | Arch::I386 => self.arch.strip_pointer(address),
+        }
     }
 
     /// The program counter, where known.

@@ -234,7 +234,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         }
         (within, name) = (Some(file), place);
     }
-    let functions = state.session.find_globals(name, within);
+    let functions = state.session.find_globals(name, within, None);
     let lines = functions.iter().filter_map(|function| {
         let Ok(Place::Memory(address)) = function.place else { return None };
         // The innermost function of the address comes first; its own line is the outermost one's.

@@ -103,7 +103,7 @@ impl Scope for Selected<'_> {
     }
 
     fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
-        let mut found = self.session.find_globals(name, file);
+        let mut found = self.session.find_globals(name, file, Some(self.thread));
         // The one of just that name comes before those of that name in some namespace; `::x` is that one alone.
         let plain = name.trim_start_matches("::");
         if plain.len() < name.len() {

@@ -81,10 +81,13 @@ fn other_architectures() {
     simd[16 * 8] = 0x40;
     simd[516] = 7;
     let image = CoreBuilder::new(Arch::Aarch64).thread(7, 11, &[(aarch64::PC, 0x4000), (aarch64::X30, 9)]);
-    let image = image.note("CORE", 2, &simd).note("LINUX", 0x401, &tls).open();
+    let image = image.note("CORE", 2, &simd).note("LINUX", 0x401, &tls);
+    let masks = [0x007f_0000_0000_0000u64.to_le_bytes(), 0x0070_0000_0000_0000u64.to_le_bytes()].concat();
+    let image = image.note("LINUX", 0x406, &masks).open();
     let registers = &image.threads[0].registers;
     assert_eq!((registers.pc(), registers.get(30)), (Some(0x4000), Some(9)));
     assert_eq!(registers.thread_pointer, Some(0x1122_3344));
+    assert_eq!(registers.signature_mask, Some(0x0070_0000_0000_0000));
     assert_eq!(registers.bytes(72).unwrap()[0], 0x40);
     let vectors = registers.vectors.as_ref().unwrap();
     assert_eq!(vectors.named[1], ("fpcr", vec![7, 0, 0, 0]));

@@ -24,6 +24,9 @@ const MAX_FILES: usize = 1 << 22;
 /// NT_X86_XSAVE_LAYOUT (Linux 6.12, include/uapi/linux/elf.h).
 const NT_X86_XSAVE_LAYOUT: u32 = 0x205;
 
+/// NT_ARM_PAC_MASK (Linux 5.0, include/uapi/linux/elf.h): `struct user_pac_mask`.
+const NT_ARM_PAC_MASK: u32 = 0x406;
+
 const SIGSTOP: i32 = 19;
 
 /// One range of NT_FILE.
@@ -59,6 +62,7 @@ struct RawThread {
     fxsave: Option<&'static [u8]>,
     xstate: Option<&'static [u8]>,
     tls: Option<&'static [u8]>,
+    pac_mask: Option<&'static [u8]>,
 }
 
 /// Reads note segments; `segments` are their contents and alignments, as much of them as the file has.
@@ -120,6 +124,7 @@ pub fn read(arch: Arch, segments: &[(&'static [u8], u64)], warnings: &mut Vec<No
                 elf::NT_PRXFPREG => thread.fxsave = thread.fxsave.or(Some(content)),
                 elf::NT_X86_XSTATE => thread.xstate = thread.xstate.or(Some(content)),
                 elf::NT_386_TLS | elf::NT_ARM_TLS => thread.tls = thread.tls.or(Some(content)),
+                kind if kind.0 == NT_ARM_PAC_MASK => thread.pac_mask = thread.pac_mask.or(Some(content)),
                 _ => {}
             }
         }
@@ -178,6 +183,8 @@ fn finish_threads(
         let saved = thread.status.get(registers_at..whole).unwrap_or_default();
         let mut registers = Registers::from_saved(arch, saved);
         registers.thread_pointer = thread_pointer(arch, saved, thread.tls).filter(|pointer| *pointer != 0);
+        // `data_mask`, `insn_mask`.
+        registers.signature_mask = thread.pac_mask.and_then(|masks| word(masks, 8, 8));
         registers.vectors = Some(Arc::new(lazy_vectors(arch, saved, **thread, layout)));
         let own = thread.siginfo.and_then(|siginfo| signal::decode_siginfo(siginfo, arch.address_size()));
         let current = current_signal(thread.status);

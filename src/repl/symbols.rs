@@ -218,7 +218,7 @@ fn local(selected: &Selected<'_>, name: &str) -> Option<String> {
 
 fn global(selected: &Selected<'_>, name: &str) -> Result<String, CommandError> {
     let session = selected.session;
-    if let Some(found) = session.find_globals(name, None).into_iter().next() {
+    if let Some(found) = session.find_globals(name, None, Some(selected.thread)).into_iter().next() {
         let is_function = matches!(session.types.get(found.type_id).kind, crate::types::TypeKind::Function { .. });
         return Ok(match found.place {
             Ok(Place::Memory(address)) if is_function => {

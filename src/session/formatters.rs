@@ -198,7 +198,7 @@ impl Scope for ObjectScope<'_> {
     }
 
     fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
-        let found = self.session.find_globals(name, file);
+        let found = self.session.find_globals(name, file, None);
         found.into_iter().map(|global| (global.place, global.type_id)).collect()
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Global, Session};
 use crate::addr::{FileAddr, RunAddr};
+use crate::image::ThreadState;
 use crate::module::function::{LocationSource, each_origin};
 use crate::module::program::Program;
 use crate::module::skim::NamedEntry;
@@ -30,18 +31,25 @@ const INTEGER_SPELLINGS: &[&[&str]] = &[
 
 impl Session {
     /// Global and static variables (and functions, whose type is a function) of that name, qualified or not; with
-    /// `file`, only those of units whose file ends so. The program's before its libraries', definitions only.
-    pub fn find_globals(&self, name: &str, file: Option<&str>) -> Vec<Global> {
+    /// `file`, only those of units whose file ends so. The program's before its libraries', definitions only. Those that
+    /// are thread-local are the ones of `thread`; of the crashed thread, where none is meant.
+    pub fn find_globals(&self, name: &str, file: Option<&str>, thread: Option<&ThreadState>) -> Vec<Global> {
+        let thread = thread.or_else(|| {
+            let threads = &self.image.threads;
+            threads.iter().find(|thread| thread.crashed).or(threads.first())
+        });
+        let thread_pointer = thread.and_then(|thread| thread.registers.thread_pointer);
         let wanted = |entry: &NamedEntry| {
             matches!(entry.tag, gimli::DW_TAG_variable | gimli::DW_TAG_subprogram | gimli::DW_TAG_constant)
         };
         let mut globals = Vec::new();
         for module in self.program.modules_for_names() {
-            for die in self.program.entries_named(module, name, wanted, usize::MAX) {
-                globals.extend(self.global(die, file));
+            let found = self.program.entries_named(module, name, wanted, usize::MAX);
+            for die in &found {
+                globals.extend(self.global(*die, file, thread_pointer, found.len() == 1));
             }
             if globals.is_empty() && file.is_none() {
-                globals.extend(self.function_static(module, name));
+                globals.extend(self.function_static(module, name, thread_pointer));
             }
             if !globals.is_empty() {
                 break;
@@ -50,7 +58,13 @@ impl Session {
         globals
     }
 
-    fn global(&self, die: DieRef, file: Option<&str>) -> Option<Global> {
+    fn global(
+        &self,
+        die: DieRef,
+        file: Option<&str>,
+        thread_pointer: Option<u64>,
+        is_only_one: bool,
+    ) -> Option<Global> {
         let program = &self.program;
         let unit = program.unit(die)?;
         let unit_file = unit.source_name();
@@ -62,7 +76,7 @@ impl Session {
         let entry = unit.entry(die.offset)?;
         let name = program.qualified_name(die)?;
         let mut context = Context::without_frame(program, self.memory(), self.image.arch);
-        context.thread_pointer = self.thread_pointer();
+        context.thread_pointer = thread_pointer;
         if entry.tag() == gimli::DW_TAG_subprogram {
             let function = crate::module::skim::die_ranges(unit.dwarf, &unit.unit, &entry);
             let (start, _) = *function.first()?;
@@ -88,14 +102,14 @@ impl Session {
         }
         let type_id = self.types.of_die(type_die?);
         let place = match source {
-            LocationSource::None => Err(Absent::new(AbsentReason::OptimizedOut)),
+            LocationSource::None => self.thread_local(&context, die, is_only_one),
             source => context.source(&source, unit, self.types.size(type_id)),
         };
         Some(Global { name, unit_file, type_id, place })
     }
 
     /// `function::variable`: a static variable inside of a function.
-    fn function_static(&self, module: ModuleId, name: &str) -> Option<Global> {
+    fn function_static(&self, module: ModuleId, name: &str, thread_pointer: Option<u64>) -> Option<Global> {
         let program = &self.program;
         let parts = crate::module::names::components(name);
         let (variable, function) = parts.split_last()?;
@@ -105,7 +119,7 @@ impl Session {
         let function_name = function.join("::");
         let is_function = |entry: &NamedEntry| entry.tag == gimli::DW_TAG_subprogram;
         let mut context = Context::without_frame(program, self.memory(), self.image.arch);
-        context.thread_pointer = self.thread_pointer();
+        context.thread_pointer = thread_pointer;
         program.entries_named(module, &function_name, is_function, usize::MAX).into_iter().find_map(|die| {
             let unit = program.unit(die)?;
             let function = program.function(unit, die.offset)?;
@@ -142,11 +156,20 @@ impl Session {
         })
     }
 
-    /// The crashed (or first) thread's pointer to its own storage: thread-local globals are that thread's where no
-    /// frame is selected.
-    fn thread_pointer(&self) -> Option<u64> {
-        let threads = &self.image.threads;
-        threads.iter().find(|thread| thread.crashed).or(threads.first())?.registers.thread_pointer
+    /// A variable without a location is optimised out, or thread-local on aarch64, for which no compiler writes
+    /// locations: AADWARF64 has no relocation for them (GCC 12 and clang 19 leave the attribute out). Then the symbol
+    /// table has it. A static variable's symbol may be that of another of the same name, if there is another.
+    fn thread_local(&self, context: &Context<'_>, die: DieRef, is_only_one: bool) -> Result<Place, Absent> {
+        let optimized_out = || Absent::new(AbsentReason::OptimizedOut);
+        let module = self.program.modules.get(die.module).ok_or_else(optimized_out)?;
+        let name = self.program.function_name(die);
+        let name = name.symbol.or(name.display).ok_or_else(optimized_out)?;
+        let mut symbols = module.symbols().by_name(&name);
+        symbols.retain(|symbol| symbol.kind == SymbolKind::ThreadLocal && (symbol.is_global || is_only_one));
+        match symbols[..] {
+            [symbol] => context.thread_local(die.module, symbol.address.0).map(Place::Memory),
+            _ => Err(optimized_out()),
+        }
     }
 
     /// A type by name (`node`, `struct node`, `ns::T`, `int`), its definition before mere declarations.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use gimli::{BaseAddresses, DebugFrame, EhFrame, LittleEndian, Section, UnwindContext, UnwindSection, Vendor};
 
 use super::row::Row;
-use super::{CodeMap, CodeModule};
+use super::{CodeMap, CodeModule, augmentation};
 use crate::arch::Arch;
 use crate::module::R;
 
@@ -44,7 +44,7 @@ impl ModuleCfi {
             bases = bases.set_got(address.0);
         }
         let eh_frame = module.eh_frame.map(|(bytes, _)| {
-            let mut section = EhFrame::new(bytes, LittleEndian);
+            let mut section = EhFrame::new(as_readable(arch, bytes, true), LittleEndian);
             section.set_address_size(arch.address_size() as u8);
             section.set_vendor(vendor(arch));
             section
@@ -114,11 +114,19 @@ impl ModuleCfi {
     }
 
     fn open_debug_frame(&self, code: &dyn CodeMap) -> Option<(DebugFrame<R>, Index)> {
-        let mut section = DebugFrame::new(code.debug_frame(self.key)?, LittleEndian);
+        let bytes = as_readable(self.arch, code.debug_frame(self.key)?, false);
+        let mut section = DebugFrame::new(bytes, LittleEndian);
         section.set_address_size(self.arch.address_size() as u8);
         section.set_vendor(vendor(self.arch));
         let index = Index::build(&section, &self.bases);
         Some((section, index))
+    }
+}
+
+fn as_readable(arch: Arch, section: &'static [u8], is_eh_frame: bool) -> &'static [u8] {
+    match arch {
+        Arch::Aarch64 => augmentation::without_protection(section, is_eh_frame),
+        Arch::X86_64 | Arch::I386 => section,
     }
 }
 
@@ -232,7 +240,7 @@ impl Index {
 
 /// Bytes from the entry at `offset` to the next, with the length field (4, or 4 + 8, bytes). A length of zero ends
 /// what the linker put together, or is padding: it is stepped over.
-fn entry_length(section: &[u8], offset: usize) -> Option<usize> {
+pub(super) fn entry_length(section: &[u8], offset: usize) -> Option<usize> {
     let word = section.get(offset..offset.checked_add(4)?)?;
     let length = u32::from_le_bytes(word.try_into().ok()?);
     if length < 0xffff_fff0 {

@@ -63,7 +63,7 @@ impl Unwinder<'_> {
             Arch::X86_64 | Arch::I386 => (reader.word(sp).ok()?, sp.wrapping_add(reader.word_size())),
             Arch::Aarch64 => (registers.get(aarch64::X30)?, sp),
         };
-        let return_address = self.arch.strip_pointer(return_address);
+        let return_address = registers.strip_return(return_address);
         let stub = !lost.wild && call::is_plt_stub(self.arch, self.memory, lost.pc);
         let untouched = lost.wild || stub;
         let meant = match self.returns_to(return_address)? {
@@ -98,7 +98,7 @@ impl Unwinder<'_> {
             return None;
         }
         let saved_fp = self.arch.strip_pointer(reader.word(fp).ok()?);
-        let return_address = self.arch.strip_pointer(reader.word(fp.checked_add(word)?).ok()?);
+        let return_address = lost.registers.strip_return(reader.word(fp.checked_add(word)?).ok()?);
         if saved_fp == 0 && return_address == 0 {
             return Some(Err(ChainEnd));
         }
@@ -124,7 +124,7 @@ impl Unwinder<'_> {
         let from = lost.from.or_else(|| lost.registers.sp())?.checked_next_multiple_of(word)?;
         for index in 0..MAX_SCAN {
             let slot = from.checked_add(index * word)?;
-            let candidate = self.arch.strip_pointer(reader.word(slot).ok()?);
+            let candidate = lost.registers.strip_return(reader.word(slot).ok()?);
             if self.returns_to(candidate).is_none() {
                 continue;
             }

@@ -16,6 +16,7 @@
 //! What it needs: the target's memory including the modules' code (to recognise call instructions and signal
 //! trampolines; without code bytes both recognitions are off), and a [`CodeMap`].
 
+mod augmentation;
 mod cache;
 mod call;
 mod cfi;

@@ -129,6 +129,7 @@ fn read_interrupted(
 ) -> Result<Registers, ReadError> {
     let mut result = Registers::new(registers.arch());
     result.thread_pointer = registers.thread_pointer;
+    result.signature_mask = registers.signature_mask;
     let (context, layout) = match trampoline {
         Trampoline::Aarch64 => {
             let start = sp.wrapping_add(AARCH64_REGISTERS);

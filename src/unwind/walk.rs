@@ -190,7 +190,7 @@ impl Unwinder<'_> {
         let Some(return_address) = return_address else {
             return Step::stop(from, Stop::Lost(StackEnd::Corrupt, from));
         };
-        let return_address = self.arch.strip_pointer(return_address);
+        let return_address = registers.strip_return(return_address);
         if return_address == 0 && !row.signal {
             return Step::stop(from, Stop::End(StackEnd::Complete));
         }

@@ -20,7 +20,7 @@ use crate::memory::Memory;
 use crate::module::function::{LocationSource, VariableDeclaration};
 use crate::module::program::{CodeInfo, Program};
 use crate::module::unit::{Unit, Units};
-use crate::module::{DieRef, Expression};
+use crate::module::{DieRef, Expression, ModuleId};
 use crate::unwind::{MachineFrame, Trust};
 
 /// Operations that one expression may run.
@@ -312,6 +312,12 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The place of what is at `offset` in a module's thread-local block.
+    pub fn thread_local(&self, module: ModuleId, offset: u64) -> Result<RunAddr, Absent> {
+        let pointer = self.frame().and_then(|frame| frame.registers.thread_pointer).or(self.thread_pointer);
+        super::tls::address(self.program, self.memory, self.arch, module, pointer, offset).map(RunAddr)
+    }
+
     /// Evaluates an expression into a place.
     pub fn place(&self, expression: &[u8], unit: &Unit, size: Option<u64>) -> Result<Place, Absent> {
         if expression.is_empty() {
@@ -470,11 +476,7 @@ impl<'a> Context<'a> {
                 EvaluationResult::RequiresFrameBase => evaluation.resume_with_frame_base(self.frame_base()?),
                 EvaluationResult::RequiresCallFrameCfa => evaluation.resume_with_call_frame_cfa(self.cfa()?),
                 EvaluationResult::RequiresTls(offset) => {
-                    let pointer = self.frame().and_then(|frame| frame.registers.thread_pointer);
-                    let pointer = pointer.or(self.thread_pointer);
-                    let address =
-                        super::tls::address(self.program, self.memory, self.arch, unit.module, pointer, offset)?;
-                    evaluation.resume_with_tls(address)
+                    evaluation.resume_with_tls(self.thread_local(unit.module, offset)?.0)
                 }
                 EvaluationResult::RequiresRelocatedAddress(address) => {
                     evaluation.resume_with_relocated_address(address.wrapping_add(bias.0))

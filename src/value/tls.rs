@@ -2,11 +2,15 @@
 //!
 //! ELF Handling For Thread-Local Storage (Drepper, 0.21), section 3, with glibc's layout of static blocks
 //! (`_dl_determine_tlsoffset`, glibc 2.36 elf/dl-tls.c). The program's own block has a fixed distance from the
-//! thread pointer. A library's block is computed the same way, along the link map, and believed only if the thread's
-//! dynamic thread vector has the very same address for it.
+//! thread pointer. A library's block is where glibc's own records say ([`glibc`]). Where there are none, it is computed
+//! along the link map, and believed only if the thread's dynamic thread vector has the very same address for it.
+
+mod glibc;
+
+use glibc::Words;
 
 use super::{Absent, AbsentReason};
-use crate::addr::{FileAddr, RunAddr};
+use crate::addr::FileAddr;
 use crate::arch::Arch;
 use crate::memory::Memory;
 use crate::module::program::Program;
@@ -35,11 +39,18 @@ pub(super) fn address(
         let block = Block::of(module).ok_or_else(|| absent("the program's file has no thread-local segment"))?;
         return Ok(block.first_address(arch, pointer).wrapping_add(offset));
     }
-    let (start, number) = static_block(program, memory, arch, module, pointer)
-        .ok_or_else(|| absent("thread-local storage of a library that is not in the link map"))?;
-    let recorded = thread_vector_entry(memory, arch, pointer, number)?;
-    if recorded != start {
-        return Err(absent("thread-local storage of a library that was loaded while the program ran"));
+    let words = Words { memory, arch };
+    let links = link_map(program, &words).unwrap_or_default();
+    let unlisted = || absent("thread-local storage of a library that is not in the link map");
+    let link = links.iter().find(|link| link.bias == module.bias().0).ok_or_else(unlisted)?;
+    if let Some(start) = glibc::block(program, &words, module, link.address, pointer) {
+        return Ok(start?.wrapping_add(offset));
+    }
+    let (start, number) = static_block(program, arch, &links, module, pointer).ok_or_else(unlisted)?;
+    let recorded =
+        thread_vector(&words, pointer).and_then(|vector| words.read(vector.wrapping_add(number * 2 * words.size())));
+    if recorded != Some(start) {
+        return Err(absent("only the C library's own file tells where this library's thread-local storage is"));
     }
     Ok(start.wrapping_add(offset))
 }
@@ -66,8 +77,7 @@ impl Block {
     fn first_address(self, arch: Arch, pointer: u64) -> u64 {
         match arch {
             Arch::X86_64 | Arch::I386 => pointer.wrapping_sub(self.offset_below(0)),
-            // Variant I: the block follows the two words of the thread control block.
-            Arch::Aarch64 => pointer.wrapping_add(16u64.next_multiple_of(self.align)).wrapping_add(self.skew),
+            Arch::Aarch64 => pointer.wrapping_add(self.offset_above(CONTROL_BLOCK)),
         }
     }
 
@@ -76,44 +86,75 @@ impl Block {
         let first = self.skew.wrapping_neg() & (self.align - 1);
         (used + self.size).saturating_sub(first).next_multiple_of(self.align) + first
     }
+
+    /// Variant I: distance above the thread pointer, where `used` bytes are taken.
+    fn offset_above(self, used: u64) -> u64 {
+        used + (self.skew.wrapping_sub(used) & (self.align - 1))
+    }
+
+    /// Whether the segment's alignment allows it.
+    fn may_begin_at(self, address: u64) -> bool {
+        address & (self.align - 1) == self.skew
+    }
 }
 
+/// Variant I: the thread control block, two words, is where the thread pointer points to.
+const CONTROL_BLOCK: u64 = 16;
+
 /// A library's static block, and its number in the dynamic thread vector.
-fn static_block(
-    program: &Program,
-    memory: &dyn Memory,
-    arch: Arch,
-    wanted: &Module,
-    pointer: u64,
-) -> Option<(u64, u64)> {
-    if arch == Arch::Aarch64 {
-        return None;
-    }
-    let mut used = 0u64;
+fn static_block(program: &Program, arch: Arch, links: &[Link], wanted: &Module, pointer: u64) -> Option<(u64, u64)> {
+    let mut used = if arch == Arch::Aarch64 { CONTROL_BLOCK } else { 0 };
+    // What alignment left free below `used`: variant I puts small blocks there.
+    let mut gap = (used, used);
     let mut number = 0;
-    for base in link_map(program, memory, arch)? {
-        let Some(module) = program
-            .modules
-            .iter()
-            .find(|module| module.bias().0 == base && !module.seed.is_vdso && (base != 0 || module.seed.is_executable))
-        else {
+    for Link { bias, .. } in links {
+        let Some(module) = program.modules.iter().find(|module| {
+            module.bias().0 == *bias && !module.seed.is_vdso && (*bias != 0 || module.seed.is_executable)
+        }) else {
             continue;
         };
         let Some(block) = Block::of(module) else { continue };
         number += 1;
-        used = block.offset_below(used);
+        let start = match arch {
+            Arch::X86_64 | Arch::I386 => {
+                used = block.offset_below(used);
+                pointer.wrapping_sub(used)
+            }
+            Arch::Aarch64 => {
+                let in_gap = block.offset_above(gap.0);
+                let offset = if in_gap + block.size <= gap.1 {
+                    gap.0 = in_gap + block.size;
+                    in_gap
+                } else {
+                    let offset = block.offset_above(used);
+                    if offset - used > gap.1 - gap.0 {
+                        gap = (used, offset);
+                    }
+                    used = offset + block.size;
+                    offset
+                };
+                pointer.wrapping_add(offset)
+            }
+        };
         if module.id == wanted.id {
-            return Some((pointer.wrapping_sub(used), number));
+            return Some((start, number));
         }
     }
     None
 }
 
-/// Load addresses of the modules, in the dynamic linker's order (glibc's `struct r_debug` and `struct link_map`,
+/// An entry of the link map.
+struct Link {
+    address: u64,
+    /// `l_addr`.
+    bias: u64,
+}
+
+/// The modules in the dynamic linker's order (glibc's `struct r_debug` and `struct link_map`,
 /// link.h; both start alike in every version).
-fn link_map(program: &Program, memory: &dyn Memory, arch: Arch) -> Option<Vec<u64>> {
-    let word = arch.address_size() as u64;
-    let read = |address: u64| memory.read_uint(RunAddr(address), word as usize).ok();
+fn link_map(program: &Program, words: &Words<'_>) -> Option<Vec<Link>> {
+    let word = words.size();
+    let read = |address: u64| words.read(address);
     let program = program.modules.iter().find(|module| module.seed.is_executable)?;
     let file = program.file()?;
     let segment = || file.segment(PT_DYNAMIC).map(|(_, address)| address);
@@ -131,18 +172,43 @@ fn link_map(program: &Program, memory: &dyn Memory, arch: Arch) -> Option<Vec<u6
         }
     }
     let mut map = read(debug.filter(|debug| *debug != 0)?.checked_add(word)?)?;
-    let mut bases = Vec::new();
-    while map != 0 && bases.len() < MAX_LINK_MAP {
-        bases.push(read(map)?);
+    let mut links = Vec::new();
+    while map != 0 && links.len() < MAX_LINK_MAP {
+        links.push(Link { address: map, bias: read(map)? });
         map = read(map.checked_add(3 * word)?)?;
     }
-    Some(bases)
+    Some(links)
 }
 
-/// A module's entry in the thread's dynamic thread vector (glibc sysdeps/x86_64/nptl/tls.h `tcbhead_t`: the vector's
-/// address is the second word; entries are two words).
-fn thread_vector_entry(memory: &dyn Memory, arch: Arch, pointer: u64, number: u64) -> Result<u64, Absent> {
-    let word = arch.address_size();
-    let vector = memory.read_uint(RunAddr(pointer.wrapping_add(word as u64)), word)?;
-    Ok(memory.read_uint(RunAddr(vector.wrapping_add(number * 2 * word as u64)), word)?)
+/// The thread's dynamic thread vector: the second word of x86's thread control block, the first of aarch64's (glibc
+/// sysdeps/x86_64/nptl/tls.h and sysdeps/aarch64/nptl/tls.h, `tcbhead_t`). Entries are two words.
+fn thread_vector(words: &Words<'_>, pointer: u64) -> Option<u64> {
+    let at = if words.arch == Arch::Aarch64 { 0 } else { words.size() };
+    words.read(pointer.checked_add(at)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// lld's `getTlsTpOffset`, bfd's `aarch64_tprel` and glibc's `_dl_determine_tlsoffset` agree on these.
+    #[test]
+    fn blocks_above_the_thread_pointer_begin_as_their_segment_does() {
+        let offset = |align, skew, used| Block { size: 8, align, skew }.offset_above(used);
+        assert_eq!(offset(1, 0, 16), 16);
+        assert_eq!(offset(16, 0, 16), 16);
+        assert_eq!(offset(64, 0, 16), 64);
+        assert_eq!(offset(64, 32, 16), 32);
+        assert_eq!(offset(64, 8, 16), 72);
+        assert_eq!(offset(8, 4, 24), 28);
+    }
+
+    #[test]
+    fn blocks_below_the_thread_pointer_end_where_their_alignment_lets_them() {
+        let offset = |size, align, skew, used| Block { size, align, skew }.offset_below(used);
+        assert_eq!(offset(4, 4, 0, 0), 4);
+        assert_eq!(offset(24, 64, 0, 0), 64);
+        assert_eq!(offset(24, 64, 0, 64), 128);
+        assert_eq!(offset(8, 64, 32, 0), 32);
+    }
 }

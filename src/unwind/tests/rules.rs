@@ -181,6 +181,29 @@ fn aarch64_leaf_and_signed_return_address() {
 }
 
 #[test]
+fn aarch64_signatures_are_where_the_core_says() {
+    // 52-bit addresses leave three bits to the signature.
+    let assembler = Assembler::eh_frame(Arch::Aarch64)
+        .cie(false, 30, &[0x0c, 31, 0])
+        .function(CODE, 0x100, &[0x2d, 0x0e, 16, 0x9d, 2, 0x9e, 1])
+        .function(MAIN, 0x100, &[0x07, 30]);
+    let section = assembler.bytes;
+    for (signature, mask, is_followed) in [
+        (0x0055 << 48, None, true),
+        (0x0050 << 48, Some(0x0070 << 48), true),
+        (0x0055 << 48, Some(0x0070 << 48), false),
+        // No mask takes bits that addresses need.
+        (0x0055 << 48, Some(u64::MAX), true),
+    ] {
+        let mut target = Target::new(Arch::Aarch64, &[0, MAIN + 8 + signature]);
+        target.eh_frame(section.clone());
+        target.signature_mask = mask;
+        let stack = target.unwind_from(CODE + 4, STACK);
+        assert_eq!(stack.frames.len(), if is_followed { 2 } else { 1 }, "{signature:x} {mask:x?}");
+    }
+}
+
+#[test]
 fn i386_frames() {
     let assembler = Assembler::eh_frame(Arch::I386)
         .cie(false, 8, &[0x0c, 4, 4, 0x88, 1])

@@ -20,6 +20,7 @@ pub struct Target {
     pieces: Vec<(u64, Vec<u8>)>,
     /// Addresses that existed but were not saved.
     pub not_saved: Option<(u64, u64)>,
+    pub signature_mask: Option<u64>,
     pub module: CodeModule,
     pub debug_frame: Option<&'static [u8]>,
 }
@@ -28,7 +29,8 @@ impl Target {
     /// Code without contents, no call frame information, and `words` on the stack.
     pub fn new(arch: Arch, words: &[u64]) -> Target {
         let module = CodeModule { key: 1, bias: Bias(0), eh_frame: None, eh_frame_hdr: None, text: None, got: None };
-        let mut target = Target { arch, pieces: Vec::new(), not_saved: None, module, debug_frame: None };
+        let mut target =
+            Target { arch, pieces: Vec::new(), not_saved: None, signature_mask: None, module, debug_frame: None };
         target.map_words(STACK, words);
         target
     }
@@ -63,6 +65,7 @@ impl Target {
             all.set(*register, *value);
         }
         all.thread_pointer = Some(0x1234);
+        all.signature_mask = self.signature_mask;
         Unwinder::new(self.arch, self, self).unwind(&all, limit)
     }
 
