@@ -48,6 +48,8 @@ struct Group {
     functions: Vec<String>,
     #[serde(default)]
     modules: Vec<String>,
+    #[serde(default)]
+    files: Vec<String>,
 }
 
 impl Blame {
@@ -85,16 +87,23 @@ impl Blame {
         if function.is_none() && module.is_none() {
             return Some("no code");
         }
-        self.kind_of(function, symbol, module)
+        self.kind_of(function, symbol, module, frame.code.file.as_deref())
     }
 
-    fn kind_of(&self, function: Option<&str>, symbol: Option<&str>, module: Option<&str>) -> Option<&str> {
+    fn kind_of(
+        &self,
+        function: Option<&str>,
+        symbol: Option<&str>,
+        module: Option<&str>,
+        file: Option<&str>,
+    ) -> Option<&str> {
         let names_it = |group: &&Group| {
             let named = |pattern: &String| {
                 function.is_some_and(|name| matches(pattern, name)) || symbol.is_some_and(|name| matches(pattern, name))
             };
             group.functions.iter().any(named)
                 || module.is_some_and(|module| group.modules.iter().any(|pattern| matches(pattern, module)))
+                || file.is_some_and(|file| group.files.iter().any(|pattern| matches(pattern, file)))
         };
         self.frames.iter().find(names_it).filter(|group| !group.own).map(|group| group.kind.as_str())
     }
@@ -163,7 +172,7 @@ mod tests {
     #[test]
     fn own_frames_are_what_is_left() {
         let blame = Blame::usual();
-        let kind = |function: &str, module: &str| blame.kind_of(Some(function), None, Some(module));
+        let kind = |function: &str, module: &str| blame.kind_of(Some(function), None, Some(module), None);
         assert_eq!(kind("abort", "libc.so.6"), Some("abort"));
         assert_eq!(kind("qsort", "libc.so.6"), Some("libc"));
         assert_eq!(kind("__memcpy_chk", "app"), Some("abort"));
@@ -174,7 +183,7 @@ mod tests {
         let own = "[[frames]]\nkind = \"x\"\nown = true\nfunctions = [\"std::mine\"]\n";
         let mut with_own = Blame::parse(own).expect("rules");
         with_own.frames.extend(blame.frames.iter().cloned());
-        assert_eq!(with_own.kind_of(Some("std::mine"), None, None), None);
-        assert_eq!(with_own.kind_of(Some("std::other"), None, None), Some("c++"));
+        assert_eq!(with_own.kind_of(Some("std::mine"), None, None, None), None);
+        assert_eq!(with_own.kind_of(Some("std::other"), None, None, None), Some("c++"));
     }
 }

@@ -17,6 +17,10 @@ use crate::types::{TypeId, TypeKind};
 
 /// Frames of the thread's stack that are looked at; of a deeper one the outermost are among them.
 pub const FRAMES: usize = 1024;
+/// Numbers of x86's traps (Intel SDM 3, 6.3.1).
+const INVALID_OPCODE: u64 = 6;
+const GENERAL_PROTECTION: u64 = 13;
+const PAGE_FAULT: u64 = 14;
 /// Bytes of a text that is evidence.
 const MAX_TEXT: usize = 512;
 
@@ -171,6 +175,28 @@ impl<'a> Case<'a> {
         if place == called { format!("in {called}") } else { format!("in {called} at {place}") }
     }
 
+    /// ` at list.c:42`; empty where the line is not known.
+    pub fn at_line(&self, frame: usize) -> String {
+        match self.frame(frame).is_some_and(|frame| frame.code.line.is_some()) {
+            true => format!(" at {}", self.place(frame)),
+            false => String::new(),
+        }
+    }
+
+    /// The function that the call in a frame calls, by the call's target, without `@plt`.
+    pub fn callee(&self, frame: usize) -> Option<String> {
+        let tracer = super::code::Tracer::new(self, self.frame(frame)?.machine)?;
+        self.function_at(tracer.operation()?.target?)
+    }
+
+    /// The function that begins at the address, by the debug information, the symbols or the linkage table.
+    pub fn function_at(&self, entry: RunAddr) -> Option<String> {
+        let code = self.session.code(entry).into_iter().next_back()?;
+        let name = code.function.as_deref()?;
+        let name = plain_name(name, code.language);
+        Some(name.strip_suffix("@plt").unwrap_or(name).to_owned())
+    }
+
     /// The fault, where the signal is one.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.get_or_init(|| fault::of(self)).as_ref()
@@ -282,19 +308,43 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The signal whose handler the trampoline at frame `at` called, from the frame that the kernel built.
+/// The fault whose handler the trampoline at frame `at` called, from the frame that the kernel built.
 ///
 /// x86-64: the stack pointer in the trampoline is at `struct ucontext` (304 bytes: Linux 6.1, uapi/asm/ucontext.h and
-/// sigcontext.h), behind it is `siginfo`. aarch64: it is at `siginfo` (arch/arm64/kernel/signal.c, `rt_sigframe`).
+/// sigcontext.h), behind it is `siginfo`, which is filled only for handlers that take one (SA_SIGINFO); the trap's number
+/// and address are in the context in any case. aarch64: it is at `siginfo` (arch/arm64/kernel/signal.c, `rt_sigframe`).
 fn handled_signal(session: &Session, trace: &Trace, at: usize) -> Option<SignalInfo> {
     let machine = trace.stack.frames.get(trace.frames.get(at)?.machine)?;
-    let distance = match session.image.arch {
-        Arch::X86_64 => 304,
-        Arch::Aarch64 => 0,
+    let sp = machine.registers.sp()?;
+    let word = |offset: u64| session.memory().read_uint(RunAddr(sp.checked_add(offset)?), 8).ok();
+    let (distance, trap, trap_address) = match session.image.arch {
+        Arch::X86_64 => (304, word(200), word(216)),
+        Arch::Aarch64 => (0, None, None),
         Arch::I386 => return None,
     };
-    let address = machine.registers.sp()?.checked_add(distance)?;
-    let bytes = session.memory().read_vec(RunAddr(address), 128).ok()?;
-    let found = signal::decode_siginfo(&bytes, 8)?;
-    (1..=64).contains(&found.number).then_some(found)
+    let told = session.memory().read_vec(RunAddr(sp.checked_add(distance)?), 128).ok();
+    let told = told.and_then(|bytes| signal::decode_siginfo(&bytes, 8));
+    let is_fault = |signal: &SignalInfo| {
+        matches!(signal.number, 4 | 5 | 7 | 8 | 11) && signal.code.is_some_and(|code| (1..=0x80).contains(&code))
+    };
+    let agrees = |signal: &SignalInfo| {
+        trap != Some(PAGE_FAULT) || signal.address.is_none() || signal.address.map(|address| address.0) == trap_address
+    };
+    if let Some(told) = told.filter(|told| is_fault(told) && agrees(told)) {
+        return Some(told);
+    }
+    let fault = |number: i32, code: i32, address: Option<u64>| SignalInfo {
+        number,
+        code: Some(code),
+        address: address.map(RunAddr),
+        sender_pid: None,
+        sender_uid: None,
+    };
+    // Which of the two codes it was is in the error's lowest bit: the page was there.
+    match trap? {
+        PAGE_FAULT => Some(fault(11, if word(192)? & 1 == 0 { 1 } else { 2 }, trap_address)),
+        GENERAL_PROTECTION => Some(fault(11, 0x80, None)),
+        INVALID_OPCODE => Some(fault(4, 2, None)),
+        _ => None,
+    }
 }

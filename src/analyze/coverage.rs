@@ -68,7 +68,9 @@ fn stack(case: &Case<'_>, gaps: &mut Vec<Gap>) {
         });
     }
     let own = case.own_frame(0).unwrap_or(0);
-    let guessed = case.trace.frames.iter().take(own + 1);
+    // Behind a call to nowhere the return address at the top of the stack is the only one there is.
+    let behind_call = case.fault().is_some_and(|fault| fault.refused == super::fault::Refused::Fetch);
+    let guessed = case.trace.frames.iter().skip(if behind_call { 2 } else { 0 }).take(own + 1);
     if let Some(frame) = guessed.into_iter().find(|frame| frame.trust == Trust::Scan) {
         gaps.push(Gap {
             code: "stack-guessed",

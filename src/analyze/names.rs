@@ -9,6 +9,8 @@ use crate::value::Place;
 
 /// Members within members.
 const MAX_PATH: usize = 16;
+/// Members that are tried for one access.
+const MAX_TRIES: usize = 512;
 /// Characters of an expression.
 const MAX_EXPRESSION: usize = 200;
 
@@ -93,57 +95,81 @@ pub fn target(types: &TypeTable, type_id: TypeId) -> Option<TypeId> {
 /// of the access (0: not known).
 pub fn part_at(types: &TypeTable, type_id: TypeId, offset: u64, size: u64) -> Option<(String, TypeId)> {
     let mut path = String::new();
-    let (mut type_id, mut offset) = (types.complete(types.strip(type_id)), offset);
-    for _ in 0..MAX_PATH {
-        let whole = types.size(type_id).unwrap_or(0);
-        let is_it = offset == 0 && size != 0 && whole == size;
-        match &types.get(type_id).kind {
-            TypeKind::Struct(content) => {
-                if is_it && content.members.len() != 1 {
-                    return Some((path, type_id));
+    let mut tries = MAX_TRIES;
+    let part = descend(types, type_id, offset, size, &mut path, 0, &mut tries)?;
+    Some((path, part))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn descend(
+    types: &TypeTable,
+    type_id: TypeId,
+    offset: u64,
+    size: u64,
+    path: &mut String,
+    depth: usize,
+    tries: &mut usize,
+) -> Option<TypeId> {
+    *tries = tries.checked_sub(1)?;
+    if depth > MAX_PATH {
+        return None;
+    }
+    let type_id = types.complete(types.strip(type_id));
+    let is_it = offset == 0 && size != 0 && types.size(type_id) == Some(size);
+    match &types.get(type_id).kind {
+        TypeKind::Struct(content) => {
+            if is_it && content.members.len() != 1 {
+                return Some(type_id);
+            }
+            let start_of = |member: &crate::types::Member| match member.offset {
+                MemberOffset::Bytes(start) if start == 0 => Some(member.bits.map_or(0, |(bit, _)| bit / 8)),
+                MemberOffset::Bytes(start) => Some(start),
+                MemberOffset::Expression(_) => None,
+            };
+            let mut fitting: Vec<(u64, u64, &crate::types::Member)> = Vec::new();
+            for member in &content.members {
+                let Some(start) = start_of(member) else { continue };
+                let length = types.size(member.type_id).unwrap_or(0);
+                if start <= offset && offset - start < length.max(1) {
+                    fitting.push((start, length, member));
                 }
-                let reaches = |member: &&crate::types::Member| {
-                    let MemberOffset::Bytes(start) = member.offset else { return false };
-                    let start = start + member.bits.map_or(0, |(bit, _)| if start == 0 { bit / 8 } else { 0 });
-                    let length = types.size(member.type_id).unwrap_or(0);
-                    start <= offset && offset - start < length.max(1)
-                };
-                let mut fitting: Vec<&crate::types::Member> = content.members.iter().filter(reaches).collect();
-                if content.kind == StructKind::Union {
-                    fitting.sort_by_key(|member| types.size(member.type_id) != Some(size));
-                }
-                let member = fitting.first()?;
-                let MemberOffset::Bytes(start) = member.offset else { return None };
+            }
+            // An empty base class lies where the first member does; a union's members all do.
+            fitting.sort_by_key(|(_, length, _)| {
+                (*length < size.max(1), content.kind == StructKind::Union && *length != size)
+            });
+            let length = path.len();
+            for (start, _, member) in fitting {
+                path.truncate(length);
                 if let (Some(name), false) = (&member.name, member.base) {
                     path.push('.');
                     path.push_str(name);
                 }
                 if member.bits.is_some() {
-                    return Some((path, member.type_id));
+                    return Some(member.type_id);
                 }
-                offset = offset.checked_sub(start)?;
-                type_id = types.complete(types.strip(member.type_id));
+                if let Some(found) = descend(types, member.type_id, offset - start, size, path, depth + 1, tries) {
+                    return Some(found);
+                }
             }
-            TypeKind::Array { element, count, .. } => {
-                if is_it {
-                    return Some((path, type_id));
-                }
-                let stride = types.size(*element).filter(|stride| *stride > 0)?;
-                let index = offset / stride;
-                if let Count::Fixed(count) = count
-                    && index >= *count
-                {
-                    return None;
-                }
-                path.push_str(&format!("[{index}]"));
-                offset %= stride;
-                type_id = types.complete(types.strip(*element));
-            }
-            _ if offset == 0 => return Some((path, type_id)),
-            _ => return None,
+            path.truncate(length);
+            None
         }
+        TypeKind::Array { element, count, .. } => {
+            if is_it {
+                return Some(type_id);
+            }
+            let stride = types.size(*element).filter(|stride| *stride > 0)?;
+            let index = offset / stride;
+            if matches!(count, Count::Fixed(count) if index >= *count) {
+                return None;
+            }
+            path.push_str(&format!("[{index}]"));
+            descend(types, *element, offset % stride, size, path, depth + 1, tries)
+        }
+        _ if offset == 0 && types.size(type_id).is_none_or(|whole| whole >= size) => Some(type_id),
+        _ => None,
     }
-    None
 }
 
 /// The array in an object that begins at or below `offset` and whose elements have `stride` bytes: what is written
@@ -271,7 +297,11 @@ impl Tracer<'_> {
         if let Some(inside) = inside
             && let Some((path, type_id)) = part_at(types, element, inside, size)
         {
-            return Some((self.member(pointer, &path), Some(type_id)));
+            // What a library's object is made of says nothing to who uses it: `account`, not `account->_M_t._M_head_impl`.
+            let own =
+                path.find("._M_").or_else(|| path.find(".__")).map_or(path.as_str(), |at| path.get(..at).unwrap_or(""));
+            let text = if own.is_empty() && !path.is_empty() { pointer.to_owned() } else { self.member(pointer, own) };
+            return Some((text, Some(type_id)));
         }
         let stride = i64::try_from(whole).ok().filter(|stride| *stride > 0)?;
         let position = offset.div_euclid(stride);
@@ -393,12 +423,58 @@ impl Tracer<'_> {
                 fits.then_some(object.named)
             }
             Term::Result(_, Some(callee)) => {
-                let (name, distance) = self.case.session.symbol(*callee)?;
-                let name = super::blame::plain_name(&name, None).to_owned();
-                (distance == 0).then(|| Named { text: format!("{name}()"), type_id: None })
+                let name = self.case.function_at(*callee)?;
+                Some(Named { text: format!("{}()", without_arguments(&name)), type_id: self.result_type(*callee) })
             }
             Term::Entry(register) => self.parameter_in(*register),
             Term::Register(_) | Term::Result(_, None) => None,
+        }
+    }
+
+    /// A sum as an expression: a term, one with something added, a variable's address.
+    pub fn expression(&self, sum: &Sum) -> Option<Named> {
+        if let Some(term) = sum.single() {
+            return self.rvalue(term, 0);
+        }
+        let address = match sum.terms.as_slice() {
+            [] => Some(sum.constant as u64),
+            [(1, Term::Register(register))] if self.body.is_frame_register(self.case.arch(), *register) => {
+                self.value(sum)
+            }
+            _ => None,
+        };
+        if let Some(address) = address {
+            let (name, start, type_id) = self.variable_around(address)?;
+            let types = &self.case.session.types;
+            let is_array = matches!(types.stripped(type_id).1.kind, TypeKind::Array { .. });
+            return match (address.wrapping_sub(start), is_array) {
+                (0, true) => Some(Named { text: name, type_id: Some(type_id) }),
+                (0, false) => Some(Named { text: format!("&{name}"), type_id: None }),
+                (offset, _) => {
+                    let (path, _) = part_at(types, type_id, offset, 0)?;
+                    Some(Named { text: format!("&{name}{path}"), type_id: None })
+                }
+            };
+        }
+        let [(1, term)] = sum.terms.as_slice() else { return None };
+        let named = self.rvalue(term, 0)?;
+        let types = &self.case.session.types;
+        let element = named.type_id.and_then(|type_id| target(types, type_id));
+        let size = element.and_then(|element| types.size(element)).unwrap_or(0);
+        let text = match i64::try_from(size) {
+            Ok(size) if size > 0 && sum.constant % size == 0 => shifted(&named.text, sum.constant / size),
+            _ => shifted(&format!("(char *) {}", named.text), sum.constant),
+        };
+        Some(Named { text, type_id: None })
+    }
+
+    /// The type of what a function returns.
+    fn result_type(&self, callee: crate::addr::RunAddr) -> Option<TypeId> {
+        let function = self.case.session.program.function_at(callee)?;
+        let types = &self.case.session.types;
+        match types.get(types.of_die(function.die)).kind {
+            TypeKind::Function { result, .. } => result,
+            _ => None,
         }
     }
 
@@ -451,11 +527,31 @@ fn global_around(case: &Case<'_>, address: u64) -> Option<(String, u64, TypeId)>
     let name = super::blame::plain_name(&symbol, None);
     // A function's static variable has a number behind its name.
     let names = [name, name.split('.').next().unwrap_or(name)];
-    let globals = names.iter().flat_map(|name| session.find_globals(name, None));
+    let globals = names.iter().flat_map(|name| session.find_globals(name, None, Some(case.thread)));
     let mut here = globals.filter(|global| global.place == Ok(Place::Memory(RunAddr(start))));
     let global = here.next()?;
     let size = session.types.size(global.type_id)?;
     (distance < size).then_some((global.name, start, global.type_id))
+}
+
+/// A function's name without template arguments: `std::map::operator[]`.
+fn without_arguments(name: &str) -> String {
+    let mut depth = 0usize;
+    let mut out = String::new();
+    for (at, c) in name.char_indices() {
+        let is_operator = out.ends_with("operator") || out.ends_with("operator-") || out.ends_with("operator<");
+        match c {
+            '<' if !is_operator
+                || name.get(at + 1..).is_some_and(|rest| rest.contains('>')) && !out.ends_with("operator") =>
+            {
+                depth += 1
+            }
+            '>' if depth > 0 && !is_operator => depth -= 1,
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
 }
 
 fn shifted(index: &str, by: i64) -> String {

@@ -135,16 +135,18 @@ fn passed_in(tracer: &Tracer<'_>, register: u16, callers: usize) -> Option<Origi
     let frame = innermost(case, caller.machine)?;
     let sum = caller.register(register, caller.here, 0)?;
     let called = case.called(frame);
-    let place = case.place(frame);
+    let place = case.at_line(frame);
+    let recursion = case.function(frame).is_some()
+        && case.function(frame) == innermost(case, tracer.machine).and_then(|inner| case.function(inner));
     if sum.terms.is_empty() {
         let what = if sum.constant == 0 { case.null_word(frame).to_owned() } else { format!("{:#x}", sum.constant) };
-        return Some(Origin { text: format!("{called} passed {what} for it at {place}"), frame });
+        return Some(Origin { text: format!("{called} passed {what} for it{place}"), frame });
     }
-    let term = sum.single()?;
-    let named = caller.rvalue(term, 0)?;
-    let value = caller.term(term);
-    let further = of_term(&caller, term, value, callers + 1).map(|origin| format!("; {}", origin.text));
-    let text = format!("{called} passed `{}` for it at {place}{}", named.text, further.unwrap_or_default());
+    let named = caller.expression(&sum)?;
+    let further = sum.single().filter(|_| !recursion).and_then(|term| {
+        of_term(&caller, term, caller.term(term), callers + 1).map(|origin| format!("; {}", origin.text))
+    });
+    let text = format!("{called} passed `{}` for it{place}{}", named.text, further.unwrap_or_default());
     Some(Origin { text, frame })
 }
 

@@ -1,6 +1,7 @@
 //! A function of the C library that was given a pointer to nothing, or a length that leads there: the argument at
 //! fault, as the caller has it.
 
+use crate::addr::RunAddr;
 use crate::analyze::code::{Tracer, argument_registers};
 use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::names::Pointer;
@@ -89,7 +90,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let machine = case.frame(frame)?.machine;
     let tracer = Tracer::new(case, machine)?;
     let call = tracer.operation().filter(|call| matches!(call.flow, Flow::Call | Flow::IndirectCall))?;
-    let (name, arguments) = function(case, call.target.map(|target| target.0), frame)?;
+    let (name, arguments) = function(case, call.target, frame)?;
     let registers = argument_registers(case.arch());
     let place = case.place(frame);
     let values: Vec<_> = registers
@@ -97,8 +98,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         .take(4)
         .map(|register| {
             let sum = tracer.register(*register, tracer.here, 0)?;
-            let named = sum.single().and_then(|term| Some((term.clone(), tracer.rvalue(term, 0)?)));
-            Some((tracer.value(&sum), named, sum))
+            Some((tracer.value(&sum), tracer.expression(&sum), sum))
         })
         .collect();
     for (position, written, extent) in arguments {
@@ -108,7 +108,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             Extent::Bytes(of) => values.get(*of).and_then(|found| found.as_ref()?.0),
             Extent::String | Extent::Object => None,
         };
-        let text = named.as_ref().map(|(_, named)| named.text.clone());
+        let text = named.as_ref().map(|named| named.text.clone());
         let shown = match (&text, sum.terms.is_empty()) {
             (Some(text), _) => format!("`{text}`"),
             (None, true) if value == 0 => case.null_word(frame).to_owned(),
@@ -141,9 +141,10 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         if let Some(length) = length {
             finding = finding.with("length", None, length.to_string());
         }
-        if let Some((term, named)) = named {
-            let pointer = Pointer { named: named.clone(), term: term.clone(), value: Some(value) };
-            if let Some(origin) = origin::of(&tracer, &pointer) {
+        if let Some(named) = named {
+            let pointer =
+                sum.single().map(|term| Pointer { named: named.clone(), term: term.clone(), value: Some(value) });
+            if let Some(origin) = pointer.and_then(|pointer| origin::of(&tracer, &pointer)) {
                 finding.summary = format!("{}; {}", finding.summary, origin.text);
                 finding = finding.with("origin", None, origin.text);
             }
@@ -171,7 +172,7 @@ fn reaches(case: &Case<'_>, value: u64, address: u64, extent: Extent, length: Op
             }
             // The string goes on up to there.
             address.saturating_sub(value) < 64 || {
-                let read = case.memory().read_c_string(crate::addr::RunAddr(value), MAX_STRING as usize);
+                let read = case.memory().read_c_string(RunAddr(value), MAX_STRING as usize);
                 read.is_ok_and(|(bytes, ended)| !ended && (bytes.len() as u64) + 64 >= address - value)
             }
         }
@@ -179,9 +180,8 @@ fn reaches(case: &Case<'_>, value: u64, address: u64, extent: Extent, length: Op
 }
 
 /// The function that is called: by the call's target, else by the frame that it made.
-fn function(case: &Case<'_>, target: Option<u64>, frame: usize) -> Option<Known> {
-    let by_target = target.and_then(|target| case.session.symbol(crate::addr::RunAddr(target)));
-    let by_target = by_target.filter(|(_, distance)| *distance == 0).map(|(name, _)| name);
+fn function(case: &Case<'_>, target: Option<RunAddr>, frame: usize) -> Option<Known> {
+    let by_target = target.and_then(|target| case.function_at(target));
     let by_frame = frame.checked_sub(1).and_then(|callee| case.function(callee).map(str::to_owned));
     [by_target, by_frame].into_iter().flatten().find_map(|name| known(&name))
 }

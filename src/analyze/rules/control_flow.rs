@@ -33,7 +33,10 @@ fn found(case: &Case<'_>, fault: &Fault) -> Option<Finding> {
     let (certainty, summary) = match (&called, outside) {
         (Some((text, true)), _) => (
             Certainty::Certain,
-            format!("call through `{text}` {}, which is {}", case.in_at(frame), address_text(target, &where_to)),
+            match target {
+                0 => format!("call through null: `{text}` is {} {}", case.null_word(frame), case.in_at(frame)),
+                _ => format!("call through `{text}` {}: it is {}", case.in_at(frame), address_text(target, &where_to)),
+            },
         ),
         (Some((text, false)), _) => (
             Certainty::Likely,
@@ -53,7 +56,7 @@ fn found(case: &Case<'_>, fault: &Fault) -> Option<Finding> {
 }
 
 fn address_text(target: u64, region: &str) -> String {
-    if target == 0 { "null".to_owned() } else { format!("{target:#x}: {region}") }
+    if target == 0 { "null".to_owned() } else { format!("{target:#x} ({region})") }
 }
 
 fn place_of(case: &Case<'_>, target: u64) -> String {

@@ -9,6 +9,8 @@ use crate::types::TypeKind;
 use crate::value::Place;
 
 const SIGABRT: i32 = 6;
+/// No chunk of the heap is larger; what is mapped by itself may be.
+const MAX_CHUNK: u64 = 1 << 40;
 /// Bytes of the message.
 const MAX_MESSAGE: usize = 1024;
 /// The canary's place behind the thread pointer (glibc, sysdeps/x86_64/nptl/tls.h, `header.stack_guard`).
@@ -60,8 +62,13 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
     if message.contains("buffer overflow detected") {
         return Some(with_message(fortified(case, frame)));
     }
-    let (class, certainty) = complaint(message)?;
+    let (mut class, mut certainty) = complaint(message)?;
     let (pointer, what) = freed_pointer(case, frame);
+    // A chunk whose size cannot be was written over; then nothing says that it was freed before.
+    let size = pointer.as_ref().and_then(|(_, value)| case.word(value.wrapping_sub(8)));
+    if class == Class::DoubleFree && size.is_some_and(|size| size & 8 != 0 || size & !7 < 32 || size > MAX_CHUNK) {
+        (class, certainty) = (Class::HeapCorruption, Certainty::Certain);
+    }
     let about = pointer.as_ref().map(|(text, _)| format!(" of `{text}`")).unwrap_or_default();
     let first = message.lines().next().unwrap_or(message);
     let kind = match class {
@@ -125,18 +132,19 @@ fn complaint(message: &str) -> Option<(Class, Certainty)> {
 
 /// The pointer that was passed to the allocator, as its caller has it; and what was called.
 fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, u64)>, String) {
-    let callee = frame.checked_sub(1).and_then(|callee| case.function(callee)).unwrap_or("the allocator");
+    let callee = case.callee(frame).or_else(|| Some(case.function(frame.checked_sub(1)?)?.to_owned()));
+    let callee = callee.unwrap_or_else(|| "the allocator".to_owned());
     let callee = callee.trim_start_matches("__GI_").trim_start_matches("__libc_");
     let what = match callee {
         "free" | "cfree" => "free()".to_owned(),
+        "the allocator" => callee.to_owned(),
         name => format!("{name}()"),
     };
     let found = case.frame(frame).and_then(|found| {
         let tracer = Tracer::new(case, found.machine)?;
         let register = *argument_registers(case.arch()).first()?;
         let sum = tracer.register(register, tracer.here, 0)?;
-        let term = sum.single()?;
-        Some((tracer.rvalue(term, 0)?.text, tracer.term(term)?))
+        Some((tracer.expression(&sum)?.text, tracer.value(&sum)?))
     });
     let takes_pointer = ["free", "realloc", "delete", "munmap"].iter().any(|name| callee.contains(name));
     (found.filter(|_| takes_pointer), what)
@@ -173,7 +181,10 @@ impl Assertion {
 fn asserted(case: &Case<'_>, frame: usize, assertion: &Assertion) -> Finding {
     let file = assertion.file.rsplit('/').next().unwrap_or(&assertion.file);
     let function = assertion.function.as_deref().map(|name| crate::demangle::without_parameters(name).to_owned());
-    let function = function.map_or_else(|| case.called(frame), |name| format!("{name}()"));
+    let function = match (case.function(frame), function) {
+        (None, Some(name)) => format!("{name}()"),
+        _ => case.called(frame),
+    };
     let summary = format!("assertion failed: `{}` in {function} at {file}:{}", assertion.expression, assertion.line);
     let finding = case.finding("assertion", Class::Assertion, Certainty::Certain, frame, summary);
     let finding = finding.with("condition", Some(&assertion.expression), "false");
@@ -279,8 +290,11 @@ fn array_below(case: &Case<'_>, frame: usize, slot: u64) -> Option<(String, u64)
 fn fortified(case: &Case<'_>, frame: usize) -> Finding {
     let checked = (case.fault_frame..frame).rev().find_map(|index| {
         let name = case.function(index)?.trim_start_matches("__GI_");
-        let plain = name.strip_prefix("__")?.strip_suffix("_chk")?;
-        Some(plain.to_owned())
+        Some(name.strip_prefix("__")?.strip_suffix("_chk")?.to_owned())
+    });
+    let checked = checked.or_else(|| {
+        let name = case.callee(frame)?;
+        Some(name.strip_prefix("__")?.strip_suffix("_chk")?.to_owned())
     });
     let call = checked.map_or("a call".to_owned(), |name| format!("{name}()"));
     let destination = case.frame(frame).and_then(|found| {

@@ -95,6 +95,7 @@ fn checked(case: &Case<'_>, pc: u64) -> Option<u8> {
     }
     match case.memory().read_vec(RunAddr(pc), 5).ok()?.as_slice() {
         [0x67, 0x0f, 0xb9, 0x40, check] => Some(*check),
+        [0x67, 0x0f, 0xb9, 0x00, _] => Some(0),
         _ => None,
     }
 }

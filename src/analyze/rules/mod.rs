@@ -2,10 +2,14 @@
 
 mod access;
 mod bad_call;
+mod bit_flip;
+mod bounds;
 mod control_flow;
 mod cpp;
 mod division;
+mod freed;
 mod glibc;
+mod go;
 mod instruction;
 mod null_pointer;
 mod rust;
@@ -23,12 +27,16 @@ pub const RULES: &[Rule] = &[
     stack_overflow::stack_overflow,
     cpp::uncaught_exception,
     rust::panic,
+    go::panic,
     glibc::reported,
     bad_call::bad_call,
     null_pointer::null_pointer,
+    bounds::out_of_bounds,
+    freed::freed,
     control_flow::bad_control_flow,
     division::division,
     instruction::instruction,
     access::refused_access,
     sent::sent,
+    bit_flip::bit_flip,
 ];

@@ -95,6 +95,6 @@ fn summary(case: &Case<'_>, fault: &Fault, object: Option<&Object>, pointer: Opt
             pointer.named.text,
             pointer.value.unwrap_or(0)
         ),
-        _ => format!("null pointer: address {address:#x} {verb} {}", case.in_at(fault.frame)),
+        _ => format!("null pointer: address {address:#x} {verb} {}", case.in_at(case.to_blame(fault.frame))),
     }
 }

@@ -42,7 +42,8 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let stack = image.mappings.iter().find(|mapping| mapping.start.0 > address && mapping.flags & 6 != 0)?;
     let outermost = case.trace.stack.frames.iter().rev().find_map(|frame| frame.cfa)?;
     let holds_stack = stack.start.0 <= outermost.0 && outermost.0 <= stack.end.0;
-    if !holds_stack || stack.start.0.saturating_sub(address) > REACH {
+    let below = stack.start.0.saturating_sub(address) <= REACH || sp < stack.start.0;
+    if !holds_stack || !below {
         return None;
     }
     let used = outermost.0.saturating_sub(sp);
@@ -112,7 +113,7 @@ fn cycle(case: &Case<'_>) -> Option<Cycle> {
     // The innermost frames may be a function that the recursion calls.
     for start in 0..16 {
         for length in 1..=LONGEST_CYCLE {
-            let same = (0..length * (REPETITIONS - 1)).all(|offset| {
+            let same = (0..length * REPETITIONS).all(|offset| {
                 let one = key(start + offset);
                 one.is_some() && one == key(start + offset + length)
             });
@@ -155,7 +156,7 @@ fn driver(case: &Case<'_>, cycle: &Cycle) -> Option<(String, String)> {
         let arguments = variables.into_iter().filter(|variable| variable.role == Role::Argument);
         arguments.filter_map(|variable| Some((variable.name, scalar(&variable.value.kind)?))).collect::<Vec<_>>()
     };
-    let levels: Vec<_> = (0..REPETITIONS).map(level).collect();
+    let levels: Vec<_> = (1..=REPETITIONS).map(level).collect();
     let first = levels.first()?;
     for (name, _) in first {
         let values: Option<Vec<&String>> =
