@@ -53,9 +53,14 @@ fn terminated(case: &Case<'_>) -> Option<Finding> {
             "std::__terminate",
             "_ZSt9terminatev",
             "_ZN10__cxxabiv111__terminateEPFvvE",
+            "__cxa_throw",
+            "__cxa_rethrow",
+            "__gxx_personality_v0",
         ],
     )?;
-    let throw = case.find_function(terminate, &["__cxa_throw", "__cxa_rethrow", "std::rethrow_exception*"]);
+    // Without one, whoever ended the process is not the runtime of C++.
+    case.find_function(from, &["abort", "__GI_abort"]).filter(|abort| *abort < terminate)?;
+    let throw = case.find_function(from, &["__cxa_throw", "__cxa_rethrow", "std::rethrow_exception*"]);
     let frame = case.to_blame(throw.unwrap_or(terminate));
     let thrown = thrown(case, frame);
     let place = case.in_at(frame);
