@@ -94,6 +94,8 @@ impl<'a> Case<'a> {
             summary,
             thread: self.thread.lwp,
             frame_index: self.trace.frames.get(frame).map_or(0, |frame| frame.index),
+            function: self.function(frame).map(str::to_owned),
+            line: self.frame(frame).and_then(|frame| Some((frame.code.file.as_deref()?.to_owned(), frame.code.line?))),
             evidence: Vec::new(),
             next: Vec::new(),
             symptom: false,

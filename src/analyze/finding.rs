@@ -165,6 +165,10 @@ pub struct Finding {
     pub thread: u32,
     /// The frame that is to be looked at, counted as `bt` does.
     pub frame_index: usize,
+    /// That frame's function, without parameters.
+    pub function: Option<String>,
+    /// That frame's file and line.
+    pub line: Option<(String, u32)>,
     /// What it rests on.
     pub evidence: Vec<Evidence>,
     /// Commands that show more.

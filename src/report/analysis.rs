@@ -113,6 +113,9 @@ fn head(json: &mut Json, finding: &Finding) {
     json.field_string("summary", Some(&finding.summary));
     json.field_uint("thread", Some(finding.thread.into()));
     json.field_uint("frame_index", Some(finding.frame_index as u64));
+    json.field_string("function", finding.function.as_deref());
+    json.field_string("file", finding.line.as_ref().map(|(file, _)| file.as_str()));
+    json.field_uint("line", finding.line.as_ref().map(|(_, line)| u64::from(*line)));
 }
 
 fn write_gaps(json: &mut Json, gaps: &[Gap]) {

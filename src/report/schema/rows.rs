@@ -206,6 +206,10 @@ pub(super) struct Verdict {
     thread: u32,
     /// As `bt` counts.
     frame_index: u64,
+    /// That frame's, without parameters.
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
 }
 
 #[derive(JsonSchema)]
@@ -216,6 +220,9 @@ pub(super) struct Finding {
     summary: String,
     thread: u32,
     frame_index: u64,
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
     evidence: Vec<Evidence>,
     /// Commands that show more.
     next: Vec<String>,
