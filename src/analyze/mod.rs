@@ -22,6 +22,7 @@ pub mod code;
 pub mod coverage;
 pub mod fault;
 pub mod finding;
+pub mod known;
 pub mod names;
 pub mod origin;
 pub mod rules;

@@ -22,6 +22,7 @@ pub mod snapshot;
 pub mod state;
 pub mod targeted;
 pub mod threads;
+pub mod why;
 pub mod x;
 
 use std::io::{self, Write};
@@ -42,6 +43,8 @@ pub enum Command {
     Analyze(analyze::Args),
     /// Say what is missing, and which questions that leaves open
     Coverage(coverage::Args),
+    /// Say where a value comes from: core, file, register, caller
+    Why(why::Args),
     /// List the threads
     Threads(threads::Args),
     /// Show the process: its signal, command line, environment and what is missing
@@ -76,6 +79,7 @@ impl Command {
         match self {
             Command::Bt(args) => bt::run(args, state, output),
             Command::Analyze(args) => analyze::run(args, state, output),
+            Command::Why(args) => why::run(args, state, output),
             Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),

@@ -102,6 +102,11 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| words(repl, "analyze", text),
     },
     Word {
+        names: &["why"],
+        help: "EXPR: where a value comes from: core, file, register, caller",
+        run: |repl, text| one(repl, "why", text),
+    },
+    Word {
         names: &["coverage"],
         help: "what is missing, and which questions that leaves open",
         run: |repl, text| words(repl, "coverage", text),

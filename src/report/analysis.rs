@@ -153,3 +153,22 @@ pub fn coverage_json(gaps: &[Gap], notes: &[Note]) -> Json {
     json.end_object();
     json
 }
+
+/// `obit.why/1`.
+pub fn why_json(expression: &str, value: &str, sources: &[(&'static str, String)], notes: &[Note]) -> Json {
+    let mut json = Json::new();
+    begin_document(&mut json, "obit.why/1", notes);
+    json.field_string("expression", Some(expression));
+    json.field_string("value", Some(value));
+    json.key("sources");
+    json.begin_array();
+    for (what, detail) in sources {
+        json.begin_object();
+        json.field_string("what", Some(what));
+        json.field_string("detail", Some(detail));
+        json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+    json
+}

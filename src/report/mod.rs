@@ -11,6 +11,7 @@ pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
+pub mod sarif;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;

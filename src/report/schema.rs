@@ -413,6 +413,14 @@ documents! {
         findings: Vec<Finding>,
         gaps: Vec<Gap>,
     }
+    /// `obit why`.
+    Why "obit.why/1" {
+        expression: String,
+        /// As text.
+        value: String,
+        /// Where it comes from.
+        sources: Vec<Source>,
+    }
     /// `obit coverage`.
     Coverage "obit.coverage/1" {
         gaps: Vec<Gap>,

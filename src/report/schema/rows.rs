@@ -244,3 +244,11 @@ pub(super) struct Gap {
     question: String,
     limits_verdict: bool,
 }
+
+/// Where a value comes from.
+#[derive(JsonSchema)]
+pub(super) struct Source {
+    /// `memory`, `register`, `origin`.
+    what: String,
+    detail: String,
+}
