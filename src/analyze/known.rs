@@ -125,7 +125,8 @@ impl Known {
     /// Notes the issues that fit beside the findings that they fit.
     pub fn note(known: &[Known], analysis: &mut Analysis) {
         for finding in &mut analysis.findings {
-            for issue in known.iter().filter(|issue| issue.pattern.fits(finding)) {
+            let fitting: Vec<&Known> = known.iter().filter(|issue| issue.pattern.fits(finding)).collect();
+            for issue in fitting {
                 let link = issue.link.as_ref().map(|link| format!(" ({link})")).unwrap_or_default();
                 let value = format!("{}{link}", issue.note);
                 finding.evidence.insert(0, Evidence { what: "known issue".to_owned(), expression: None, value });

@@ -122,7 +122,7 @@ fn descend(
                 return Some(type_id);
             }
             let start_of = |member: &crate::types::Member| match member.offset {
-                MemberOffset::Bytes(start) if start == 0 => Some(member.bits.map_or(0, |(bit, _)| bit / 8)),
+                MemberOffset::Bytes(0) => Some(member.bits.map_or(0, |(bit, _)| bit / 8)),
                 MemberOffset::Bytes(start) => Some(start),
                 MemberOffset::Expression(_) => None,
             };

@@ -59,7 +59,7 @@ fn failures(expected: &Expected, found: &Analysis, state: &State) -> Vec<String>
     let verdict = found.verdict().map(|verdict| Selection { thread: Some(verdict.thread), frame: verdict.frame_index });
     for printed in &expected.print {
         let text = find(&state.session, verdict.unwrap_or_default()).and_then(|selected| {
-            let evaluated = evaluate(&selected, &printed.expression, &Variables::default())?;
+            let evaluated = evaluate(&selected, &printed.expression, &mut Variables::default())?;
             let limits = crate::value::Limits { follow: false, ..state.settings.limits };
             let value = print::read(&selected, &evaluated, &limits);
             Ok(value_text::printed_with(&state.session.types, &value, &state.settings.print))

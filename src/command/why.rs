@@ -6,7 +6,7 @@ use crate::addr::RunAddr;
 use crate::analyze::code::{Sum, Term, Tracer};
 use crate::analyze::names::{Named, Pointer};
 use crate::analyze::{Blame, Case, origin};
-use crate::expr::{Evaluated, evaluate};
+use crate::expr::{Evaluated, Variables, evaluate};
 use crate::memory::Memory;
 use crate::report::analysis;
 use crate::report::value_text;
@@ -25,8 +25,15 @@ pub struct Args {
 
 /// Answers `why`.
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let mut variables = std::mem::take(&mut state.variables);
+    let answer = answer(args, state, &mut variables, output);
+    state.variables = variables;
+    answer
+}
+
+fn answer(args: &Args, state: &State, variables: &mut Variables, output: &mut Output<'_>) -> Result<(), CommandError> {
     let selected = select(state, &args.frame)?;
-    let evaluated = evaluate(&selected, &args.expression, &state.variables)?;
+    let evaluated = evaluate(&selected, &args.expression, variables)?;
     let limits = Limits { depth: 1, items: 4, string: 64, follow: false, ..Limits::default() };
     let value = super::print::read(&selected, &evaluated, &limits);
     let text = value_text::printed_with(&selected.session.types, &value, &state.settings.print);

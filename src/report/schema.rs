@@ -414,7 +414,7 @@ documents! {
         gaps: Vec<Gap>,
     }
     /// `obit why`.
-    Why "obit.why/1" {
+    ValueSources "obit.why/1" {
         expression: String,
         /// As text.
         value: String,
