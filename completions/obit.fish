@@ -31,6 +31,8 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "analyze" -d 'Say why it d
 complete -c obit -n "__fish_obit_needs_command" -f -a "coverage" -d 'Say what is missing, and which questions that leaves open'
 complete -c obit -n "__fish_obit_needs_command" -f -a "why" -d 'Say where a value comes from: core, file, register, caller'
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
+complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
+complete -c obit -n "__fish_obit_needs_command" -f -a "locks" -d 'Show who waits for whom: locks by name, their owners, deadlocks'
 complete -c obit -n "__fish_obit_needs_command" -f -a "info" -d 'Show the process: its signal, command line, environment and what is missing'
 complete -c obit -n "__fish_obit_needs_command" -f -a "modules" -d 'List the modules, and which of their files were found'
 complete -c obit -n "__fish_obit_needs_command" -f -a "maps" -d 'List the memory mappings'
@@ -42,6 +44,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "list" -d 'Show source lin
 complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a function\'s instructions'
 complete -c obit -n "__fish_obit_needs_command" -f -a "snapshot" -d 'Write a snapshot: a small file that answers without the core and the binaries'
 complete -c obit -n "__fish_obit_needs_command" -f -a "export" -d 'Write a snapshot in a format that other tools open'
+complete -c obit -n "__fish_obit_needs_command" -f -a "capture" -d 'The kernel\'s crash handler: a snapshot of every process that dies'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -113,6 +116,53 @@ complete -c obit -n "__fish_obit_using_subcommand threads" -l no-debuginfod -d '
 complete -c obit -n "__fish_obit_using_subcommand threads" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand threads" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand threads" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l function -d 'Only threads with a function on their stack whose name contains TEXT' -r
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l module -d 'Only threads with a module on their stack whose path contains TEXT' -r
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l state -d 'Only threads in that state: running, idle, lock (of any kind), mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, park, spinlock, futex, input, output, sleep, signal, child, shared' -r -f -a "running\t''
+idle\t''
+lock\t''
+mutex\t''
+rwlock\t''
+condition\t''
+semaphore\t''
+barrier\t''
+join\t''
+once\t''
+future\t''
+channel\t''
+park\t''
+spinlock\t''
+futex\t''
+input\t''
+output\t''
+sleep\t''
+signal\t''
+child\t''
+shared\t''"
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l frames -d 'Show at most N frames a stack; the outermost are kept' -r
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l exact -d 'Put only threads together that stand at the same addresses, not all in the same functions'
+complete -c obit -n "__fish_obit_using_subcommand stacks" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand locks" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand locks" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand locks" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand locks" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand locks" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand locks" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand locks" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand locks" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand locks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand info" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand info" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand info" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
@@ -268,6 +318,39 @@ complete -c obit -n "__fish_obit_using_subcommand export" -l debuginfod -d 'Ask 
 complete -c obit -n "__fish_obit_using_subcommand export" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand export" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand export" -l json -d 'Print one JSON document (its schema: obit schema)'
-complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF core of what the snapshot keeps, for gdb and lldb'
+complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF core of what a snapshot keeps, for gdb and lldb'
+complete -c obit -n "__fish_obit_using_subcommand export" -l minidump -d 'A minidump of the same, for lldb and for whatever reads Breakpad\'s and Crashpad\'s'
+complete -c obit -n "__fish_obit_using_subcommand export" -l html -d 'A page for a browser: threads, frames, source, variables to unfold; needs no network and no script'
 complete -c obit -n "__fish_obit_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "install" -d 'Make the kernel hand crashes over to obit, now and after every start of the system'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "remove" -d 'Put back what was set before; what was captured stays'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "status" -d 'Show what is set and what was captured; status 1 where the handler is not installed'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "handle" -d 'What the kernel calls: take a snapshot of the dying process PID, whose core is on standard input'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "work" -d 'The handler\'s child'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l spool -d 'Where snapshots are put [default: /var/spool/obit]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l quota -d 'What the spool may hold; the oldest files make room for new ones [default: 2GiB]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l same-crash-per-hour -d 'Snapshots of the same crash in an hour, at most [default: 5]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l deadline -d 'Let the dying process go after this many seconds [default: 10]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l core-deadline -d 'After this many more where its whole core is kept, or an earlier handler is fed [default: 30]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l whole-core -d 'When the whole core is kept, compressed [default: on-failure]' -r -f -a "never\t'Never'
+on-failure\t'Where no snapshot could be made'
+always\t'Always, beside the snapshot'"
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l attr -d 'An attribute of every snapshot (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l at-once -d 'Crashes that the kernel hands over at once, at most' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l chain -d 'Feed the earlier handler (systemd-coredump, apport) too'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l no-chain -d 'Feed it no longer'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from handle" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from handle" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -l config -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

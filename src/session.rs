@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod memory;
 pub mod modules;
 pub mod names;
+pub mod objects;
 pub mod places;
 pub mod record;
 
@@ -24,7 +25,7 @@ use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{ElfFile, ModuleId, ModuleMap, SearchOptions};
+use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
@@ -153,6 +154,10 @@ pub struct Session {
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
+    /// Variables outside of functions, by address.
+    globals: RwLock<HashMap<u64, Option<Global>, AddressHash>>,
+    /// Their entries.
+    global_entries: RwLock<Vec<DieRef>>,
     /// What the symbol tables name, for completion.
     symbol_names: OnceLock<Vec<(String, bool)>>,
     /// Source files of all modules.
@@ -164,7 +169,11 @@ pub struct Session {
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        let image = Image::open(target)?;
+        Session::of_image(Image::open(target)?, target, options)
+    }
+
+    /// Over an image that is opened already.
+    pub fn of_image(image: Image, target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         for (path, text) in &options.added {
             let seed = added_seed(path, *text)?;
@@ -179,7 +188,7 @@ impl Session {
         });
         let debuginfod = debuginfod.map(Arc::new);
         let snapshot = image.snapshot.clone();
-        let search = SearchOptions { snapshot, ..search_options(options, target, debuginfod.clone()) };
+        let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -198,6 +207,8 @@ impl Session {
             described: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
+            globals: RwLock::default(),
+            global_entries: RwLock::default(),
             symbol_names: OnceLock::new(),
             source_files: OnceLock::new(),
             last_trace: Mutex::default(),
@@ -391,10 +402,7 @@ impl Session {
             limits: *limits,
             symbols: Some(self),
             evaluate: Some(context),
-            user: (!limits.raw)
-                .then_some(self)
-                .filter(|session| session.has_user_formatters())
-                .map(|session| session as _),
+            user: self.users_formatters().filter(|_| !limits.raw),
             raw: limits.raw,
         }
     }
@@ -561,17 +569,25 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
         mapped,
         is_executable: false,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     })
 }
 
-fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<Client>>) -> SearchOptions {
+fn search_options(
+    options: &OpenOptions,
+    image: &Image,
+    target: &Path,
+    debuginfod: Option<Arc<Client>>,
+) -> SearchOptions {
+    let process = image.origin.pid().map(ProcessFiles::of);
     SearchOptions {
         executable: options.executable.clone(),
         sysroot: options.sysroot.clone(),
         debug_directories: options.debug_directories.clone(),
         allow_mismatch: options.allow_mismatch,
-        core_directory: target.parent().map(Path::to_owned),
+        core_directory: target.parent().filter(|_| process.is_none()).map(Path::to_owned),
+        process,
         debuginfod,
         snapshot: None,
     }

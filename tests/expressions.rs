@@ -64,7 +64,7 @@ fn c_and_gdb_s_own() {
             ("$_exitsignal", "11"),
             ("$_exitcode", "void"),
             ("thread(23588).frame(1).$_thread", "2"),
-            ("thread(23588).frame(1).$pc", "(void (*)(void)) 0x412328 <__pthread_cond_wait+488>"),
+            ("thread(23588).frame(1).$pc", "(void (*)()) 0x412328 <__pthread_cond_wait+488>"),
             ("$eax", "0"),
             ("alignof(struct order)", "8"),
             ("offsetof(struct order, amounts[2])", "32"),

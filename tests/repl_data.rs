@@ -110,6 +110,85 @@ fn memory_is_searched_and_written_to_files() {
 }
 
 #[test]
+fn what_was_examined_is_named() {
+    // gdb 13's answers.
+    for (examined, last, content) in [
+        ("x/2xw globals", "(int32_t *) 0x555555558044 <globals+4>", "3"),
+        ("x/2xh globals", "(int16_t *) 0x555555558042 <globals+2>", "0"),
+        ("x/3c globals", "(int8_t *) 0x555555558042 <globals+2>", "0"),
+        ("x/2dg $sp", "(int64_t *) 0x7fffffffecb8", "18020995579248640"),
+        ("x/s $rsp+64", "(int8_t *) 0x7fffffffecf0", "void"),
+        ("x/2i $pc", "(int8_t *) 0x555555555e11 <main+419>", "void"),
+        ("info line main", "(void *) 0x555555555c6e <main>", "void"),
+    ] {
+        let text = answer(&[examined, "p $_", "p $__"]);
+        let lines: Vec<&str> = text.lines().rev().take(2).collect();
+        assert_eq!(lines, [format!("$2 = {content}"), format!("$1 = {last}")], "{examined}");
+    }
+    let text = answer(&["info line main", "x/i", "x/2i main", "x/2xw $_ + 1", "p globals", "x $1 + 1"]);
+    let mut lines = text.lines().skip(1);
+    assert_eq!(lines.next(), Some("   0x555555555c6e <main>:\tpush   %rbp"));
+    assert_eq!(lines.next(), Some("   0x555555555c6e <main>:\tpush   %rbp"));
+    assert_eq!(lines.next(), Some("   0x555555555c6f <main+1>:\tmov    %rsp,%rbp"));
+    assert!(lines.next().is_some_and(|line| line.starts_with("0x555555555c70 <main+2>:\t0x")));
+    assert_eq!(lines.last(), Some("0x555555558044 <globals+4>:\t0x00000003"));
+    // What could not be read is not the last that was.
+    let (text, ..) = asked(&["x/xw globals", "x/xw 1", "p $_"]);
+    assert!(text.ends_with("$1 = (int32_t *) 0x555555558040 <globals>\n"), "{text}");
+    assert_eq!(answer(&["x/s $rsp+64"]), "0x7fffffffecf0:\t\"\\233\\341\\377\\377\\377\\377'\\001_\"\n");
+}
+
+#[test]
+fn functions_are_pointers_in_arithmetic() {
+    check(&[
+        ("p abort+1", "$1 = (<text variable, no debug info> *) 0x7ffff7e043a0 <abort+1>\n"),
+        ("p main+1", "$1 = (int (*)(void)) 0x555555555c6f <main+1>\n"),
+        ("p 1+main", "$1 = (int (*)(void)) 0x555555555c6f <main+1>\n"),
+        ("p main-1", "$1 = (int (*)(void)) 0x555555555c6d <aggregates+1047>\n"),
+        ("whatis main+1", "type = int (*)(void)\n"),
+        ("p main - main", "$1 = 0\n"),
+        ("p $rip - main", "$1 = 415\n"),
+        ("p $pc + 1", "$1 = (void (*)()) 0x555555555e0e <main+416>\n"),
+        ("p sizeof(main)", "$1 = 1\n"),
+        ("p *main", "$1 = {int (void)} 0x555555555c6e <main>\n"),
+        ("p/a main+1", "$1 = 0x555555555c6f <main+1>\n"),
+        ("p $_isvoid($never_set)", "$1 = 1\n"),
+    ]);
+}
+
+#[test]
+fn types_are_written_as_in_c() {
+    check(&[
+        ("ptype int (*)(char)", "type = int (*)(char)\n"),
+        ("whatis int (*)[3]", "type = int (*)[3]\n"),
+        ("whatis int[2][3]", "type = int [2][3]\n"),
+        ("whatis int *(*)[3]", "type = int *(*)[3]\n"),
+        ("whatis void (*(*)(int))(char *, int)", "type = void (*(*)(int))(char *, int)\n"),
+        ("whatis int (*)()", "type = int (*)()\n"),
+        ("p {int[2][2]} &globals", "$1 = {{4, 3}, {2, 1}}\n"),
+        ("p *(int (*)[2]) globals", "$1 = {4, 3}\n"),
+        ("p (int (*)(void)) main", "$1 = (int (*)(void)) 0x555555555c6e <main>\n"),
+        ("p sizeof(int (*)(char))", "$1 = 8\n"),
+        ("x/2ow globals", "0x555555558040 <globals>:\t04\t03\n"),
+        ("x/aw globals", "0x555555558040 <globals>:\t0x4\n"),
+    ]);
+}
+
+#[test]
+fn registers_have_gdb_s_types() {
+    let (text, ..) =
+        common::fixture_session("kinds-O0", &["p $eflags", "p/x $eflags", "p $ps", "p $mxcsr", "whatis $rax"]);
+    let first = text.lines().next().unwrap_or_default();
+    assert!(first.starts_with("$1 = [ ") && first.ends_with(" ]"), "{text}");
+    assert!(text.contains("$4 = [ IE ZE IM DM ZM OM UM PM ]\ntype = int64_t\n"), "{text}");
+    let (text, ..) = common::fixture_session(
+        "kinds-O0",
+        &["whatis $xmm0", "p sizeof($xmm0)", "p $xmm0.v2_double[0] == $xmm0.v2_double[0] || 1"],
+    );
+    assert_eq!(text, "type = union vec128\n$1 = 16\n$2 = 1\n");
+}
+
+#[test]
 fn displays_are_shown_at_every_selection() {
     let text = answer(&["display 1 + 1", "display/x globals[0]", "info display", "up", "undisplay 1", "down"]);
     assert!(text.starts_with("1: 1 + 1 = 2\n2: /x globals[0] = 0x4\n"), "{text}");
@@ -137,8 +216,30 @@ fn types_with_offsets_and_holes() {
     let text = answer(&["ptype/ox struct tagged"]);
     assert!(text.contains("/* 0x000c      |  0x0004 */    struct {\n"), "{text}");
     assert_eq!(answer(&["ptype/o int"]), "type = int\n");
-    assert!(answer(&["explore number"]).contains("     u = 4607182418800017408 .. (Value of type 'uint64_t')\n"));
+}
+
+#[test]
+fn explore_shows_a_level_where_nobody_is_asked() {
+    let one_level = "(On a terminal explore asks what to look at next; here it shows one level.)\n";
+    let text = answer(&["explore number"]);
+    let fields = "     u = <Enter 0 to explore this field of type 'uint64_t'>\n     \
+                  d = <Enter 1 to explore this field of type 'double'>\n  \
+                  half = <Enter 2 to explore this field of type 'struct {...}'>\n\n";
+    let head = "The value of 'number' is a union of type 'union number' with the following fields:\n\n";
+    assert_eq!(text, format!("{head}{fields}{one_level}"));
+    assert_eq!(
+        answer(&["explore type union number"]),
+        format!("'union number' is a union with the following fields:\n\n{fields}{one_level}")
+    );
+    assert!(answer(&["explore bits"]).ends_with(
+        "  f = EXEC .. (Value of type 'enum flags')\n  g = -33 '\\337' .. (Value of type 'signed char')\n\n"
+    ));
+    assert!(answer(&["explore tagged"]).contains("  as_float = 1 .. (Value of type 'float')\n"));
     assert_eq!(answer(&["explore bits.a"]), "'bits.a' is a scalar value of type 'unsigned int'.\nbits.a = 1\n");
+    let array = format!("'globals' is an array of 'int'.\nglobals = {{4, 3, 2, 1}}\n{one_level}");
+    assert_eq!(answer(&["explore globals"]), array);
+    assert_eq!(asked(&["explore type nosuch"]).1, "'nosuch' is not a type.\n");
+    assert_eq!(asked(&["explore"]).1, "Error: 'explore' requires an argument.\n");
 }
 
 #[test]
@@ -168,6 +269,6 @@ fn a_session_starts_as_gdb_s_does() {
     assert!(text.starts_with("Core was generated by `./demo'"), "{text}");
     assert!(text.contains("SIGSEGV, Segmentation fault (SEGV_MAPERR) at 0x10.\n#0  ") && text.ends_with("$1 = 3\n"));
     assert_eq!(status, 0);
-    assert!(run(&["-p", "123"]).1.contains("gcore 123"));
+    assert!(run(&["-p", "4194305"]).1.contains("4194305"));
     assert_eq!(run(&["--args", exe, "x"]).2, 2);
 }

@@ -25,8 +25,8 @@ fn functions_variables_and_types_by_file() {
         answer("kinds-O0", &["info types st|vector8"]),
         "All types matching regular expression \"st|vector8\":\n\nFile /tmp/fixtures/src/kinds.c:\n12:\tenum state;\n\
          83:\ttypedef float __attribute__ ((vector_size(8))) vector8f;\n\n\
-         File /usr/include/x86_64-linux-gnu/bits/types.h:\n55:\ttypedef __uint16_t __uint_least16_t;\n\
-         57:\ttypedef __uint32_t __uint_least32_t;\n"
+         File /usr/include/x86_64-linux-gnu/bits/types.h:\n55:\ttypedef unsigned short __uint_least16_t;\n\
+         57:\ttypedef unsigned int __uint_least32_t;\n"
     );
     assert_eq!(
         answer("cpp-O0", &["info functions -n fatal"]),

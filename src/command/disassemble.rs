@@ -7,6 +7,7 @@ use super::x::address_of;
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::instruction::{InstructionDecoder, MAX_LENGTH, Syntax};
+use crate::expr::Variables;
 use crate::report::documents::{self, InstructionRow};
 
 /// Instructions that one question may ask for.
@@ -36,6 +37,17 @@ pub struct Args {
     frame: FrameArgs,
 }
 
+/// What an instruction is shown in, which says how its address is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Its function.
+    Function,
+    /// A range of addresses.
+    Range,
+    /// What `x/i` examines.
+    Examined,
+}
+
 /// What is to be shown.
 struct Extent {
     start: RunAddr,
@@ -48,7 +60,7 @@ struct Extent {
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let syntax = if args.intel { Syntax::Intel } else { state.settings.syntax };
     let selected = select(state, &args.frame)?;
-    let extent = extent(args.what.as_deref(), &selected)?;
+    let extent = extent(args.what.as_deref(), &selected, &state.variables)?;
     let rows = rows(&selected, extent.start, Some(extent.end), args.count.min(MAX_COUNT), syntax)?;
     let left = rows.last().map_or(0, |row| {
         let next = row.address.0.saturating_add(row.bytes.len() as u64);
@@ -70,7 +82,8 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
             write_source(state, line, output)?;
             last_line = line;
         }
-        write_row(output, row, extent.function.is_some(), args.raw_bytes)?;
+        let form = if extent.function.is_some() { Form::Function } else { Form::Range };
+        write_row(output, row, form, args.raw_bytes)?;
     }
     if left > 0 {
         writeln!(output.out, "   … {left} more bytes …")?;
@@ -94,13 +107,14 @@ fn write_source(state: &State, line: Option<(&str, u32)>, output: &mut Output<'_
 pub fn write_row(
     output: &mut Output<'_>,
     row: &InstructionRow,
-    in_function: bool,
+    form: Form,
     raw_bytes: bool,
 ) -> Result<(), CommandError> {
     let mark = if row.current { "=> " } else { "   " };
-    let place = match (&row.function, in_function) {
-        (Some(_), true) => format!(" <+{}>", row.offset),
-        (Some(function), false) => format!(" <{function}+{}>", row.offset),
+    let place = match (&row.function, form) {
+        (Some(_), Form::Function) => format!(" <+{}>", row.offset),
+        (Some(function), Form::Examined) if row.offset == 0 => format!(" <{function}>"),
+        (Some(function), _) => format!(" <{function}+{}>", row.offset),
         (None, _) => String::new(),
     };
     let bytes: String = if raw_bytes {
@@ -116,7 +130,8 @@ pub fn write_row(
         (_, Some((address, None))) => format!("        # {:#x}", address.0),
         _ => String::new(),
     };
-    let line = format!("{mark}{:#018x}{place}:\t{bytes}{text}{suffix}", row.address.0);
+    let width = if form == Form::Examined { 0 } else { 18 };
+    let line = format!("{mark}{:#0width$x}{place}:\t{bytes}{text}{suffix}", row.address.0);
     match row.current {
         true => writeln!(output.out, "{}", output.paint.heading(line))?,
         false => writeln!(output.out, "{line}")?,
@@ -124,8 +139,8 @@ pub fn write_row(
     Ok(())
 }
 
-fn extent(what: Option<&str>, selected: &Selected<'_>) -> Result<Extent, CommandError> {
-    let address = |text: &str| address_of(selected, text.trim());
+fn extent(what: Option<&str>, selected: &Selected<'_>, variables: &Variables) -> Result<Extent, CommandError> {
+    let address = |text: &str| address_of(selected, variables, text.trim());
     if let Some((start, end)) = what.and_then(|what| what.rsplit_once(',')) {
         let start = address(start)?;
         let end = match end.trim().strip_prefix('+') {

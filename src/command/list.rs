@@ -201,7 +201,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
     let nowhere = || CommandError::NoMatch(format!("{location}: no function of that name has source lines"));
     if let Some(expression) = location.strip_prefix('*') {
         let selected = select(state, &args.frame)?;
-        let address = super::x::address_of(&selected, expression)?;
+        let address = super::x::address_of(&selected, &state.variables, expression)?;
         let code = state.session.code(address).into_iter().next();
         let spot = code
             .and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false }));

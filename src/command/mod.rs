@@ -5,12 +5,15 @@
 
 pub mod analyze;
 pub mod bt;
+pub mod capture;
 pub mod common;
 pub mod coverage;
 pub mod disassemble;
 pub mod export;
+mod export_page;
 pub mod info;
 pub mod list;
+pub mod locks;
 pub mod maps;
 pub mod modules;
 pub mod print;
@@ -19,6 +22,7 @@ pub mod registers;
 pub mod schema;
 pub mod selected;
 pub mod snapshot;
+pub mod stacks;
 pub mod state;
 pub mod targeted;
 pub mod threads;
@@ -47,6 +51,10 @@ pub enum Command {
     Why(why::Args),
     /// List the threads
     Threads(threads::Args),
+    /// Show what threads do: stacks of the same functions together, and what they wait for
+    Stacks(stacks::Args),
+    /// Show who waits for whom: locks by name, their owners, deadlocks
+    Locks(locks::Args),
     /// Show the process: its signal, command line, environment and what is missing
     Info(info::Args),
     /// List the modules, and which of their files were found
@@ -69,6 +77,8 @@ pub enum Command {
     Snapshot(snapshot::Args),
     /// Write a snapshot in a format that other tools open
     Export(export::Args),
+    /// The kernel's crash handler: a snapshot of every process that dies
+    Capture(capture::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -82,6 +92,8 @@ impl Command {
             Command::Why(args) => why::run(args, state, output),
             Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
+            Command::Stacks(args) => stacks::run(args, state, output),
+            Command::Locks(args) => locks::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),
             Command::Modules(args) => modules::run(args, state, output),
             Command::Maps(args) => maps::run(args, state, output),
@@ -93,6 +105,7 @@ impl Command {
             Command::Disassemble(args) => disassemble::run(args, state, output),
             Command::Snapshot(args) => snapshot::run(args, state, output),
             Command::Export(args) => export::run(args, state, output),
+            Command::Capture(args) => capture::run(args, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

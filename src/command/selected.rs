@@ -12,6 +12,7 @@ use crate::module::Expression;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
 use crate::value::decode::Symbols;
+use crate::value::formatters::user::UserFormatters;
 use crate::value::{Absent, AbsentReason};
 
 /// Frames traced beyond the selected one, so that entry values can be found in its callers.
@@ -195,6 +196,10 @@ impl Scope for Selected<'_> {
 
     fn symbols(&self) -> Option<&dyn Symbols> {
         Some(self.session)
+    }
+
+    fn user_formatters(&self) -> Option<&dyn UserFormatters> {
+        self.session.users_formatters()
     }
 
     fn exit_signal(&self) -> Option<i32> {

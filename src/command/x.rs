@@ -1,15 +1,17 @@
 //! `obit x`: memory as gdb's `x/NFU` shows it.
 
+use super::disassemble::{self, Form};
 use super::registers::symbol_text;
 use super::selected::{Selected, select};
-use super::{CommandError, FrameArgs, Output, State, common, disassemble};
+use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::expr::{Variables, evaluate};
 use crate::interrupt;
 use crate::memory::{Memory, MissingReason, ReadError};
 use crate::report::documents::{self, MemoryRow};
 use crate::report::formatted::{Bits, LETTERS, number_text};
-use crate::types::TypeKind;
+use crate::report::value_text::text_within;
+use crate::types::{Language, TypeKind};
 use crate::value::Place;
 
 /// Units that one question may ask for.
@@ -75,11 +77,12 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
             _ => return Err(format!("{text}: {c} is no form ({LETTERS}) and no unit (bhwg)")),
         }
     }
+    let given = unit;
     // As gdb: what is not said is as it was the last time.
     let letter_before = before.map(|before| before.letter);
     let unit = match (letter.or(letter_before), unit, before) {
         (Some(wanted), None, Some(before))
-            if wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i') =>
+            if wanted != 'c' && (wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i')) =>
         {
             Some(before.unit)
         }
@@ -88,7 +91,7 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
     let letter = letter.or(letter_before).unwrap_or('x');
     // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
     let unit = match (letter, unit) {
-        ('a', _) => address_size,
+        ('a', _) => given.unwrap_or(address_size),
         ('s', _) => 1,
         ('f', Some(unit @ (4 | 8))) => unit,
         ('f', _) => 8,
@@ -127,18 +130,54 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let start = match (expression, before) {
         ("", Some(before)) => before.next,
         ("", None) => return Err(CommandError::Usage("Argument required (starting display address).".to_owned())),
-        (expression, _) => address_of(&selected, expression)?,
+        (expression, _) => address_of(&selected, &state.variables, expression)?,
     };
-    let mut next = None;
-    let answered = examine(args, state, &selected, start, &format, output, &mut next);
-    let examined = next.map(|next| Examined { next, letter: format.letter, unit: format.unit, count: format.count });
-    if state.interactive && examined.is_some() {
-        state.examined = examined;
+    let mut seen = Seen::default();
+    let answered = examine(args, state, &selected, start, &format, output, &mut seen);
+    if !state.interactive {
+        return answered;
+    }
+    if let Some(next) = seen.next {
+        state.examined = Some(Examined { next, letter: format.letter, unit: format.unit, count: format.count });
+    }
+    if let Some(last) = seen.last {
+        let types = &state.session.types;
+        let unit = if format.letter == 'i' { 1 } else { format.unit };
+        let target = types.number(unit_name(unit), unit as u64, Language::C, TypeKind::Int { signed: true });
+        // As in gdb, instructions and strings have an address alone.
+        let has_content = !matches!(format.letter, 'i' | 's');
+        state.variables.set_last(types, address_size, last, target, has_content);
     }
     answered
 }
 
-/// Shows what is there; `next` becomes the address behind it.
+/// What was shown: the last unit that could be read, and the address behind everything.
+#[derive(Default)]
+struct Seen {
+    last: Option<RunAddr>,
+    next: Option<RunAddr>,
+}
+
+/// The type that gdb gives to what it examines.
+fn unit_name(unit: usize) -> &'static str {
+    match unit {
+        1 => "int8_t",
+        2 => "int16_t",
+        8 => "int64_t",
+        _ => "int32_t",
+    }
+}
+
+/// A session's next `x` goes on at an address that another answer named, as in gdb; `$_` is that address.
+pub fn go_on_at(state: &mut State, address: RunAddr) {
+    let before = state.examined;
+    let (letter, unit) = before.map_or(('x', 4), |before| (before.letter, before.unit));
+    state.examined = Some(Examined { next: address, letter, unit, count: 1 });
+    let (types, size) = (&state.session.types, state.session.image.arch.address_size());
+    state.variables.set_last(types, size, address, types.make_void(Language::C), false);
+}
+
+/// Shows what is there.
 fn examine(
     args: &Args,
     state: &State,
@@ -146,32 +185,35 @@ fn examine(
     start: RunAddr,
     format: &Format,
     output: &mut Output<'_>,
-    next: &mut Option<RunAddr>,
+    seen: &mut Seen,
 ) -> Result<(), CommandError> {
     let session = &state.session;
     if format.letter == 'i' {
         let rows = disassemble::rows(selected, start, None, format.count, state.settings.syntax)?;
-        *next = rows.last().and_then(|row| row.address.checked_add(row.bytes.len() as u64));
+        seen.next = rows.last().and_then(|row| row.address.checked_add(row.bytes.len() as u64));
+        seen.last = rows.last().map(|row| row.address);
         let notes = session.notes();
         if state.json {
             return common::write_document(output, documents::disassembly(None, &rows, 0, &notes));
         }
         for row in &rows {
-            disassemble::write_row(output, row, false, false)?;
+            disassemble::write_row(output, row, Form::Examined, false)?;
         }
         return common::write_notes(output, &notes);
     }
     let rows = if format.letter == 's' {
         let (rows, behind) = strings(session.memory(), start, format, args.max_string);
-        *next = behind;
+        seen.next = behind;
         rows
     } else {
         // Backwards, gdb goes on before what it showed.
         let length = (format.count as u64).saturating_mul(format.unit as u64);
-        *next = if format.backwards { Some(RunAddr(start.0.wrapping_sub(length))) } else { start.checked_add(length) };
+        seen.next =
+            if format.backwards { Some(RunAddr(start.0.wrapping_sub(length))) } else { start.checked_add(length) };
         units(selected, start, format)
     };
     interrupt::check()?;
+    seen.last = rows.iter().rev().find(|row| row.bytes.is_ok()).map(|row| row.address);
     let notes = session.notes();
     if state.json {
         return common::write_document(output, documents::memory(&rows, format.letter, format.unit, &notes));
@@ -180,10 +222,15 @@ fn examine(
     common::write_notes(output, &notes)
 }
 
-/// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb.
-pub(super) fn address_of(selected: &Selected<'_>, expression: &str) -> Result<RunAddr, CommandError> {
+/// The address that the expression stands for: a pointer's value, or an object's own place, as in gdb. `variables` are
+/// the session's.
+pub(super) fn address_of(
+    selected: &Selected<'_>,
+    variables: &Variables,
+    expression: &str,
+) -> Result<RunAddr, CommandError> {
     let usage = |message: &str| CommandError::Usage(format!("{expression}: {message}"));
-    let evaluated = match evaluate(selected, expression, &mut Variables::default()) {
+    let evaluated = match evaluate(selected, expression, &mut variables.clone()) {
         Ok(evaluated) => evaluated,
         // `main.(*T).f`, `f(int)`: names that are no expressions.
         Err(error) => return selected.session.find_symbol(expression).map(|(address, _)| address).ok_or(error.into()),
@@ -244,7 +291,7 @@ fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -
         }
         let (bytes, text, next) = match memory.read_c_string(address, limit.max(1)) {
             Ok((bytes, complete)) => {
-                let text = format!("\"{}\"{}", bytes.escape_ascii(), if complete { "" } else { "..." });
+                let text = format!("\"{}\"{}", text_within(&bytes, '"'), if complete { "" } else { "..." });
                 let next = address.checked_add(bytes.len() as u64 + u64::from(complete));
                 (Ok(bytes), text, next)
             }
@@ -309,6 +356,7 @@ mod tests {
         assert_eq!(parse_format("", 8, None), Ok(format(1, 'x', 4)));
         assert_eq!(parse_format("3s", 8, None), Ok(format(3, 's', 1)));
         assert_eq!(parse_format("2a", 4, None), Ok(format(2, 'a', 4)));
+        assert_eq!(parse_format("2aw", 8, None), Ok(format(2, 'a', 4)));
         assert_eq!(parse_format("c", 8, None), Ok(format(1, 'c', 1)));
         assert_eq!(parse_format("4f", 8, None), Ok(format(4, 'f', 8)));
         assert_eq!(parse_format("bx", 8, None), Ok(format(1, 'x', 1)));
@@ -318,6 +366,7 @@ mod tests {
         assert_eq!(parse_format("", 8, Some(before)), Ok(format(1, 'd', 8)));
         assert_eq!(parse_format("4x", 8, Some(before)), Ok(format(4, 'x', 8)));
         assert_eq!(parse_format("s", 8, Some(before)), Ok(format(1, 's', 1)));
+        assert_eq!(parse_format("c", 8, Some(before)), Ok(format(1, 'c', 1)));
         assert!(parse_format("4q", 8, None).is_err());
         assert!(parse_format("99999999999999999999x", 8, None).is_err());
     }

@@ -11,7 +11,8 @@ use crate::value::Place;
 
 impl Evaluator<'_> {
     pub(super) fn size_of(&self, id: TypeId, span: &Range<usize>) -> Step<Evaluated> {
-        match self.scope.types().size(id) {
+        let is_function = matches!(self.kind_of(id), TypeKind::Function { .. }) && !self.is_function_value(id);
+        match self.scope.types().size(id).or(is_function.then_some(1)) {
             // Of type int where it fits, as gdb has it.
             Some(size) if size <= i32::MAX as u64 => self.number(Number::int(size.into(), arithmetic::INT), span),
             Some(size) => self.number(Number::int(size.into(), (self.address_size(), false)), span),
@@ -83,6 +84,14 @@ impl Evaluator<'_> {
             id = match derivation {
                 Derivation::Pointer => self.pointer_to(id),
                 Derivation::Array(count) => self.array_of(id, *count),
+                Derivation::Function(parameters) => {
+                    let known = parameters.as_ref();
+                    let result = (!matches!(self.kind_of(id), TypeKind::Void)).then_some(id);
+                    let given: Step<Vec<TypeId>> = known.into_iter().flatten().map(|name| self.type_of(name)).collect();
+                    let kind =
+                        TypeKind::Function { result, parameters: given?, variadic: known.is_none(), method: None };
+                    types.make(Type { name: None, size: None, language: types.get(id).language, kind })
+                }
                 Derivation::Reference => types.make(Type {
                     name: None,
                     size: Some(self.address_size()),
@@ -169,9 +178,10 @@ impl Evaluator<'_> {
         match self.kind_of(id) {
             _ if depth > 32 => None,
             TypeKind::Struct(content) if !content.declaration => {
-                let mut largest = 1;
+                let mut largest = content.alignment.unwrap_or(1);
                 for member in &content.members {
-                    largest = largest.max(self.alignment_of(member.type_id, depth + 1)?);
+                    let own = self.alignment_of(member.type_id, depth + 1)?;
+                    largest = largest.max(own).max(member.alignment.unwrap_or(1));
                 }
                 let fits = |align: u64| {
                     size.is_none_or(|size| size % align == 0)

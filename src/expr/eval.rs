@@ -85,16 +85,18 @@ pub fn evaluate(scope: &dyn Scope, text: &str, variables: &mut Variables) -> Res
 }
 
 /// Evaluates an expression that is not the user's of the moment: with so many steps, and without variables of a session.
-pub fn evaluate_within(scope: &dyn Scope, text: &str, steps: u64) -> Result<Evaluated, ExprError> {
+/// Says how many it took.
+pub fn evaluate_within(scope: &dyn Scope, text: &str, steps: u64) -> Result<(Evaluated, u64), ExprError> {
     let node = parse(text, &|name| is_type(scope, name))?;
     let variables = Variables::default();
     let evaluator = Evaluator { most_steps: steps, ..Evaluator::new(scope, text, &variables) };
     let checked = evaluator.checked(&node)?;
-    match evaluator.node(&node, 0) {
-        Ok(evaluated) => Ok(evaluated),
-        Err(Stop::Error(error)) => Err(*error),
-        Err(Stop::Hole(absent)) => Ok(Evaluated::new(Err(absent), checked.type_id, false)),
-    }
+    let evaluated = match evaluator.node(&node, 0) {
+        Ok(evaluated) => evaluated,
+        Err(Stop::Error(error)) => return Err(*error),
+        Err(Stop::Hole(absent)) => Evaluated::new(Err(absent), checked.type_id, false),
+    };
+    Ok((evaluated, steps.saturating_sub(evaluator.steps.get())))
 }
 
 /// The type of an expression, found without reading the target's memory where it does not depend on it.
@@ -168,6 +170,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) followed: Cell<bool>,
     /// The items that the filters around look at, innermost last.
     pub(super) subjects: RefCell<Vec<Evaluated>>,
+    /// Users' formatters whose content is being looked at, one within the other.
+    pub(super) formatters: Cell<usize>,
     most_steps: u64,
     steps: Cell<u64>,
     made: RefCell<HashMap<String, TypeId>>,
@@ -184,6 +188,7 @@ impl<'a> Evaluator<'a> {
             dry: Cell::new(false),
             followed: Cell::new(false),
             subjects: RefCell::default(),
+            formatters: Cell::new(0),
             most_steps: MAX_STEPS,
             steps: Cell::new(MAX_STEPS),
             made: RefCell::default(),
@@ -212,6 +217,11 @@ impl<'a> Evaluator<'a> {
         let result = work();
         self.dry.set(before);
         result
+    }
+
+    /// Takes steps that were done elsewhere.
+    pub(super) fn spend(&self, steps: u64) {
+        self.steps.set(self.steps.get().saturating_sub(steps));
     }
 
     /// Whether there are no steps left.

@@ -53,6 +53,8 @@ fn member(name: Option<&str>, type_id: TypeId, offset: u64) -> Member {
         type_id,
         offset: MemberOffset::Bytes(offset),
         bits: None,
+        alignment: None,
+        embedded: false,
         base: false,
         artificial: false,
         access: crate::types::Access::Public,

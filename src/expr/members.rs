@@ -2,12 +2,18 @@
 
 use std::ops::Range;
 
+use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number, slice};
 use super::tree::Node;
 use super::{ErrorKind, nearest};
 use crate::addr::RunAddr;
 use crate::types::{Member, MemberOffset, TypeId, TypeKind, Variant, VariantPart};
 use crate::value::{Absent, AbsentReason, Place};
+
+/// Levels of Go's embedded fields.
+const MAX_EMBEDDED: usize = 8;
+/// Embedded fields of one level.
+const MAX_NEXT: usize = 64;
 
 /// A member found by name: offsets from the object on, and the member itself last.
 pub(super) struct Found {
@@ -16,21 +22,17 @@ pub(super) struct Found {
 
 impl Evaluator<'_> {
     pub(super) fn member(&self, object: &Node, name: &str, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
-        let value = match self.value_of(object, depth) {
-            Ok(value) => value,
-            // Go's globals have dots in their names: main.counter.
-            Err(Stop::Error(error)) if error.is_unknown_name() => {
-                let dotted =
-                    self.text.get(span.clone()).and_then(|path| self.scope.globals(path, None).into_iter().next());
-                return match dotted {
-                    Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
-                    Some((place, type_id)) => Ok(Evaluated::new(place, type_id, true)),
-                    None => Err(Stop::Error(error)),
-                };
-            }
-            Err(stop) => return Err(stop),
+        let value = self.value_of(object, depth);
+        let is_unknown = match &value {
+            Ok(value) => self.is_bare(value),
+            Err(Stop::Error(error)) => error.is_unknown_name(),
+            Err(Stop::Hole(_)) => false,
         };
-        let mut object_value = value;
+        // Go's globals and constants have dots in their names: main.counter, syscall.ENOENT.
+        if is_unknown && let Some(found) = self.dotted(span) {
+            return found;
+        }
+        let mut object_value = value?;
         // As many pointers and references as there are: Rust's and Go's dots go through all of them.
         for _ in 0..8 {
             match *self.kind_of(object_value.type_id) {
@@ -55,8 +57,57 @@ impl Evaluator<'_> {
         }
     }
 
+    /// A global or a constant whose name is all of the text.
+    fn dotted(&self, span: &Range<usize>) -> Option<Step<Evaluated>> {
+        let path = self.text.get(span.clone())?;
+        if let Some((place, type_id)) = self.scope.globals(path, None).into_iter().next() {
+            let unread = place.is_err() && self.dry.get();
+            return Some(Ok(if unread { self.anywhere(type_id) } else { Evaluated::new(place, type_id, true) }));
+        }
+        let (type_id, value) = self.scope.enumerator(path)?;
+        Some(self.number_as(type_id, Number::int(value, (16, true)), span))
+    }
+
+    /// A member of what the object embeds, as Go has it: of the outermost that has one of the name.
+    fn promoted(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Option<Step<Evaluated>> {
+        let mut level = vec![object.clone()];
+        for _ in 0..MAX_EMBEDDED {
+            let mut next = Vec::new();
+            for holder in &level {
+                let TypeKind::Struct(content) = self.kind_of(holder.type_id) else { continue };
+                for member in content.members.iter().filter(|member| member.embedded) {
+                    let inner =
+                        self.step_into(holder, member, span).and_then(|inner| match *self.kind_of(inner.type_id) {
+                            TypeKind::Pointer { target } => self.follow(&inner, target),
+                            _ => Ok(inner),
+                        });
+                    let type_id = match *self.kind_of(member.type_id) {
+                        TypeKind::Pointer { target } => target,
+                        _ => member.type_id,
+                    };
+                    // An interface has no members but its methods.
+                    if self.name_of(self.scope.types().strip(type_id)).starts_with("runtime.iface") {
+                        continue;
+                    }
+                    if self.find_member(type_id, name).is_some() {
+                        return Some(inner.and_then(|inner| self.member_of(&inner, name, span)));
+                    }
+                    next.extend(inner.ok());
+                }
+            }
+            if next.is_empty() || next.len() > MAX_NEXT {
+                return None;
+            }
+            level = next;
+        }
+        None
+    }
+
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
+            if let Some(child) = self.child_of_user(object, name, span) {
+                return child;
+            }
             if self.is_function_value(object.type_id)
                 && let Some(found) = self.member_of_view(object, name, span)
             {
@@ -80,10 +131,18 @@ impl Evaluator<'_> {
             {
                 return Ok(found);
             }
-            if matches!(name, "len" | "length") && (self.is_sequence(object) || self.has_view(object)) {
+            if let Some(child) = self.child_of_user(object, name, span) {
+                return child;
+            }
+            let has_items =
+                || self.is_sequence(object) || self.has_view(object) || self.has_items_of_user(object.type_id);
+            if matches!(name, "len" | "length") && has_items() {
                 return self.length_of(object, span);
             }
             if let Some(found) = self.member_of_view(object, name, span) {
+                return found;
+            }
+            if let Some(found) = self.promoted(object, name, span) {
                 return found;
             }
             let full = format!("{}::{name}", self.name_of(object.type_id));
@@ -219,10 +278,10 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn member_names(&self, id: TypeId) -> Vec<String> {
-        let TypeKind::Struct(content) = self.kind_of(id) else { return Vec::new() };
-        let mut names: Vec<String> = Vec::new();
+        let mut names = self.children_of_user(id);
+        let TypeKind::Struct(content) = self.kind_of(id) else { return names };
         names.extend(content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)));
-        for inner in content.members.iter().filter(|member| member.name.is_none() || member.base) {
+        for inner in content.members.iter().filter(|member| member.name.is_none() || member.base || member.embedded) {
             if let TypeKind::Struct(content) = self.kind_of(inner.type_id) {
                 names.extend(content.members.iter().filter_map(|member| member.name.as_deref().map(str::to_owned)));
             }
@@ -275,7 +334,12 @@ impl Evaluator<'_> {
     }
 
     /// Which variant the discriminant picks.
-    fn active_variant(&self, object: &Evaluated, part: &VariantPart, span: &Range<usize>) -> Step<Option<usize>> {
+    pub(super) fn active_variant(
+        &self,
+        object: &Evaluated,
+        part: &VariantPart,
+        span: &Range<usize>,
+    ) -> Step<Option<usize>> {
         let Some(discriminant) = &part.discriminant else { return Ok((!part.variants.is_empty()).then_some(0)) };
         let size = self.scope.types().size(discriminant.type_id).filter(|size| (1..=16).contains(size));
         let Some(size) = size else { return Err(Absent::new(AbsentReason::Corrupt).into()) };

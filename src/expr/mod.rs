@@ -14,11 +14,14 @@ mod names;
 mod operators;
 mod parse;
 mod parse_names;
+pub mod parts;
 mod sequence;
 mod siginfo;
 mod text;
 mod tree;
+mod user;
 mod variables;
+mod vectors;
 mod views;
 mod walks;
 
@@ -36,6 +39,7 @@ use crate::memory::Memory;
 use crate::module::Expression;
 use crate::types::{Language, TypeId, TypeKind, TypeTable};
 use crate::value::decode::Symbols;
+use crate::value::formatters::user::UserFormatters;
 use crate::value::{Absent, Place};
 
 /// Bytes of an expression's text.
@@ -118,6 +122,10 @@ pub trait Scope {
     }
     /// Names addresses; without it, what is known by its symbol alone is not.
     fn symbols(&self) -> Option<&dyn Symbols> {
+        None
+    }
+    /// Formatters that users wrote, whose parts and items expressions see.
+    fn user_formatters(&self) -> Option<&dyn UserFormatters> {
         None
     }
     /// The signal that ended the process.

@@ -12,6 +12,9 @@ use crate::value::Place;
 /// The type of data that only a symbol table names.
 pub(super) const BARE_DATA: &str = "<data variable, no debug info>";
 
+/// The type of functions that only a symbol table names.
+const BARE_CODE: &str = "<text variable, no debug info>";
+
 impl Evaluator<'_> {
     pub(super) fn name(&self, file: Option<&str>, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         match self.lookup(file, name) {
@@ -39,7 +42,12 @@ impl Evaluator<'_> {
             return types.number(BARE_DATA, 1, Language::C, TypeKind::Unspecified);
         }
         let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: false, method: None };
-        types.number("<text variable, no debug info>", 1, Language::C, kind)
+        types.number(BARE_CODE, 1, Language::C, kind)
+    }
+
+    /// Whether nothing but its place is known.
+    pub(super) fn is_bare(&self, value: &Evaluated) -> bool {
+        value.lvalue && matches!(self.name_of(value.type_id), BARE_DATA | BARE_CODE)
     }
 
     /// Whether it is data of which nothing but its place is known.

@@ -106,7 +106,7 @@ impl Evaluator<'_> {
         span: &Range<usize>,
     ) -> Step<Evaluated> {
         if matches!(operator, "+" | "-") {
-            let (left_target, right_target) = (self.pointed(&left_value), self.pointed(&right_value));
+            let (left_target, right_target) = (self.stepped_over(&left_value), self.stepped_over(&right_value));
             match (left_target, right_target, operator) {
                 (Some(target), None, _) => {
                     let number = self.number_of(&right_value, right_span)?.as_int();
@@ -150,6 +150,15 @@ impl Evaluator<'_> {
             TypeKind::Array { element, .. } => Some(element),
             _ => None,
         }
+    }
+
+    /// The same for arithmetic, where a function stands for a pointer to it, as in gdb.
+    fn stepped_over(&self, value: &Evaluated) -> Option<TypeId> {
+        let is_function = matches!(self.kind_of(value.type_id), TypeKind::Function { .. });
+        if is_function && !self.is_function_value(value.type_id) {
+            return Some(value.type_id);
+        }
+        self.pointed(value)
     }
 
     /// Bytes from one element to the next; 1 for `void` and functions, as in gdb.

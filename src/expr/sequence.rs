@@ -8,7 +8,7 @@ use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
 use super::tree::Node;
 use crate::types::go::GoKind;
-use crate::types::{Count, Type, TypeId, TypeKind};
+use crate::types::{Count, Language, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Items that a filter or a list gives at most.
@@ -117,6 +117,10 @@ impl Evaluator<'_> {
 
     /// `a[i]`.
     pub(super) fn indexed(&self, array: Evaluated, index: &Node, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
+        let whole = |items: Evaluated| self.indexed(items, index, depth, span);
+        if let Some(item) = self.items_of_user(&array, span, whole) {
+            return item;
+        }
         if !self.is_sequence(&array)
             && let Some(item) = self.indexed_view(&array, index, depth, span)
         {
@@ -157,7 +161,7 @@ impl Evaluator<'_> {
         inclusive: bool,
         depth: usize,
     ) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(array, depth)?)?;
+        let value = self.with_items(self.value_of(array, depth)?, &array.span)?;
         let start = first.map_or(Ok(0), |first| self.integer(first, depth))?;
         let count = self.sequence(&value).and_then(|items| items.length().ok());
         let end = match last {
@@ -227,6 +231,9 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn length_of(&self, value: &Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        if let Some(length) = self.items_of_user(value, span, |items| self.length_of(&items, span)) {
+            return length;
+        }
         let kind = (self.address_size(), false);
         let is_pointer = matches!(self.kind_of(value.type_id), TypeKind::Pointer { .. });
         if !is_pointer && (self.sequence(value).is_some() || self.item_type(value).is_some()) {
@@ -270,7 +277,7 @@ impl Evaluator<'_> {
 
     /// `a[.id == 7]`: the items for which it is true.
     pub(super) fn filter(&self, items: &Node, test: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(items, depth)?)?;
+        let value = self.with_items(self.value_of(items, depth)?, &items.span)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
         if self.dry.get() {
             self.with_item(self.anywhere(element), |this| this.number_at(test, depth))?;
@@ -309,25 +316,35 @@ impl Evaluator<'_> {
 
     /// `a.map(.f)`: what the expression gives for every item.
     pub(super) fn map(&self, items: &Node, to: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(items, depth)?)?;
+        let value = self.with_items(self.value_of(items, depth)?, &items.span)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
-        let found = self.unread(|| self.with_item(self.anywhere(element), |this| this.value_of(to, depth)))?;
-        if self.dry.get() {
-            return Ok(self.items_of(found.type_id, Items { elements: vec![found.clone()], end: None }));
-        }
-        let mut elements = Vec::new();
+        // What it makes of an item's content has a type only once that is read.
+        let found = match self.unread(|| self.with_item(self.anywhere(element), |this| this.value_of(to, depth))) {
+            Ok(found) if self.dry.get() => {
+                return Ok(self.items_of(found.type_id, Items { elements: vec![found.clone()], end: None }));
+            }
+            Ok(found) => Some(found.type_id),
+            Err(Stop::Hole(_)) if !self.dry.get() => None,
+            Err(stop) => return Err(stop),
+        };
+        let unknown = || self.scope.types().make_void(Language::C);
+        let mut elements: Vec<Evaluated> = Vec::new();
         let end = self.walk(&value, &items.span, |item| {
             match self.with_item(item, |this| this.value_of(to, depth)) {
                 Ok(mapped) => elements.push(mapped),
-                Err(Stop::Hole(absent)) => elements.push(Evaluated::new(Err(absent), found.type_id, false)),
+                Err(Stop::Hole(absent)) => {
+                    elements.push(Evaluated::new(Err(absent), found.unwrap_or_else(unknown), false))
+                }
                 Err(Stop::Error(error)) if error.kind == ErrorKind::Inactive => {
                     let absent = Absent::because(AbsentReason::Unsupported, error.message);
-                    elements.push(Evaluated::new(Err(absent), found.type_id, false));
+                    elements.push(Evaluated::new(Err(absent), found.unwrap_or_else(unknown), false));
                 }
                 Err(stop) => return Err(stop),
             }
             Ok(elements.len() < MAX_ITEMS && !self.is_spent())
         })?;
-        Ok(self.items_of(found.type_id, Items { elements, end }))
+        let readable = || elements.iter().find(|item| item.place.is_ok()).map(|item| item.type_id);
+        let mapped = found.or_else(readable).unwrap_or_else(unknown);
+        Ok(self.items_of(mapped, Items { elements, end }))
     }
 }

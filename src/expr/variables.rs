@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::eval::Evaluated;
+use super::eval::{Evaluated, computed};
+use crate::addr::RunAddr;
+use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::value::Place;
 
 /// Values that the history keeps; older ones are forgotten.
 const MAX_HISTORY: usize = 100_000;
@@ -38,6 +41,19 @@ impl Variables {
     /// Gives `$name` a value; `x` does so with `_` (the last address) and `__` (what is there).
     pub fn set(&mut self, name: &str, value: Evaluated) {
         self.named.insert(name.to_owned(), value);
+    }
+
+    /// `$_`: the last address that was looked at, as a pointer of that size to `target`. With `has_content`, `$__` is
+    /// what is there; otherwise it is void, but stays as it is where `target` is `void`.
+    pub fn set_last(&mut self, types: &TypeTable, size: usize, address: RunAddr, target: TypeId, has_content: bool) {
+        let pointer = types.make_pointer(target, size);
+        let data = address.0.to_le_bytes().into_iter().take(size).collect();
+        self.set("_", computed(pointer, data));
+        if has_content {
+            self.set("__", Evaluated::new(Ok(Place::Memory(address)), target, true));
+        } else if !matches!(types.get(target).kind, TypeKind::Void) {
+            self.named.remove("__");
+        }
     }
 
     /// The value of `$name`.

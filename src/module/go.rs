@@ -3,7 +3,7 @@
 use super::function::each_origin;
 use super::program::Program;
 use super::unit::Units;
-use super::{DieRef, Name};
+use super::{DieRef, ModuleId, Name};
 use crate::addr::RunAddr;
 
 /// Constants that one package may have.
@@ -40,8 +40,38 @@ impl Program {
 
     /// Constants of a type that its own package declares, in the order of the debug information.
     pub fn go_constants(&self, type_die: DieRef, package: &str) -> Vec<(Name, i64)> {
-        let Some(debug) = self.debug_info(type_die.module) else { return Vec::new() };
         let mut constants = Vec::new();
+        self.each_go_constant(type_die.module, package, &mut |die, of_type, name, value| {
+            if of_type == Some(type_die) {
+                constants.push((name, value));
+                self.constants.write().expect("not poisoned").push(die);
+            }
+            constants.len() < MAX_CONSTANTS
+        });
+        constants
+    }
+
+    /// A package's constant: its type and its value.
+    pub fn go_constant(&self, module: ModuleId, package: &str, constant: &str) -> Option<(DieRef, i64)> {
+        let mut found = None;
+        self.each_go_constant(module, package, &mut |die, of_type, name, value| {
+            if name == constant {
+                found = of_type.map(|of_type| (of_type, value));
+                self.constants.write().expect("not poisoned").push(die);
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    /// Entry, type, name and value of a package's constants, as long as `each` wants more.
+    fn each_go_constant(
+        &self,
+        module: ModuleId,
+        package: &str,
+        each: &mut dyn FnMut(DieRef, Option<DieRef>, Name, i64) -> bool,
+    ) {
+        let Some(debug) = self.debug_info(module) else { return };
         for unit in debug.units_of_name(package) {
             let Ok(mut tree) = unit.unit.entries_tree(None) else { continue };
             let Ok(root) = tree.root() else { continue };
@@ -52,17 +82,14 @@ impl Program {
                     continue;
                 }
                 let of_type = entry.attr_value(gimli::DW_AT_type).and_then(|value| self.reference(unit, value));
-                if of_type != Some(type_die) || constants.len() >= MAX_CONSTANTS {
-                    continue;
-                }
                 let name = entry.attr_value(gimli::DW_AT_name).and_then(|name| unit.text(name));
                 let value = entry.attr_value(gimli::DW_AT_const_value).and_then(|value| value.sdata_value());
-                if let Some(constant) = name.zip(value) {
-                    constants.push(constant);
-                    self.constants.write().expect("not poisoned").push(unit.die(entry.offset()));
+                if let Some((name, value)) = name.zip(value)
+                    && !each(unit.die(entry.offset()), of_type, name, value)
+                {
+                    return;
                 }
             }
         }
-        constants
     }
 }

@@ -17,6 +17,7 @@ use super::skim::{NamedEntry, Skim};
 use super::unit::Unit;
 use super::units::DebugInfo;
 use crate::addr::FileAddr;
+use crate::interrupt;
 
 /// Offsets of a name in the string section up to which each is searched for by itself.
 const FEW_STRING_OFFSETS: usize = 12;
@@ -52,6 +53,9 @@ impl DebugInfo {
             return found;
         }
         for headers in self.units_mentioning(name).chunks(UNITS_AT_ONCE) {
+            if interrupt::requested() {
+                break;
+            }
             let in_units: Vec<Vec<DieRef>> = headers
                 .par_iter()
                 .filter_map(|offset| self.unit_holding(*offset))
@@ -65,14 +69,22 @@ impl DebugInfo {
         found
     }
 
-    /// The variable outside of functions whose location is just that address (DW_OP_addr).
+    /// The variable outside of functions whose location is just that address (DW_OP_addr). Compilers that put data into
+    /// .debug_aranges (LLVM does) say which unit has it; else all units are searched.
     pub fn variable_at(&self, address: FileAddr) -> Option<DieRef> {
         let location = [&[gimli::constants::DW_OP_addr.0][..], &address.0.to_le_bytes()].concat();
-        self.entry_with(&location, |entry| {
+        let is_meant = |entry: &gimli::DebuggingInformationEntry<super::R>| {
             let found = entry.attr_value(gimli::DW_AT_location);
             entry.tag() == gimli::DW_TAG_variable
                 && matches!(found, Some(gimli::AttributeValue::Exprloc(found)) if found.0.slice() == location)
-        })
+        };
+        let info = self.dwarf().debug_info.reader().slice();
+        let listed = self.units_listing(address).into_iter().find_map(|(start, unit)| {
+            let end = start.saturating_add(unit.unit.header.length_including_self());
+            let hits = search(info.get(start..end.min(info.len()))?, &location);
+            hits.into_iter().take(MAX_FOUND).find_map(|hit| named_entry(unit, hit, is_meant))
+        });
+        listed.or_else(|| self.entry_with(&location, is_meant))
     }
 
     /// The type whose description Go's runtime has at that offset from its first one (DW_AT_go_runtime_type, of form
@@ -94,22 +106,19 @@ impl DebugInfo {
         search(self.dwarf().debug_info.reader().slice(), bytes).into_iter().take(MAX_FOUND).find_map(|hit| {
             let index = starts.partition_point(|start| *start <= hit).checked_sub(1)?;
             let start = *starts.get(index)?;
-            let unit = self.unit_holding(start)?;
-            let within = u32::try_from(hit - start).ok()?;
-            let named = &unit.skim().named;
-            let nearest = named.get(named.partition_point(|entry| entry.offset <= within).checked_sub(1)?)?;
-            unit.entry(nearest.offset).filter(|entry| is_meant(entry))?;
-            Some(DieRef { module: unit.module, unit: unit.id, offset: nearest.offset })
+            named_entry(self.unit_holding(start)?, hit - start, &is_meant)
         })
     }
 
-    /// All names. Made at the first call, unless an earlier run left them: this reads every unit.
+    /// All names. Made at the first call, unless an earlier run left them: this reads every unit. None, and nothing is
+    /// kept, where the request to end comes before they are all read.
     pub fn names(&self) -> &NameIndex {
         if let Some(index) = self.names_at_hand() {
             return index;
         }
+        // What was not finished is no index; whoever asked sees the request to end too.
+        let Some(index) = name_index::build(self) else { return &name_index::NO_NAMES };
         self.own_names.get_or_init(|| {
-            let index = name_index::build(self);
             // What is in other files may be found or changed the next time.
             let is_split = |unit: &&Unit| unit.skeleton.is_some() || unit.missing_split.is_some();
             if self.file().elf.debugaltlink().is_none() && !self.all_units().iter().any(is_split) {
@@ -163,7 +172,16 @@ impl DebugInfo {
             }
         }
         if self.name_index.get().is_some() || self.name_searches.load(Ordering::Relaxed) >= SEARCHES_BEFORE_INDEX {
-            let index = self.name_index.get_or_init(|| self.index_names(&starts));
+            let index = match self.name_index.get() {
+                Some(index) => index,
+                None => {
+                    let index = self.index_names(&starts);
+                    if interrupt::requested() {
+                        return Vec::new();
+                    }
+                    self.name_index.get_or_init(|| index)
+                }
+            };
             let hash = hash_of(name.as_bytes());
             let first = index.partition_point(|(known, _)| *known < hash);
             let units = index[first..].iter().take_while(|(known, _)| *known == hash);
@@ -204,7 +222,8 @@ impl DebugInfo {
         let mut index: Vec<(u32, u32)> = (0..starts.len())
             .into_par_iter()
             .flat_map_iter(|number| {
-                let unit = starts.get(number).and_then(|start| self.unit_holding(*start));
+                let start = starts.get(number).filter(|_| !interrupt::requested());
+                let unit = start.and_then(|start| self.unit_holding(*start));
                 let mut hashes: Vec<u32> = unit.map(names_in).unwrap_or_default();
                 hashes.sort_unstable();
                 hashes.dedup();
@@ -220,6 +239,19 @@ impl DebugInfo {
         let Ok(Some(header)) = dwarf.units().next() else { return false };
         dwarf.unit(header).is_ok_and(|unit| unit.dwo_id.is_some())
     }
+}
+
+/// The named entry around the byte of a unit, where it is the one that is meant.
+fn named_entry(
+    unit: &Unit,
+    byte: usize,
+    is_meant: impl Fn(&gimli::DebuggingInformationEntry<super::R>) -> bool,
+) -> Option<DieRef> {
+    let byte = u32::try_from(byte).ok()?;
+    let named = &unit.skim().named;
+    let nearest = named.get(named.partition_point(|entry| entry.offset <= byte).checked_sub(1)?)?;
+    unit.entry(nearest.offset).filter(|entry| is_meant(entry))?;
+    Some(DieRef { module: unit.module, unit: unit.id, offset: nearest.offset })
 }
 
 /// Where a pattern occurs.
@@ -255,6 +287,9 @@ fn in_chunks(info: &[u8], overlap: usize, search: impl Fn(&[u8]) -> Vec<usize> +
     let found: Vec<Vec<usize>> = (0..chunks)
         .into_par_iter()
         .map(|chunk| {
+            if interrupt::requested() {
+                return Vec::new();
+            }
             let start = chunk * SEARCH_CHUNK;
             let end = (start + SEARCH_CHUNK + overlap - 1).min(info.len());
             search(&info[start..end]).into_iter().map(|at| start + at).collect()

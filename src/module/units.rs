@@ -168,6 +168,14 @@ impl DebugInfo {
         }
     }
 
+    /// Units, and where they start, that .debug_aranges says have the address: code or data.
+    pub(super) fn units_listing(&self, address: FileAddr) -> Vec<(usize, &Unit)> {
+        let mut candidates = [Vec::new()];
+        self.search_aranges(&[address.0], &mut candidates);
+        let [starts] = candidates;
+        starts.into_iter().filter_map(|start| Some((start, self.unit_with_header_at(OWN, start)?))).collect()
+    }
+
     fn search_aranges(&self, wanted: &[u64], candidates: &mut [Vec<usize>]) {
         let section = self.file.dwarf.debug_aranges.reader();
         let sorted = section.len() <= LARGE_ARANGES || {

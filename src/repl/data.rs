@@ -135,7 +135,9 @@ pub(super) fn symbol_text(found: &(String, u64)) -> String {
 /// The number that a value is.
 pub(super) fn number_in(text: &str, value: &crate::value::Value) -> Result<i128, CommandError> {
     let number = match &value.kind {
-        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } => Some(*number),
+        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } | ValueKind::Described { number, .. } => {
+            Some(*number)
+        }
         ValueKind::Uint(number) => i128::try_from(*number).ok(),
         ValueKind::Char { code, .. } => Some((*code).into()),
         ValueKind::Bool(raw) => Some((*raw).into()),
@@ -159,7 +161,7 @@ pub(super) fn number(repl: &Repl<'_>, text: &str) -> Result<i128, CommandError> 
 }
 
 /// Evaluates with the session's variables, of which none is changed.
-fn evaluate_alone(repl: &Repl<'_>, selected: &Selected<'_>, text: &str) -> Result<Evaluated, CommandError> {
+pub(super) fn evaluate_alone(repl: &Repl<'_>, selected: &Selected<'_>, text: &str) -> Result<Evaluated, CommandError> {
     let mut variables = repl.state.variables.clone();
     Ok(evaluate(selected, text, &mut variables)?)
 }
@@ -217,61 +219,6 @@ pub(super) fn ptype(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     // gdb: without a type, the last value's.
     command.extend(["--", if text.is_empty() { "$" } else { text }]);
     repl.command(&command)
-}
-
-/// `explore EXPR|TYPE`, without questions: what it is, its fields, and what to ask next.
-pub(super) fn explore(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let text = text.strip_prefix("value ").unwrap_or(text).trim();
-    if let Some(type_name) = text.strip_prefix("type ") {
-        return ptype(repl, &format!("/o {type_name}"));
-    }
-    let is_type = select(repl.state, &FrameArgs::default()).is_ok_and(|selected| {
-        evaluate_alone(repl, &selected, text).is_err() && matches!(resolve_type(&selected, text), Ok(Some(_)))
-    });
-    if is_type {
-        return ptype(repl, &format!("/o {text}"));
-    }
-    let lines = explore_lines(repl, text)?;
-    repl.out.write_all(lines.as_bytes())?;
-    Ok(Next::Line)
-}
-
-fn explore_lines(repl: &Repl<'_>, text: &str) -> Result<String, CommandError> {
-    let selected = select(repl.state, &FrameArgs::default())?;
-    let evaluated = evaluate_alone(repl, &selected, text)?;
-    let types = &selected.session.types;
-    let value =
-        crate::command::print::read(&selected, &evaluated, &Limits { follow: false, ..repl.state.settings.limits });
-    let (name, options) = (types.name(evaluated.type_id), &repl.state.settings.print);
-    let simple = |kind: &ValueKind| !matches!(kind, ValueKind::Struct { .. } | ValueKind::Array { .. });
-    Ok(match &value.kind {
-        ValueKind::Struct { fields, .. } => {
-            let mut lines = format!("The value of '{text}' is of type '{name}' with the following fields:\n\n");
-            let width = fields.iter().filter_map(|field| field.name.as_ref()).map(|name| name.len()).max().unwrap_or(0);
-            for field in fields {
-                let type_name = types.name(field.value.type_id);
-                let label = field.name.as_deref().unwrap_or(if field.base { "<base class>" } else { "<anonymous>" });
-                lines += &match simple(&field.value.kind) {
-                    true => {
-                        let shown = value_text::value_text_with(types, &field.value, options);
-                        format!("  {label:>width$} = {shown} .. (Value of type '{type_name}')\n")
-                    }
-                    false => format!("  {label:>width$} = <explore {text}.{label}: a field of type '{type_name}'>\n"),
-                };
-            }
-            lines
-        }
-        ValueKind::Array { length, .. } => {
-            format!("'{text}' is an array of {length} elements of type '{name}'; explore {text}[0] looks at one.\n")
-        }
-        ValueKind::Pointer { address: Some(address), .. } => {
-            format!("'{text}' is a pointer of type '{name}', {address}; explore *{text} looks at what it leads to.\n")
-        }
-        _ => {
-            let shown = value_text::value_text_with(types, &value, options);
-            format!("'{text}' is a scalar value of type '{name}'.\n{text} = {shown}\n")
-        }
-    })
 }
 
 /// What `info` tells of.
@@ -378,7 +325,7 @@ pub(super) fn address_of(repl: &Repl<'_>, expression: &str) -> Result<RunAddr, C
     let limits = Limits { follow: false, ..repl.state.settings.limits };
     let address = match crate::command::print::read(&selected, &evaluated, &limits).kind {
         ValueKind::Pointer { address: Some(address), .. } => Some(address),
-        ValueKind::Int(number) => u64::try_from(number).ok().map(RunAddr),
+        ValueKind::Int(number) | ValueKind::Described { number, .. } => u64::try_from(number).ok().map(RunAddr),
         ValueKind::Uint(number) => u64::try_from(number).ok().map(RunAddr),
         // An object stands for its place.
         _ => match evaluated.place {

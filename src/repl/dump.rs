@@ -9,7 +9,7 @@ use crate::addr::RunAddr;
 use crate::command::CommandError;
 use crate::command::FrameArgs;
 use crate::command::selected::select;
-use crate::expr::{Variables, evaluate};
+use crate::expr::evaluate;
 use crate::interrupt;
 
 /// Bytes that are written in one piece.
@@ -35,7 +35,7 @@ pub(super) fn dump(repl: &mut Repl<'_>, text: &str, append: bool) -> Result<Next
         "value" => {
             let bytes = {
                 let selected = select(repl.state, &FrameArgs::default())?;
-                let mut variables = Variables::default();
+                let mut variables = repl.state.variables.clone();
                 let evaluated = evaluate(&selected, rest, &mut variables)?;
                 find::raw(&selected, &evaluated, rest)?
             };

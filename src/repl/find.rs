@@ -108,8 +108,13 @@ fn parse(text: &str) -> Result<Question<'_>, CommandError> {
 }
 
 /// The bytes of a value; a string's without its end.
-fn bytes_of(selected: &Selected<'_>, text: &str, size: Option<usize>) -> Result<Vec<u8>, CommandError> {
-    let evaluated = evaluate(selected, text, &mut Variables::default())?;
+fn bytes_of(
+    selected: &Selected<'_>,
+    variables: &Variables,
+    text: &str,
+    size: Option<usize>,
+) -> Result<Vec<u8>, CommandError> {
+    let evaluated = evaluate(selected, text, &mut variables.clone())?;
     let types = &selected.session.types;
     if let (Some(size), Ok(number)) = (size, data::number_of(selected, text, &evaluated)) {
         return Ok(number.to_le_bytes()[..size.min(16)].to_vec());
@@ -158,7 +163,7 @@ pub(super) fn find(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     let result = {
         let selected = select(repl.state, &FrameArgs::default())?;
         for value in &question.values {
-            pattern.extend(bytes_of(&selected, value, question.size)?);
+            pattern.extend(bytes_of(&selected, &repl.state.variables, value, question.size)?);
             if pattern.len() > MAX_PATTERN {
                 return Err(CommandError::Usage(format!("a pattern has at most {MAX_PATTERN} bytes")));
             }
@@ -199,18 +204,14 @@ pub(super) fn find(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
 /// gdb's `$numfound`, and `$_` for the last place.
 fn keep_results(repl: &mut Repl<'_>, result: &Search) {
     let types = &repl.state.session.types;
-    let kept = |number: u64, type_id, size: usize| {
-        let data = number.to_le_bytes()[..size].to_vec();
-        Evaluated::new(Ok(Place::Bytes(crate::value::PlaceBytes { data, ..Default::default() })), type_id, false)
-    };
     let int = types.number("int", 4, Language::C, TypeKind::Int { signed: true });
-    let count = kept(result.found.len() as u64, int, 4);
+    let data = (result.found.len() as u32).to_le_bytes().to_vec();
+    let place = Place::Bytes(crate::value::PlaceBytes { data, ..Default::default() });
+    let count = Evaluated::new(Ok(place), int, false);
     let size = repl.state.session.image.arch.address_size();
-    let pointer = types.make_pointer(types.make_void(Language::C), size);
-    let last = result.found.last().map(|address| kept(address.0, pointer, size));
     repl.state.variables.set("numfound", count);
-    if let Some(last) = last {
-        repl.state.variables.set("_", last);
+    if let Some(address) = result.found.last() {
+        repl.state.variables.set_last(types, size, *address, types.make_void(Language::C), false);
     }
 }
 

@@ -16,10 +16,12 @@ mod dead;
 mod display;
 mod dump;
 mod editor;
+mod explore;
 mod files;
 mod find;
 mod history;
 mod invocation;
+mod pager;
 mod printf;
 mod process;
 mod screen;
@@ -76,6 +78,8 @@ pub struct Repl<'a> {
     block: Option<block::Block>,
     /// Commands that apply commands, within each other.
     applied: usize,
+    /// A reader sees the answers as they are given, and can be asked.
+    has_reader: bool,
 }
 
 /// Answers what the invocation asks; the exit status.
@@ -107,6 +111,7 @@ pub fn run(invocation: &Invocation, out: &mut dyn Write, paint: Paint) -> u8 {
         customs: custom::Customs::default(),
         block: None,
         applied: 0,
+        has_reader: on_terminal && io::stdout().is_terminal(),
     };
     let next = repl.session(invocation);
     let _ = repl.out.flush();
@@ -173,18 +178,27 @@ impl Repl<'_> {
     fn asked_alone(&mut self, ask: impl FnOnce(&mut Self) -> Result<Next, CommandError>) -> io::Result<Next> {
         interrupt::clear();
         self.page();
-        match ask(self) {
+        let answered = ask(self);
+        // A pager has the answer until its reader has seen it.
+        let flushed = self.out.flush();
+        let answered = answered.and_then(|next| flushed.map(|()| next).map_err(CommandError::from));
+        let ended = self.after(answered);
+        // What comes too late for this command is not for what Tab looks up.
+        interrupt::clear();
+        ended
+    }
+
+    /// Says how it went.
+    fn after(&mut self, answered: Result<Next, CommandError>) -> io::Result<Next> {
+        match answered {
             Ok(next) => Ok(next),
             Err(CommandError::Output(error)) => Err(error),
             Err(CommandError::Interrupted) => {
-                interrupt::clear();
                 self.block = None;
-                self.out.flush()?;
                 self.aside("Quit");
                 Ok(Next::Line)
             }
             Err(error) => {
-                self.out.flush()?;
                 self.complain(&error);
                 Ok(Next::Line)
             }
@@ -309,6 +323,8 @@ impl Repl<'_> {
         let next = match answered {
             Ok(next) => next,
             Err(error @ (CommandError::Output(_) | CommandError::Interrupted)) => return Err(error),
+            // A search that was ended has found nothing; that is no answer.
+            Err(_) if interrupt::requested() => return Err(CommandError::Interrupted),
             Err(error) => {
                 self.out.flush()?;
                 self.complain(&error);
@@ -406,6 +422,7 @@ impl Repl<'_> {
             customs: std::mem::take(&mut self.customs),
             block: None,
             applied: self.applied,
+            has_reader: false,
         };
         let answer = ask(&mut inner);
         let (status, notes_said) = (inner.status, inner.notes_said);

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rustyline::Editor;
+use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 
+use super::pager::Pager;
 use crate::command::Settings;
 use crate::interrupt;
 
@@ -30,6 +32,11 @@ pub(super) struct Screen {
     /// Within an escape sequence, which takes no room.
     escape: bool,
     log: Option<Log>,
+    /// The reader's own pager, which gets what a page has no room for.
+    command: Option<String>,
+    /// Lines that wait until it is known whether they fit on the page; the pager gets those that do not.
+    held: Vec<u8>,
+    pager: Option<Pager>,
 }
 
 /// `set logging enabled on`
@@ -48,6 +55,12 @@ fn bound(settings: &Settings, name: &str, terminal: Option<usize>) -> Option<usi
     }
 }
 
+/// A line that answers a question.
+fn read(question: &str) -> rustyline::Result<String> {
+    let mut editor = Editor::<(), MemHistory>::with_history(rustyline::Config::default(), MemHistory::new())?;
+    editor.readline(question)
+}
+
 impl Screen {
     pub(super) fn new(on_terminal: bool) -> Screen {
         Screen { on_terminal, ..Screen::default() }
@@ -56,6 +69,7 @@ impl Screen {
     /// The page begins, as large as the settings and the terminal say at this moment.
     pub(super) fn begin(&mut self, settings: &Settings) {
         (self.rows, self.column, self.escape) = (0, 0, false);
+        self.command = Pager::command();
         self.resize(settings);
     }
 
@@ -125,13 +139,49 @@ impl Screen {
         }
     }
 
+    /// One line, or a part of one, for the pager if there are more than a page has room for; `false`: there is no pager.
+    fn paged(&mut self, line: &[u8]) -> io::Result<bool> {
+        if let Some(pager) = &mut self.pager {
+            pager.write(line)?;
+            return Ok(true);
+        }
+        let Some(command) = self.command.as_deref().filter(|_| self.height.is_some()) else { return Ok(false) };
+        if self.is_full() {
+            let Ok(mut pager) = Pager::start(command) else {
+                self.command = None;
+                return Ok(false);
+            };
+            pager.write(&std::mem::take(&mut self.held))?;
+            pager.write(line)?;
+            self.pager = Some(pager);
+            return Ok(true);
+        }
+        self.held.extend_from_slice(line);
+        self.count(line);
+        Ok(true)
+    }
+
+    /// What the reader answers to a question, with which a page begins; `None`: nothing, and no more comes.
+    pub(super) fn question(&mut self, question: &str) -> io::Result<Option<String>> {
+        self.rows = 0;
+        match read(question) {
+            Ok(answer) => {
+                self.log(format!("{question}{answer}\n").as_bytes());
+                Ok(Some(answer.trim().to_owned()))
+            }
+            Err(ReadlineError::Eof) => Ok(None),
+            Err(ReadlineError::Interrupted) => {
+                interrupt::request();
+                Err(interrupt::Interrupted.into())
+            }
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+
     /// What the reader wants of the next page.
     fn ask(&mut self) -> io::Result<()> {
         self.rows = 0;
-        let config = rustyline::Config::default();
-        let editor = Editor::<(), MemHistory>::with_history(config, MemHistory::new());
-        let answer = editor.and_then(|mut editor| editor.readline(MORE));
-        match answer.as_deref().map(str::trim) {
+        match read(MORE).as_deref().map(str::trim) {
             Ok("c") => {
                 self.height = None;
                 Ok(())
@@ -164,6 +214,11 @@ impl Write for Through<'_> {
             return Ok(bytes.len());
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if screen.paged(line)? {
+                continue;
+            }
+            // Without a pager that starts, its lines are written as all others.
+            self.out.write_all(&std::mem::take(&mut screen.held))?;
             if screen.is_full() {
                 self.out.flush()?;
                 screen.ask()?;
@@ -178,7 +233,17 @@ impl Write for Through<'_> {
         Ok(bytes.len())
     }
 
+    /// All that was written is to be seen: lines that fit on the page, and what the pager shows until its reader leaves it.
     fn flush(&mut self) -> io::Result<()> {
+        let (held, pager) = {
+            let mut screen = self.screen.borrow_mut();
+            (std::mem::take(&mut screen.held), screen.pager.take())
+        };
+        if pager.is_some() {
+            self.screen.borrow_mut().rows = 0;
+        }
+        drop(pager);
+        self.out.write_all(&held)?;
         self.out.flush()
     }
 }

@@ -13,6 +13,7 @@ use crate::report::value_text;
 use crate::session::{Role, Trace};
 use crate::unwind::StackEnd;
 use crate::value::Limits;
+use crate::value::formatters::base_name;
 
 /// Frames of a stack in which one is looked for.
 const FRAMES: usize = 1 << 16;
@@ -160,11 +161,27 @@ pub(super) fn frame(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
     go(repl, index)
 }
 
-/// The function's name, its last part or that with its parameters.
+/// The function's name, its last part or that with its parameters; type arguments may be left out.
 fn is_of_function(frame: &crate::session::Frame, wanted: &str) -> bool {
     let Some(function) = frame.code.function.as_deref() else { return false };
     let plain = function.split('(').next().unwrap_or(function);
-    function == wanted || plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"))
+    let is_it = |plain: &str| plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"));
+    // Go has `main.(*list[go.shape.int]).push`, `main.apply[...]`.
+    function == wanted || is_it(plain) || is_it(&base_name(plain)) || is_it(&without_brackets(function))
+}
+
+fn without_brackets(name: &str) -> String {
+    let mut nesting = 0usize;
+    let outside = name.chars().filter(|char| {
+        let inside = nesting > 0;
+        match char {
+            '[' => nesting += 1,
+            ']' => nesting = nesting.saturating_sub(1),
+            _ => {}
+        }
+        !inside && *char != '['
+    });
+    outside.collect()
 }
 
 /// A frame's number: a number or an expression that gives one.
@@ -193,6 +210,9 @@ fn frame_at(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
 }
 
 fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
+    if index > 0 && trace_of(repl)?.frames.binary_search_by_key(&index, |frame| frame.index).is_err() {
+        return Err(CommandError::NoMatch(format!("No frame at level {index}.")));
+    }
     let before = std::mem::replace(&mut repl.state.selection.frame, index);
     let shown = show_frame(repl);
     if shown.is_err() {
@@ -233,9 +253,9 @@ pub(super) fn step(repl: &mut Repl<'_>, arguments: &str, step: isize) -> Result<
     let to = from.saturating_add_signed(step.saturating_mul(count)).min(highest);
     if to == from && count != 0 {
         let message = if step > 0 {
-            "Initial frame selected; you can't go up."
+            "Initial frame selected; you cannot go up."
         } else {
-            "Bottom (innermost) frame selected; you can't go down."
+            "Bottom (innermost) frame selected; you cannot go down."
         };
         return Err(CommandError::NoMatch(message.to_owned()));
     }

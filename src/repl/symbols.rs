@@ -267,6 +267,7 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
         None if location.is_empty() => data::address_of(repl, "$pc")?,
         None => data::address_of(repl, location.trim_start_matches('*').trim())?,
     };
+    crate::command::x::go_on_at(repl.state, address);
     let session = &repl.state.session;
     let named = |address: RunAddr| match session.symbol(address) {
         Some((name, 0)) => format!("{address} <{name}>"),
@@ -286,8 +287,9 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
     });
     match extent {
         Some((start, end)) => {
-            let (start, end) = (named(start), named(end));
-            writeln!(repl.out, "Line {line} of \"{file}\" starts at address {start} and ends at {end}.")?;
+            let (first, last) = (named(start), named(end));
+            writeln!(repl.out, "Line {line} of \"{file}\" starts at address {first} and ends at {last}.")?;
+            crate::command::x::go_on_at(repl.state, start);
         }
         None => writeln!(repl.out, "Line {line} of \"{file}\" is at address {}.", named(address))?,
     }

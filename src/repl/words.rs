@@ -2,8 +2,8 @@
 
 use super::completion::Candidates;
 use super::{
-    Next, Repl, apply, custom, data, dead, display, dump, files, find as search, printf, settings, stack, symbols,
-    threads,
+    Next, Repl, apply, custom, data, dead, display, dump, explore, files, find as search, printf, settings, stack,
+    symbols, threads,
 };
 use crate::command::CommandError;
 use crate::session::Role;
@@ -56,7 +56,11 @@ pub(super) static WORDS: &[Word] = &[
         help: "[/o|/x|/m] TYPE|EXPR: a type's definition; /o: with offsets, sizes and holes",
         run: data::ptype,
     },
-    Word { names: &["explore"], help: "EXPR|TYPE: a value's or type's fields", run: data::explore },
+    Word {
+        names: &["explore"],
+        help: "[value|type] EXPR|TYPE: a value or type, from field to field by number or name",
+        run: explore::explore,
+    },
     Word {
         names: &["find"],
         help: "[/SIZE-CHAR] [/MAX] START, +LENGTH|END, VALUE...: where values are in memory",
@@ -112,6 +116,16 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| words(repl, "coverage", text),
     },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
+    Word {
+        names: &["stacks"],
+        help: "[--function TEXT] [--module TEXT] [--state STATE]: what threads do, in groups",
+        run: |repl, text| words(repl, "stacks", text),
+    },
+    Word {
+        names: &["locks"],
+        help: "who waits for whom: locks by name, their owners, deadlocks",
+        run: |repl, text| words(repl, "locks", text),
+    },
     Word {
         names: &["modules", "image"],
         help: "[lookup -a ADDRESS | -n FUNCTION | -t TYPE]: the modules; what is there (lldb)",
@@ -216,7 +230,7 @@ pub(super) fn answer_own(repl: &mut Repl<'_>, line: &str) -> Result<Next, Comman
     {
         return data::piped(repl, &format!("{name}{arguments}"), shell);
     }
-    (word.run)(repl, rest.trim())
+    custom::hooked(repl, word.names, |repl| (word.run)(repl, rest.trim()))
 }
 
 /// The command of that name or unambiguous beginning.

@@ -53,7 +53,7 @@ fn differs(types: &TypeTable, own: TypeId, holder: Option<TypeId>) -> bool {
 
 fn kind_code(kind: &ValueKind) -> &'static str {
     match kind {
-        ValueKind::Int(_) | ValueKind::Uint(_) => "int",
+        ValueKind::Int(_) | ValueKind::Uint(_) | ValueKind::Described { .. } => "int",
         ValueKind::Char { .. } => "char",
         ValueKind::Bool(_) => "bool",
         ValueKind::Enum { .. } => "enum",
@@ -65,6 +65,7 @@ fn kind_code(kind: &ValueKind) -> &'static str {
         ValueKind::Summary(summary) => many(summary).map_or("struct", |content| kind_code(&content.kind)),
         ValueKind::Array { .. } => "array",
         ValueKind::String(_) => "string",
+        ValueKind::Titled { content, .. } => kind_code(&content.kind),
         ValueKind::Sequence(sequence) if sequence.set => "set",
         ValueKind::Sequence(_) => "sequence",
         ValueKind::Map(_) => "map",
@@ -83,6 +84,11 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
         ValueKind::Uint(number) => {
             json.key("int");
             json.uint(*number);
+        }
+        ValueKind::Described { number, text } => {
+            json.key("int");
+            json.int(*number);
+            write_title(json, text);
         }
         ValueKind::Char { code, char } => {
             json.key("int");
@@ -131,6 +137,10 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             json.field_uint("omitted", Some(*omitted));
         }
         ValueKind::String(text) => write_text(json, text),
+        ValueKind::Titled { title, content } => {
+            write_title(json, title);
+            write_content(json, types, content);
+        }
         ValueKind::Sequence(sequence) => {
             write_title(json, &sequence.title);
             json.field_uint("length", sequence.length);

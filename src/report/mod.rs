@@ -5,12 +5,14 @@
 
 pub mod analysis;
 pub mod bt_text;
+pub mod capture_documents;
 pub mod documents;
 pub mod fold;
 pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
+pub mod page;
 pub mod sarif;
 pub mod schema;
 pub mod session_documents;
@@ -22,6 +24,8 @@ pub mod symbol_text;
 pub mod table;
 pub mod type_text;
 pub mod value_text;
+pub mod waits_documents;
+pub mod waits_text;
 
 #[cfg(test)]
 pub(crate) mod testing;

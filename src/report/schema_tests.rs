@@ -10,12 +10,12 @@ use crate::module::ModuleId;
 use crate::report::documents::{self, MemoryRow, RegisterRow};
 use crate::report::json::Json as Writer;
 use crate::report::json_backtrace::{self, FrameSource};
-use crate::report::session_documents;
-use crate::report::testing;
+use crate::report::{session_documents, testing, waits_documents};
 use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
 use crate::session::{Role, Trace, Variable};
 use crate::types::{TypeId, TypeKind, TypeTable};
 use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+use crate::waits;
 
 /// The places in `value` that do not conform, for the part of JSON Schema that schemars uses.
 fn problems(root: &Json, schema: &Json, value: &Json, path: &str, found: &mut Vec<String>) {
@@ -147,6 +147,11 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
     vec![
         value(ValueKind::Int(i128::MIN)),
         value(ValueKind::Uint(u128::MAX)),
+        value(ValueKind::Titled {
+            title: "Rc(strong=1, weak=0)".to_owned(),
+            content: Box::new(value(ValueKind::String(Text { bytes: b"x".to_vec(), length: Some(1), omitted: 0 }))),
+        }),
+        value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
         value(ValueKind::Char { code: 65, char: Some('A') }),
         value(ValueKind::Char { code: -1, char: None }),
         value(ValueKind::Bool(255)),
@@ -338,6 +343,48 @@ fn the_other_documents_conform() {
 }
 
 #[test]
+fn waits_and_stacks_conform() {
+    let types = testing::types();
+    let stack = testing::trace(&[("inner", 3, true), ("main", 4, false)]);
+    let place = stack.frames.first().map(|frame| waits::Spot { frame_index: 0, code: frame.code.clone() });
+    let owner = |lwp, found| waits::Owner { lwp, found, gone: lwp > 100 };
+    let wait = |kind, owners: &[waits::Owner]| waits::Wait {
+        kind,
+        address: Some(RunAddr(0x10)),
+        name: Some("pool->lock".to_owned()),
+        owners: owners.to_vec(),
+        timed: false,
+        since: 0,
+        word: None,
+    };
+    let readers = [owner(2, waits::Found::Inferred), owner(200, waits::Found::Recorded)];
+    let call = waits::SystemCall { name: "read", kind: waits::CallKind::Input, descriptor: Some(3) };
+    let states = [
+        waits::State::Lock(wait(waits::Kind::WriteLock, &readers)),
+        waits::State::Lock(waits::Wait { address: None, name: None, ..wait(waits::Kind::Condition, &[]) }),
+        waits::State::Call(call),
+        waits::State::Running,
+    ];
+    let threads = states.into_iter().zip(1..);
+    let threads = threads.map(|(state, lwp)| waits::ThreadWait { lwp, name: None, state, place: place.clone() });
+    let problem = waits::Problem { kind: waits::ProblemKind::HeldOverInput, waiters: vec![1], owner: Some(3) };
+    let all = waits::Waits { threads: threads.collect(), cycles: vec![vec![1, 2]], problems: vec![problem] };
+    let document = check("obit.locks/1", waits_documents::locks(&all, &notes()));
+    assert_eq!((&document["waits"][0]["owners"], &document["waits"][1]["name"]), (&json!([2, 200]), &Json::Null));
+    let module = |id| testing::module(id);
+    let source = FrameSource { types: &types, module: &module, variables: None };
+    let group = |waits_for| waits_documents::StackGroup {
+        lwps: vec![1, 2],
+        state: "mutex",
+        waits_for,
+        trace: testing::trace(&[("main", 4, false)]),
+    };
+    let groups = [group(None), group(Some("mutex `a`".to_owned()))];
+    let document = check("obit.stacks/1", waits_documents::stacks(&groups, &source, &[]));
+    assert_eq!(document["groups"][1]["count"], 2);
+}
+
+#[test]
 fn a_session_s_documents_conform() {
     let types = testing::types();
     let stack = testing::trace(&[("main", 4, false)]);
@@ -355,6 +402,21 @@ fn a_session_s_documents_conform() {
     let document = check("obit.answers/1", session_documents::answers("p x", &answers, &[]));
     assert_eq!(document["answers"][0]["answer"], json!({"a": 1}));
     assert_eq!(document["answers"][1]["error"], "no such name");
+}
+
+#[test]
+fn the_crash_handler_s_status_conforms() {
+    use crate::capture::config::{Config, Earlier};
+    use crate::capture::{install::Status, spool::Entry};
+    let now = Earlier { core_pattern: "core".to_owned(), core_pipe_limit: 0 };
+    let config = Config { earlier: Some(now.clone()), ..Config::default() };
+    let mut status = Status { now, installed: true, persistent: false, config, notes: notes() };
+    let entries = [Entry { name: "a.obit".to_owned(), bytes: 7 }];
+    let document = |status: &Status| crate::report::capture_documents::status(status, &entries, &["line".to_owned()]);
+    let written = check("obit.capture-status/1", document(&status));
+    assert_eq!(written["files"][0]["bytes"], 7);
+    status.config.earlier = None;
+    check("obit.capture-status/1", document(&status));
 }
 
 #[test]

@@ -43,10 +43,21 @@ fn declaration(types: &TypeTable, listed: &Listed) -> String {
             format!("{prefix}{name}: {};", types.name(id))
         }
         NameKind::Variable | NameKind::Constant => format!("{prefix}{};", declare(types, id, name)),
-        NameKind::Typedef => format!("typedef {};", declare(types, id, name)),
+        // As gdb: what it stands for in the end.
+        NameKind::Typedef => format!("typedef {};", declare(types, untypedefed(types, id), name)),
         NameKind::Base | NameKind::Pointer => name.to_owned(),
         _ => format!("{};", types.name(id)),
     }
+}
+
+/// The type that a typedef stands for in the end, with its qualifiers.
+fn untypedefed(types: &TypeTable, id: TypeId) -> TypeId {
+    let mut id = id;
+    for _ in 0..64 {
+        let TypeKind::Typedef { target } = types.get(id).kind else { break };
+        id = target;
+    }
+    id
 }
 
 fn function(types: &TypeTable, id: TypeId, listed: &Listed) -> String {

@@ -6,6 +6,8 @@
 mod named;
 mod text;
 
+pub use text::text_within;
+
 use std::fmt::Write;
 
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
@@ -188,9 +190,17 @@ impl<'a> Writer<'a> {
         match &value.kind {
             ValueKind::Int(number) => match definition.kind {
                 TypeKind::MemberPointer { class, .. } => self.data_member(class, *number),
+                TypeKind::Int { .. } if definition.language == Language::C => {
+                    let name = definition.name.as_deref().unwrap_or_default();
+                    match super::formatted::flags_text(name, *number as u64) {
+                        Some(flags) => self.out.push_str(&flags),
+                        None => self.display(number),
+                    }
+                }
                 _ => self.display(number),
             },
             ValueKind::Uint(number) => self.display(number),
+            ValueKind::Described { text, .. } => self.out.push_str(text),
             ValueKind::Char { code, char } => self.character(definition, *code, *char),
             ValueKind::Bool(0) => self.out.push_str("false"),
             ValueKind::Bool(1) => self.out.push_str("true"),
@@ -246,6 +256,10 @@ impl<'a> Writer<'a> {
                 // Only arrays end in a terminator of their own.
                 let all = text.omitted == 0 && matches!(definition.kind, TypeKind::Array { .. });
                 self.text(text, self.text_prefix(definition), all);
+            }
+            ValueKind::Titled { title, content } => {
+                self.title(title, false);
+                self.value(content, false, indent);
             }
             ValueKind::Sequence(sequence) => {
                 self.title(&sequence.title, sequence.items.is_empty() && sequence.omitted == 0);

@@ -132,9 +132,9 @@ impl Session {
         formatters
     }
 
-    /// Whether there are any.
-    pub(super) fn has_user_formatters(&self) -> bool {
-        !self.user_formatters().is_empty()
+    /// Those that users wrote, where there are any.
+    pub fn users_formatters(&self) -> Option<&dyn UserFormatters> {
+        (!self.user_formatters().is_empty()).then_some(self as _)
     }
 }
 
@@ -151,12 +151,12 @@ impl UserFormatters for Session {
 
     fn evaluate(&self, expression: &str, object: &Place, type_id: TypeId) -> Result<Answer, String> {
         let scope = ObjectScope { session: self, object, type_id, members: true };
-        let evaluated = expr::evaluate_within(&scope, expression, MAX_STEPS).map_err(|error| error.message)?;
+        let (evaluated, steps) = expr::evaluate_within(&scope, expression, MAX_STEPS).map_err(|error| error.message)?;
         let items = evaluated.items.map(|items| {
             let elements = items.elements.iter().map(|item| (item.place.clone(), item.type_id));
             (elements.collect(), items.end.clone())
         });
-        Ok(Answer { place: evaluated.place, type_id: evaluated.type_id, items })
+        Ok(Answer { place: evaluated.place, type_id: evaluated.type_id, items, steps })
     }
 }
 
@@ -193,7 +193,7 @@ impl Scope for ObjectScope<'_> {
             return None;
         }
         let inner = ObjectScope { members: false, ..*self };
-        let member = expr::evaluate_within(&inner, &format!("self.{name}"), MAX_STEPS).ok()?;
+        let (member, _) = expr::evaluate_within(&inner, &format!("self.{name}"), MAX_STEPS).ok()?;
         member.items.is_none().then_some((member.place, member.type_id))
     }
 

@@ -64,6 +64,17 @@ impl Session {
     }
 }
 
+impl Session {
+    /// A constant of a package's, `syscall.ENOENT`: its type and its value.
+    pub(super) fn go_constant_named(&self, name: &str) -> Option<(TypeId, i128)> {
+        let (package, constant) = name.rsplit_once('.')?;
+        self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
+            let (of_type, value) = self.program.go_constant(module.id, package, constant)?;
+            Some((self.types.of_die(of_type), value.into()))
+        })
+    }
+}
+
 impl GoSymbols for Session {
     fn described(&self, description: RunAddr) -> Option<TypeId> {
         self.described_type(description, |program| program.go_type(description))

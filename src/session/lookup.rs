@@ -58,7 +58,7 @@ impl Session {
         globals
     }
 
-    fn global(
+    pub(super) fn global(
         &self,
         die: DieRef,
         file: Option<&str>,
@@ -139,6 +139,9 @@ impl Session {
     /// own) or not: its enumeration and its value.
     pub fn find_enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
         let name = name.trim_start_matches("::");
+        if let Some(constant) = self.go_constant_named(name) {
+            return Some(constant);
+        }
         let parts = crate::module::names::components(name);
         let (last, scopes) = parts.split_last()?;
         let wanted = |entry: &NamedEntry| entry.tag == gimli::DW_TAG_enumerator;
@@ -286,6 +289,12 @@ impl crate::value::decode::Symbols for Session {
         self.described_type(vtable, |program| program.vtable_class(vtable))
     }
 
+    fn thread_of(&self, pointer: u64) -> Option<(u32, Option<&str>)> {
+        let has_it = |thread: &&ThreadState| thread.registers.thread_pointer == Some(pointer);
+        let thread = self.image.threads.iter().find(has_it).filter(|_| pointer != 0)?;
+        Some((thread.lwp, thread.name.as_deref()))
+    }
+
     fn go(&self) -> Option<&dyn GoSymbols> {
         Some(self)
     }
@@ -302,6 +311,10 @@ impl Session {
             return *known;
         }
         let found = find(&self.program).map(|die| self.types.of_die(die));
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
         *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
     }
 }

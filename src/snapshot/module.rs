@@ -54,6 +54,9 @@ pub fn looked_at(session: &Session) -> BTreeMap<ModuleId, LookedAt> {
     for die in program.constants_read() {
         modules.entry(die.module).or_default().entries.push(die);
     }
+    for die in session.global_entries() {
+        modules.entry(die.module).or_default().entries.push(die);
+    }
     for address in session.described_addresses() {
         let Some(module) = program.modules.at(address) else { continue };
         let variable = program.debug_info(module.id).and_then(|debug| debug.variable_at(module.to_file(address)));

@@ -196,8 +196,12 @@ pub struct Member {
     /// For a bit field: (bits from the start of the enclosing object to the least significant bit, width in bits).
     /// Little-endian, so bit 0 is the lowest of byte 0.
     pub bits: Option<(u64, u64)>,
+    /// In bytes, where the program asks for more than its type needs (DW_AT_alignment).
+    pub alignment: Option<u64>,
     /// A base class.
     pub base: bool,
+    /// Go's: the members of what it holds, or points to, are members here.
+    pub embedded: bool,
     /// Made by the compiler (a vtable pointer).
     pub artificial: bool,
     /// Who may use it.

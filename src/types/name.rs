@@ -114,7 +114,9 @@ impl Speller<'_, '_> {
                         list.push_str(" const");
                     }
                 }
-                if *variadic {
+                if *variadic && parameters.is_empty() && definition.language == Language::C {
+                    // Without a prototype.
+                } else if *variadic {
                     list.push_str(if parameters.is_empty() { "..." } else { ", ..." });
                 } else if parameters.is_empty() && !rust {
                     list.push_str("void");

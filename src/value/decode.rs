@@ -56,6 +56,11 @@ pub trait Symbols {
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 
+    /// The thread whose thread pointer it is: its LWP, and its name where that is known.
+    fn thread_of(&self, _pointer: u64) -> Option<(u32, Option<&str>)> {
+        None
+    }
+
     /// What is known of a Go program.
     fn go(&self) -> Option<&dyn GoSymbols> {
         None

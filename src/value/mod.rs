@@ -127,6 +127,13 @@ pub enum ValueKind {
     Int(i128),
     /// Unsigned integers beyond `i128::MAX` and all others that are unsigned.
     Uint(u128),
+    /// A number that a formatter has words for: `0x7ffff7d8a6c0 (LWP 12)`.
+    Described {
+        /// The number.
+        number: i128,
+        /// What shows in its place.
+        text: String,
+    },
     /// A character: code, and the character where it is one.
     Char {
         /// Code.
@@ -183,6 +190,13 @@ pub enum ValueKind {
     },
     /// Text that a formatter (or a char array) recognised.
     String(Text),
+    /// Text that a formatter has more to say of: `Rc(strong=2, weak=0)`.
+    Titled {
+        /// What stands before it.
+        title: String,
+        /// The text.
+        content: Box<Value>,
+    },
     /// Elements that a formatter found.
     Sequence(Box<Sequence>),
     /// Keys and values that a formatter found.

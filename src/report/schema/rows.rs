@@ -30,6 +30,75 @@ pub(super) struct ThreadRow {
 }
 
 #[derive(JsonSchema)]
+pub(super) struct StackGroup {
+    count: u64,
+    lwps: Vec<u32>,
+    /// running, idle, the kind of a lock, or what a system call waits for.
+    state: String,
+    /// In words; null where they run.
+    waits_for: Option<String>,
+    frames_omitted: u64,
+    /// Those of the first thread.
+    frames: Vec<Frame>,
+}
+
+/// How an owner is known.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub(super) enum OwnerFound {
+    /// The lock says so.
+    Recorded,
+    /// A guard on the owner's stack says so.
+    Inferred,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Wait {
+    waiter: u32,
+    /// mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, park, spinlock or futex.
+    kind: String,
+    /// read or write, of an rwlock.
+    #[schemars(default)]
+    mode: Option<String>,
+    /// An expression in the frame in which the first of its waiters waits.
+    name: Option<String>,
+    address: Option<Hex>,
+    owner: Option<u32>,
+    owner_found: Option<OwnerFound>,
+    /// There is no such thread any more.
+    owner_gone: bool,
+    /// All of them, where there are several.
+    #[schemars(default)]
+    owners: Option<Vec<u32>>,
+    /// It ends by itself when its time is over.
+    timed: bool,
+    /// The frame that waits.
+    frame_index: Option<u64>,
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct WaitProblem {
+    /// cycle, owner-gone, held-over-input or nobody-can-signal.
+    kind: String,
+    waiters: Vec<u32>,
+    owner: Option<u32>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct ThreadDoing {
+    lwp: u32,
+    name: Option<String>,
+    /// running, idle, the kind of a lock, or what a system call waits for.
+    state: String,
+    /// The system call.
+    call: Option<String>,
+    descriptor: Option<i32>,
+}
+
+#[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
 pub(super) enum FileStatus {
     Found,
@@ -251,4 +320,10 @@ pub(super) struct Source {
     /// `memory`, `register`, `origin`.
     what: String,
     detail: String,
+
+/// A file of the crash handler's spool.
+#[derive(JsonSchema)]
+pub(super) struct SpoolFile {
+    name: String,
+    bytes: u64,
 }

@@ -149,6 +149,15 @@ impl Writer<'_> {
     }
 }
 
+/// Bytes as they stand within quotes.
+pub fn text_within(bytes: &[u8], quote: char) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for glyph in Glyph::all(bytes) {
+        glyph.write(&mut out, quote);
+    }
+    out
+}
+
 /// A character as text shows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Glyph {

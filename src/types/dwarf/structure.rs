@@ -9,7 +9,7 @@ use super::attributes::Entry;
 use super::names::TemplateArgument;
 use super::{Loader, MAX_CHILDREN, StructKind, Type, TypeKind, empty_structure};
 use crate::module::{R, Unit};
-use crate::types::{Access, Member, MemberOffset, Variant, VariantPart};
+use crate::types::{Access, Language, Member, MemberOffset, Variant, VariantPart};
 
 impl Loader<'_> {
     /// DWARF 5, sections 5.7.1 to 5.7.10.
@@ -17,7 +17,7 @@ impl Loader<'_> {
         let language = unit.language;
         let mut content = empty_structure(kind, entry.flag(dw::DW_AT_declaration));
         let access = default_access(kind);
-        content.alignment = entry.unsigned(dw::DW_AT_alignment).filter(|alignment| alignment.is_power_of_two());
+        content.alignment = asked_alignment(entry);
         let mut arguments = Vec::new();
         let mut variant_part = None;
         let name = if depth > 0 {
@@ -85,6 +85,8 @@ impl Loader<'_> {
             offset,
             // rustc (1.63 and others) has what has no size of its own, the end of an `ArcInner<str>`, as one of 0 bits.
             bits: bits.filter(|(_, width)| *width > 0),
+            alignment: asked_alignment(entry),
+            embedded: unit.language == Language::Go && entry.flag(GO_EMBEDDED_FIELD),
             base,
             artificial: entry.flag(dw::DW_AT_artificial),
             access: entry.access().unwrap_or(default),
@@ -168,6 +170,14 @@ impl Loader<'_> {
         }
         part
     }
+}
+
+/// go `cmd/internal/dwarf/dwarf.go`, Go 1.5 to 1.27.
+const GO_EMBEDDED_FIELD: gimli::DwAt = gimli::DwAt(0x2903);
+
+/// What `alignas` asks for (DWARF 5, section 5.6).
+fn asked_alignment(entry: &Entry) -> Option<u64> {
+    entry.unsigned(dw::DW_AT_alignment).filter(|alignment| alignment.is_power_of_two())
 }
 
 /// What members have where DWARF says nothing (DWARF 5, section 5.7.6).

@@ -63,6 +63,8 @@ fn member(name: &'static str, type_id: TypeId, offset: u64) -> Member {
         type_id,
         offset: MemberOffset::Bytes(offset),
         bits: None,
+        alignment: None,
+        embedded: false,
         base: false,
         artificial: false,
         access: Access::Public,

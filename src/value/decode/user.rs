@@ -88,7 +88,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Value { type_id, kind: ValueKind::Elided };
         }
         self.expressions -= 1;
-        let Answer { place, type_id, items } = match user.evaluate(expression, object, type_id) {
+        let Answer { place, type_id, items, .. } = match user.evaluate(expression, object, type_id) {
             Ok(answer) => answer,
             Err(message) => {
                 let absent = Absent::because(AbsentReason::Unsupported, format!("{expression}: {message}"));

@@ -31,7 +31,10 @@ fn within(types: &TypeTable, id: TypeId, word: u64, nesting: usize) -> Option<u6
             let mut largest = content.alignment.unwrap_or(1).clamp(1, MAX_ASKED);
             for member in content.members.iter().chain(variants) {
                 match within(types, member.type_id, word, nesting + 1) {
-                    Some(alignment) => largest = largest.max(alignment),
+                    Some(alignment) => {
+                        let asked = member.alignment.unwrap_or(1).clamp(1, MAX_ASKED);
+                        largest = largest.max(alignment).max(asked);
+                    }
                     // Clang only declares empty bases such as allocators; the next member lies where they begin.
                     None if member.base && shares_place(types, &content.members, member) => {}
                     None => return None,

@@ -75,6 +75,8 @@ pub fn corrupt(what: impl Into<String>) -> Refusal {
 pub enum View<'v> {
     /// Text of `length` characters from `first` on, in units of its type's size.
     Text {
+        /// What stands before it, where anything does: `Rc(strong=2, weak=0)`.
+        title: String,
         /// The first character; not read where `length` is 0.
         first: Object<'v>,
         /// Characters, a terminator not among them.
@@ -348,6 +350,11 @@ impl Decoder<'_> {
     pub fn view<'v>(&'v self, place: &'v Place, type_id: TypeId) -> Option<Result<View<'v>, Absent>> {
         let object = Object::of_place(self, place, type_id);
         view(&object, self.formatters(type_id))
+    }
+
+    /// What is at `place`, as formatters see it.
+    pub fn object<'v>(&'v self, place: &'v Place, type_id: TypeId) -> Object<'v> {
+        Object::of_place(self, place, type_id)
     }
 
     /// The value of a view's part.

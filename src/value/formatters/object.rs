@@ -1,6 +1,6 @@
 //! What a formatter sees of an object: its type, its members, and what its pointers lead to.
 
-use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, corrupt, layout};
+use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, View, corrupt, layout};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::types::{Language, Member, MemberOffset, Name, StructType, Type, TypeId, TypeKind, TypeTable};
@@ -59,6 +59,11 @@ impl<'v> Object<'v> {
                 Place::Bytes(PlaceBytes { data: data.to_vec(), holes, implicit_pointers, register: None })
             }
         }
+    }
+
+    /// What it is in its author's words: `None` where no formatter knows it.
+    pub fn view(&self) -> Option<Result<View<'v>, Absent>> {
+        super::view(self, self.decoder.formatters(self.type_id))
     }
 
     /// Its address, where it is in memory.
@@ -349,6 +354,13 @@ impl<'v> Object<'v> {
     /// `vtable for ns::T+16`: the symbol that the address is in.
     pub fn symbol(&self, address: u64) -> Option<String> {
         self.decoder.symbols?.symbol(RunAddr(address))
+    }
+
+    /// `0x7ffff7d8a6c0 (LWP 12) "worker"`: the thread that the address is the thread pointer of.
+    pub fn thread_text(&self, pointer: u64) -> Option<String> {
+        let (lwp, name) = self.decoder.symbols?.thread_of(pointer)?;
+        let name = name.map(|name| format!(" \"{}\"", name.escape_debug())).unwrap_or_default();
+        Some(format!("{pointer:#x} (LWP {lwp}){name}"))
     }
 
     /// The minor version of the Rust compiler that described its type: 95 of 1.95.0.

@@ -5,7 +5,9 @@
 //!        __data: __wrefs                               cond    (nptl/pthread_cond_common.c, 2.25 to 2.41)
 //!        __data: __readers, __cur_writer               rwlock  (nptl/pthread_rwlock_common.c, 2.25 to 2.41)
 //!        value, waiters                                sem     (nptl/sem_post.c: struct new_sem, 2.21 to 2.41)
+//!        in, current_round, count, shared              barrier (nptl/pthread_barrier_wait.c, 2.25 to 2.41)
 //! musl   __u.__i: type, lock, -, -, -, count           mutex   (src/internal/pthread_impl.h, 1.0 to 1.2)
+//!        __u: -, -, limit; __p[3]: instance            barrier (src/thread/pthread_barrier_wait.c, 1.0 to 1.2)
 //!        __val: value, waiters                         sem     (src/thread/sem_post.c, 1.0 to 1.2)
 //! ```
 
@@ -136,16 +138,6 @@ pub(in super::super) fn rwlock_state(object: &Object<'_>) -> Result<String, Refu
     })
 }
 
-/// What a `pthread_once_t` says: glibc counts forks above its two low bits (`nptl/pthread_once.c`, 2.0 to 2.41).
-pub(in super::super) fn once_state(word: u64) -> Option<&'static str> {
-    match word & 3 {
-        0 if word == 0 => Some("not called"),
-        1 => Some("in the call"),
-        2 => Some("called"),
-        _ => None,
-    }
-}
-
 /// `sem_t [value 3, no waiters]`
 pub(super) fn semaphore<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let (value, count) = match object.field("__val") {
@@ -164,4 +156,40 @@ pub(super) fn semaphore<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         return Err(Refusal::Declined);
     }
     Ok(line(format!("sem_t [value {value}, {}]", waiters(count))))
+}
+
+/// `pthread_barrier_t [for 3, 2 waiters]`
+pub(super) fn barrier<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let word = |index: u64| Ok::<u64, Refusal>(object.shifted(4 * index)?.word_at_start()? & 0xffff_ffff);
+    if object.has("__u") {
+        return musl_barrier(object, word(2)?);
+    }
+    object.field("__size")?;
+    let (arrived, round, count, shared) = (word(0)?, word(1)?, word(2)?, word(3)?);
+    // FUTEX_PRIVATE_FLAG; an older layout has the number of threads there.
+    let said = match shared {
+        0 => "",
+        128 => ", shared",
+        _ => return Err(Refusal::Declined),
+    };
+    // Rounds begin at multiples of the count; those who arrived in this one wait, until they are so many.
+    let waiting = arrived.checked_sub(round).filter(|waiting| *waiting < count && round % count == 0);
+    let waiting = waiting.ok_or(Refusal::Declined)?;
+    Ok(line(format!("pthread_barrier_t [for {count}{said}, {}]", waiters(waiting))))
+}
+
+/// The first to arrive waits with an instance on its stack that counts the others; shared ones have none.
+fn musl_barrier<'v>(object: &Object<'v>, limit: u64) -> Result<View<'v>, Refusal> {
+    let instance = object.path("__u.__p")?.element(3)?.pointer()?;
+    if limit >> 31 != 0 {
+        return Err(Refusal::Declined);
+    }
+    let waiting = match instance {
+        0 => 0,
+        instance => object.read_uint(instance, 4)? + 1,
+    };
+    if waiting > limit {
+        return Err(Refusal::Declined);
+    }
+    Ok(line(format!("pthread_barrier_t [for {}, {}]", limit + 1, waiters(waiting))))
 }

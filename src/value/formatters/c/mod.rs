@@ -4,9 +4,11 @@ mod locks;
 mod network;
 mod sets;
 mod stdio;
+mod threads;
 mod time;
 
-pub(super) use locks::{condition_state, once_state, rwlock_state};
+pub(super) use locks::{condition_state, rwlock_state};
+pub(super) use threads::once_state;
 
 use super::{Entry, Formatter, Library, Match, View};
 use crate::types::Language;
@@ -22,6 +24,10 @@ static ENTRIES: &[Entry] = &[
     named("pthread_mutex_t", locks::mutex),
     named("pthread_cond_t", locks::condition),
     named("pthread_rwlock_t", locks::rwlock),
+    named("pthread_barrier_t", locks::barrier),
+    named("pthread_once_t", threads::once),
+    named("pthread_t", threads::thread),
+    named("thrd_t", threads::thread),
     named("sem_t", locks::semaphore),
     named("sockaddr", network::socket_address),
     named("sockaddr_in", network::socket_address),

@@ -8,7 +8,7 @@ pub(super) fn thread<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let id = object.path("_M_id._M_thread").or_else(|_| object.field("__t_"))?.uint()?;
     let title = match id {
         0 => "std::thread [not joinable]".to_owned(),
-        id => format!("std::thread with id {id:#x}"),
+        id => format!("std::thread with id {}", object.thread_text(id).unwrap_or_else(|| format!("{id:#x}"))),
     };
     Ok(View::Parts { title, parts: Vec::new() })
 }

@@ -46,6 +46,8 @@ pub struct Answer {
     pub type_id: TypeId,
     /// What is in several places, in place of `place`; and why there may be more.
     pub items: Option<AnswerItems>,
+    /// Steps that it took.
+    pub steps: u64,
 }
 
 /// Items in several places, and why there may be more of them.

@@ -1,0 +1,232 @@
+//! Owners that a lock does not record: guards on the stacks, and calls that are not over.
+//!
+//! ```text
+//! std::lock_guard, unique_lock, shared_lock, scoped_lock   _M_device, _M_pm; _M_owns     (gcc bits/std_mutex.h, unique_lock.h,
+//!                                                          __m_; __owns_                  shared_mutex; llvm __mutex)
+//! MutexGuard, RwLockWriteGuard, RwLockReadGuard            lock, inner_lock               (rust library/std/src/sync)
+//! lock_api's guards                                        mutex, rwlock, remutex         (lock_api 0.4)
+//! ```
+
+use std::collections::{HashMap, HashSet};
+
+use rayon::prelude::*;
+
+use super::{FRAMES_WITH_GUARDS, Found, Kind, Owner, State, ThreadWait, frames, glibc};
+use crate::addr::RunAddr;
+use crate::session::{Session, Trace};
+use crate::types::{TypeId, TypeKind, TypeTable};
+use crate::value::Place;
+use crate::value::formatters::{Object, base_name};
+
+/// Bytes of a frame among which an address is looked for.
+const MAX_FRAME: u64 = 4096;
+/// Structures within a guard.
+const MAX_NESTING: usize = 6;
+
+/// What holds a lock while it lives.
+const GUARDS: &[&str] = &[
+    "std::lock_guard",
+    "std::unique_lock",
+    "std::shared_lock",
+    "std::scoped_lock",
+    "std::sync::poison::mutex::MutexGuard",
+    "std::sync::mutex::MutexGuard",
+    "std::sync::poison::rwlock::RwLockReadGuard",
+    "std::sync::rwlock::RwLockReadGuard",
+    "std::sync::poison::rwlock::RwLockWriteGuard",
+    "std::sync::rwlock::RwLockWriteGuard",
+    "lock_api::mutex::MutexGuard",
+    "lock_api::rwlock::RwLockReadGuard",
+    "lock_api::rwlock::RwLockWriteGuard",
+    "lock_api::remutex::ReentrantMutexGuard",
+];
+/// Members that lead to the lock, the one that tells most first.
+const LOCKS: &[&str] = &["inner_lock", "lock", "_M_device", "_M_pm", "__m_", "mutex", "rwlock", "remutex"];
+
+/// A lock that a thread holds, as its stack says.
+struct Held {
+    start: u64,
+    end: u64,
+}
+
+/// Completes waits for locks without a recorded owner.
+pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
+    let wants = |thread: &ThreadWait| -> Option<(RunAddr, Kind)> {
+        let wait = thread.wait().filter(|wait| wait.owners.is_empty() && wait.kind.is_held())?;
+        Some((wait.word?, wait.kind))
+    };
+    let wanted: HashSet<(RunAddr, bool)> =
+        threads.iter().filter_map(wants).map(|(word, kind)| (word, kind == Kind::Once)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let shared: &[ThreadWait] = threads;
+    let by_thread: Vec<Vec<RunAddr>> = session
+        .image
+        .threads
+        .par_iter()
+        .zip(shared)
+        .map(|(thread, waiting)| {
+            let trace = session.trace(thread, FRAMES_WITH_GUARDS);
+            let held = held(session, &trace, waiting);
+            let is_held = |word: RunAddr| held.iter().any(|held| (held.start..held.end).contains(&word.0));
+            let mut words: Vec<RunAddr> = wanted
+                .iter()
+                .filter(|(word, is_once)| match is_once {
+                    false => is_held(*word),
+                    true => {
+                        waiting.wait().is_none_or(|wait| wait.word != Some(*word))
+                            && initialises(session, &trace, *word)
+                    }
+                })
+                .map(|(word, _)| *word)
+                .collect();
+            words.sort_unstable();
+            words
+        })
+        .collect();
+    let mut holders: HashMap<RunAddr, Vec<u32>> = HashMap::new();
+    for (thread, words) in shared.iter().zip(&by_thread) {
+        for word in words {
+            holders.entry(*word).or_default().push(thread.lwp);
+        }
+    }
+    let waiting: HashSet<(RunAddr, u32)> =
+        threads.iter().filter_map(|thread| Some((thread.wait()?.word?, thread.lwp))).collect();
+    for thread in threads.iter_mut() {
+        let Some((word, kind)) = wants(thread) else { continue };
+        let Some(all) = holders.get(&word) else { continue };
+        // Who waits for it does not have it, unless nobody else does.
+        let mut found: Vec<u32> = all.iter().copied().filter(|lwp| !waiting.contains(&(word, *lwp))).collect();
+        if found.is_empty() {
+            found.extend(all.iter().copied().filter(|lwp| *lwp == thread.lwp));
+        }
+        let State::Lock(wait) = &mut thread.state else { continue };
+        // Of what one may hold, two that seem to are one too many.
+        let most = match kind {
+            Kind::WriteLock => readers_of(session, wait.address).unwrap_or(u64::MAX),
+            _ => 1,
+        };
+        if found.len() as u64 > most {
+            continue;
+        }
+        wait.owners = found.into_iter().map(|lwp| Owner { lwp, found: Found::Inferred, gone: false }).collect();
+    }
+}
+
+/// How many readers glibc's lock counts.
+fn readers_of(session: &Session, lock: Option<RunAddr>) -> Option<u64> {
+    glibc::readers(session.memory(), lock?).filter(|count| *count > 0 && *count < 1 << 16)
+}
+
+/// The locks that guards in the thread's frames hold.
+fn held(session: &Session, trace: &Trace, waiting: &ThreadWait) -> Vec<Held> {
+    let since = waiting.wait().filter(|wait| wait.kind == Kind::Condition).map(|wait| wait.since);
+    let is_guard = |type_id: TypeId| is_guard(&session.types, type_id);
+    let mut held = Vec::new();
+    for (position, frame) in trace.frames.iter().enumerate() {
+        // A thread that waits for a condition gave the lock back that it came with: the innermost guard.
+        if since.is_some_and(|since| position <= since) {
+            continue;
+        }
+        for guard in session.placed_variables(trace, position, is_guard) {
+            // What is declared further down was not made yet.
+            if guard.decl_line.zip(frame.code.line).is_some_and(|(declared, line)| declared > line) {
+                continue;
+            }
+            let of_guard = |place: &Place, type_id| {
+                session.with_decoder(Some((trace, position)), |decoder| {
+                    let mut found = Vec::new();
+                    collect(decoder.object(place, type_id), &mut found, 0);
+                    found
+                })
+            };
+            held.extend(of_guard(&guard.place, guard.type_id));
+        }
+    }
+    held
+}
+
+/// Whether objects of the type hold a lock while they live.
+pub(super) fn is_guard(types: &TypeTable, type_id: TypeId) -> bool {
+    let (stripped, definition) = types.stripped(type_id);
+    matches!(definition.kind, TypeKind::Struct(_)) && GUARDS.contains(&base_name(types.name(stripped)).as_ref())
+}
+
+/// The locks that a guard's pointers lead to, unless it says that it holds none.
+fn collect(guard: Object<'_>, found: &mut Vec<Held>, nesting: usize) {
+    if let Ok(owns) = guard.any_field(&["_M_owns", "__owns_"])
+        && owns.uint() == Ok(0)
+    {
+        return;
+    }
+    if let Ok(lock) = guard.any_field(LOCKS) {
+        if let Ok(lock) = lock.deref()
+            && let (Some(start), Ok(size)) = (lock.address(), lock.size())
+            && let Some(end) = start.0.checked_add(size)
+        {
+            found.push(Held { start: start.0, end });
+        }
+        return;
+    }
+    // std::scoped_lock of several: a tuple of references.
+    let Ok(content) = guard.structure() else { return };
+    for member in content.members.iter().take(64) {
+        let Ok(part) = guard.member(member) else { continue };
+        match part.definition().kind {
+            TypeKind::Struct(_) if nesting < MAX_NESTING => collect(part, found, nesting + 1),
+            TypeKind::Reference { .. } => {
+                if let Ok(lock) = part.deref()
+                    && let (Some(start), Ok(size)) = (lock.address(), lock.size())
+                    && let Some(end) = start.0.checked_add(size)
+                {
+                    found.push(Held { start: start.0, end });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the thread is in the call that initialises what the word guards: a frame of `pthread_once` or `Once::call` that
+/// keeps its address.
+fn initialises(session: &Session, trace: &Trace, word: RunAddr) -> bool {
+    (0..trace.frames.len()).any(|position| {
+        let Some(frame) = trace.frames.get(position).filter(|frame| !frame.inlined && !frame.signal) else {
+            return false;
+        };
+        let name = frames::function_name(session, trace, position);
+        let is_once = name.is_some_and(|name| super::primitive::is_once(&name));
+        is_once && keeps(session, trace, frame.machine, word)
+    })
+}
+
+/// Whether a frame has the address in a register that calls preserve, or in its part of the stack.
+fn keeps(session: &Session, trace: &Trace, machine: usize, word: RunAddr) -> bool {
+    let Some(frame) = trace.stack.frames.get(machine) else { return false };
+    let arch = session.image.arch;
+    let mut registers = (0..crate::arch::GENERAL_COUNT as u16).filter(|register| arch.is_callee_saved(*register));
+    if registers.any(|register| frame.registers.get(register) == Some(word.0)) {
+        return true;
+    }
+    let (Some(start), Some(end)) = (frame.registers.sp(), frame.cfa) else { return false };
+    let length = end.0.saturating_sub(start).min(MAX_FRAME);
+    let Ok(bytes) = session.memory().read_vec(RunAddr(start), length as usize) else { return false };
+    bytes.chunks_exact(arch.address_size()).any(|chunk| {
+        let mut wide = [0; 8];
+        wide.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        u64::from_le_bytes(wide) == word.0
+    })
+}
+
+/// The object whose method the frame is in: where `self` or `this` points.
+pub(super) fn own_object(session: &Session, trace: &Trace, position: usize) -> Option<RunAddr> {
+    (position..trace.frames.len().min(position + 8)).find_map(|position| {
+        let (place, type_id) = session.find_variable(trace, position, "self")?;
+        let place = place.ok()?;
+        session.with_decoder(Some((trace, position)), |decoder| {
+            let address = decoder.object(&place, type_id).pointer().ok()?;
+            (address != 0).then_some(RunAddr(address))
+        })
+    })
+}

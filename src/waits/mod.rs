@@ -1,0 +1,243 @@
+//! Who waits for whom: what each thread stands in, the locks by name, who holds them, and where that leads in a circle.
+//!
+//! ```text
+//! registers at the innermost frame ── a system call and its arguments            (syscall)
+//!      futex ── which primitive? the functions around it say so                   (primitive)
+//!            ── where it is and who holds it: the C library's own words           (glibc)
+//!            ── what holds no word: guards on the stacks, marked inferred         (guards)
+//!            ── its name: the variable, member or element that covers the address (name)
+//! all threads ── cycles, and who can go on at all                                 (graph)
+//! ```
+//!
+//! An owner is what the lock itself records, or what a guard on a stack says. Where neither says anything there is no
+//! owner: nothing is guessed from who might be meant.
+
+mod frames;
+mod glibc;
+mod graph;
+mod guards;
+mod name;
+mod primitive;
+mod syscall;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use crate::addr::RunAddr;
+use crate::image::ThreadState;
+use crate::session::{Code, Session, Trace};
+
+pub use frames::is_library;
+pub use graph::{Problem, ProblemKind};
+pub use primitive::Kind;
+pub use syscall::{CallKind, SystemCall};
+
+/// Frames of a thread that are looked at for what it waits for; the outermost are kept.
+const FRAMES: usize = 64;
+/// Frames that are looked at for guards.
+const FRAMES_WITH_GUARDS: usize = 256;
+/// Threads of which one is asked for a lock's name, before it stays without.
+const ASKED_FOR_A_NAME: usize = 8;
+
+/// What a thread is doing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum State {
+    /// It runs, or stands in something that is not known as waiting.
+    Running,
+    /// It waits for a lock, a condition, another thread.
+    Lock(Wait),
+    /// It is in a system call.
+    Call(SystemCall),
+    /// It has nothing to do: its runtime's scheduler gave it no work.
+    Idle,
+}
+
+/// A wait for what another thread has or does.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wait {
+    /// What is waited for.
+    pub kind: Kind,
+    /// The word in memory that the kernel watches, or the object's own address where it is known.
+    pub address: Option<RunAddr>,
+    /// What the program calls it: an expression of the frame in which the first of its waiters waits.
+    pub name: Option<String>,
+    /// Who has it, in the order of threads; more than one only of what several may hold.
+    pub owners: Vec<Owner>,
+    /// It ends by itself when its time is over.
+    pub timed: bool,
+    /// Position in the trace of the frame that waits: the innermost that is the program's own.
+    pub since: usize,
+    /// What the kernel watches.
+    pub(crate) word: Option<RunAddr>,
+}
+
+/// Who has a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// Its LWP.
+    pub lwp: u32,
+    /// How that is known.
+    pub found: Found,
+    /// There is no such thread any more.
+    pub gone: bool,
+}
+
+/// How an owner is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// The lock says so.
+    Recorded,
+    /// A guard on the owner's stack says so.
+    Inferred,
+}
+
+/// A thread, and what it is doing.
+#[derive(Clone, Debug)]
+pub struct ThreadWait {
+    /// Its LWP.
+    pub lwp: u32,
+    /// Its name, where there is one.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub state: State,
+    /// The frame that does it: the innermost that is the program's own.
+    pub place: Option<Spot>,
+}
+
+/// A frame in short.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// As bt counts.
+    pub frame_index: usize,
+    /// Function and line.
+    pub code: Arc<Code>,
+}
+
+/// What the whole process waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Waits {
+    /// Every thread, in the image's order.
+    pub threads: Vec<ThreadWait>,
+    /// LWPs that wait in a circle: each for the next, the last for the first.
+    pub cycles: Vec<Vec<u32>>,
+    /// What is wrong with that.
+    pub problems: Vec<Problem>,
+}
+
+impl Waits {
+    /// A thread by its LWP.
+    pub fn thread(&self, lwp: u32) -> Option<&ThreadWait> {
+        self.threads.iter().find(|thread| thread.lwp == lwp)
+    }
+}
+
+impl ThreadWait {
+    /// What it waits for, where that is a lock.
+    pub fn wait(&self) -> Option<&Wait> {
+        match &self.state {
+            State::Lock(wait) => Some(wait),
+            _ => None,
+        }
+    }
+}
+
+/// Asks threads what they are doing.
+pub struct Asker<'a> {
+    session: &'a Session,
+    /// The C library's version.
+    library: OnceLock<Option<(u32, u32)>>,
+}
+
+impl<'a> Asker<'a> {
+    /// About one target.
+    pub fn new(session: &'a Session) -> Asker<'a> {
+        Asker { session, library: OnceLock::new() }
+    }
+
+    /// What a thread with that stack is doing. Without names and without what is to be inferred from other threads.
+    pub fn state(&self, thread: &ThreadState, trace: &Trace) -> State {
+        primitive::state(self, thread, trace)
+    }
+}
+
+/// Asks all threads.
+pub fn find(session: &Session) -> Waits {
+    let threads = &session.image.threads;
+    let asker = Asker::new(session);
+    let looked_at: Vec<ThreadWait> = threads
+        .par_iter()
+        .map(|thread| {
+            let trace = session.trace(thread, FRAMES);
+            let state = asker.state(thread, &trace);
+            let own = match &state {
+                State::Lock(wait) => Some(wait.since),
+                _ => frames::own(session, &trace, 0),
+            };
+            let place = own.and_then(|position| spot(&trace, position));
+            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), state, place }
+        })
+        .collect();
+    let mut waits = Waits { threads: looked_at, ..Waits::default() };
+    // Only a few locks of many threads have a name to be looked for.
+    name_locks(session, &mut waits.threads);
+    guards::infer_owners(session, &mut waits.threads);
+    graph::judge(&mut waits);
+    waits
+}
+
+fn spot(trace: &Trace, position: usize) -> Option<Spot> {
+    let frame = trace.frames.get(position)?;
+    Some(Spot { frame_index: frame.index, code: frame.code.clone() })
+}
+
+/// What the program calls what threads wait for, of all threads' waits in order, by the words that the kernel watches. Each
+/// is named once, by the first of its waiters that has a name for it; only what is `wanted`.
+pub fn names(
+    session: &Session,
+    waits: &[Option<&Wait>],
+    wanted: impl Fn(RunAddr) -> bool,
+) -> HashMap<RunAddr, (String, Option<RunAddr>)> {
+    let mut waiters: HashMap<RunAddr, Vec<usize>> = HashMap::new();
+    for (index, wait) in waits.iter().enumerate() {
+        let Some(wait) = wait.filter(|wait| wait.kind != Kind::Join) else { continue };
+        let Some(word) = wait.word.filter(|word| wanted(*word)) else { continue };
+        let of_word = waiters.entry(word).or_default();
+        if of_word.len() < ASKED_FOR_A_NAME {
+            of_word.push(index);
+        }
+    }
+    let named = waiters.par_iter().filter_map(|(word, waiters)| {
+        let named = name::of_global(session, *word).or_else(|| {
+            let mut weak = None;
+            for index in waiters {
+                let since = waits.get(*index).copied().flatten()?.since;
+                let thread = session.image.threads.get(*index)?;
+                let trace = session.trace(thread, FRAMES);
+                match name::in_frames(session, &trace, since, *word) {
+                    Some(named) if !named.is_weak => return Some(named),
+                    found => weak = weak.or(found),
+                }
+            }
+            weak
+        });
+        named.map(|named| (*word, (named.text, named.object)))
+    });
+    named.collect()
+}
+
+fn name_locks(session: &Session, threads: &mut [ThreadWait]) {
+    let waits: Vec<Option<&Wait>> = threads.iter().map(ThreadWait::wait).collect();
+    let names = names(session, &waits, |_| true);
+    for thread in threads {
+        let State::Lock(wait) = &mut thread.state else { continue };
+        let Some((name, object)) = wait.word.and_then(|word| names.get(&word)) else { continue };
+        if wait.kind == Kind::Join {
+            continue;
+        }
+        wait.name = Some(name.clone());
+        wait.address = object.or(wait.address);
+    }
+}

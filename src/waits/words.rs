@@ -1,0 +1,54 @@
+//! Waits in words.
+
+use super::{CallKind, Kind, State, Wait};
+
+impl Wait {
+    /// ``mutex `b` ``, `rwlock 0x1234 (to read)`, `a mutex`.
+    pub fn text(&self) -> String {
+        let kind = match self.kind {
+            Kind::Mutex => "mutex",
+            Kind::ReadLock | Kind::WriteLock => "rwlock",
+            Kind::Condition => "condition",
+            Kind::Semaphore => "semaphore",
+            Kind::Barrier => "barrier",
+            Kind::Join => {
+                return match self.owners.first() {
+                    Some(owner) => format!("thread {} to end", owner.lwp),
+                    None => "a thread to end".to_owned(),
+                };
+            }
+            Kind::Once => "initialisation",
+            Kind::Future => "future",
+            Kind::Channel => "channel",
+            Kind::Park => "unpark, word",
+            Kind::Spinlock => "spinlock",
+            Kind::Futex => "futex",
+        };
+        let mode = match (self.kind, self.timed) {
+            (Kind::ReadLock, false) => " (to read)",
+            (Kind::ReadLock, true) => " (to read, for a limited time)",
+            (Kind::WriteLock, false) => " (to write)",
+            (Kind::WriteLock, true) => " (to write, for a limited time)",
+            (_, true) => " (for a limited time)",
+            (_, false) => "",
+        };
+        match (&self.name, self.address) {
+            (Some(name), _) => format!("{kind} `{name}`{mode}"),
+            (None, Some(address)) => format!("{kind} {address}{mode}"),
+            (None, None) => format!("a {kind}{mode}"),
+        }
+    }
+}
+
+impl State {
+    /// What a thread is doing, in a few words: `runs`, `waits for input in read(3)`.
+    pub fn text(&self) -> String {
+        match self {
+            State::Running => "runs".to_owned(),
+            State::Lock(wait) => format!("waits for {}", wait.text()),
+            State::Call(call) if call.kind == CallKind::Sleep => format!("sleeps in {}", call.text()),
+            State::Call(call) => format!("waits for {} in {}", call.kind.text(), call.text()),
+            State::Idle => "is idle".to_owned(),
+        }
+    }
+}
