@@ -320,6 +320,7 @@ pub(super) struct Source {
     /// `memory`, `register`, `origin`.
     what: String,
     detail: String,
+}
 
 /// A file of the crash handler's spool.
 #[derive(JsonSchema)]
