@@ -1,6 +1,6 @@
 //! All modules together: from a code address to functions, scopes and lines, and from a reference to an entry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::Language;
@@ -72,8 +72,8 @@ pub struct Program {
     definitions: RwLock<HashMap<(ModuleId, String), Option<DieRef>>>,
     files: RwLock<FilePaths>,
     codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
-    /// Constants that values were named by.
-    pub(super) constants: RwLock<Vec<DieRef>>,
+    /// Entries outside of functions that answers were made from: globals, constants that values were named by.
+    entries: RwLock<HashSet<DieRef>>,
     /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
     pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
@@ -96,7 +96,7 @@ impl Program {
             definitions: RwLock::default(),
             files: RwLock::default(),
             codes: RwLock::default(),
-            constants: RwLock::default(),
+            entries: RwLock::default(),
             chains: RwLock::default(),
         }
     }
@@ -256,9 +256,14 @@ impl Program {
         self.names.read().expect("not poisoned").keys().copied().collect()
     }
 
-    /// The constants that values were named by so far.
-    pub fn constants_read(&self) -> Vec<DieRef> {
-        self.constants.read().expect("not poisoned").clone()
+    /// The globals that were asked for and the constants that values were named by so far.
+    pub fn entries_read(&self) -> Vec<DieRef> {
+        self.entries.read().expect("not poisoned").iter().copied().collect()
+    }
+
+    /// Remembers that an answer was made from the entry.
+    pub fn note_entry(&self, die: DieRef) {
+        self.entries.write().expect("not poisoned").insert(die);
     }
 
     /// The code addresses that were resolved so far.

@@ -143,7 +143,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         };
         let certainty = if *guessed { Certainty::Likely } else { Certainty::Certain };
         let mut finding = case.finding("bad-call", class, certainty, frame, summary);
-        finding = finding.with("argument", text.as_deref(), format!("{} = {value:#x}", position + 1));
+        finding = finding.with("argument", text.as_deref(), format!("{value:#x}, argument {}", position + 1));
         if let Some(length) = length {
             finding = finding.with("length", None, length.to_string());
         }
