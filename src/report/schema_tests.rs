@@ -351,6 +351,7 @@ fn waits_and_stacks_conform() {
         owners: owners.to_vec(),
         timed: false,
         since: 0,
+        inside: None,
         word: None,
     };
     let readers = [owner(2, waits::Found::Inferred), owner(200, waits::Found::Recorded)];

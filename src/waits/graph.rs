@@ -199,7 +199,16 @@ mod tests {
     fn waits(threads: &[(u32, Kind, &[u32])]) -> Waits {
         let threads = threads.iter().map(|(lwp, kind, owners)| {
             let owners = owners.iter().map(|lwp| Owner { lwp: *lwp, found: Found::Recorded, gone: false }).collect();
-            let wait = Wait { kind: *kind, address: None, name: None, owners, timed: false, since: 0, word: None };
+            let wait = Wait {
+                kind: *kind,
+                address: None,
+                name: None,
+                owners,
+                timed: false,
+                since: 0,
+                inside: None,
+                word: None,
+            };
             ThreadWait { lwp: *lwp, name: None, state: State::Lock(wait), place: None::<Spot> }
         });
         let mut waits = Waits { threads: threads.collect(), ..Waits::default() };

@@ -20,7 +20,7 @@ impl Wait {
             Kind::Once => "initialisation",
             Kind::Future => "future",
             Kind::Channel => "channel",
-            Kind::Park => "unpark, word",
+            Kind::Park => return "another thread's unpark".to_owned(),
             Kind::Spinlock => "spinlock",
             Kind::Futex => "futex",
         };
@@ -34,9 +34,13 @@ impl Wait {
         };
         match (&self.name, self.address) {
             (Some(name), _) => format!("{kind} `{name}`{mode}"),
-            (None, Some(address)) => format!("{kind} {address}{mode}"),
-            (None, None) => format!("a {kind}{mode}"),
+            (None, Some(address)) => format!("{kind} {address}{mode}{}", self.inside_text()),
+            (None, None) => format!("a {kind}{mode}{}", self.inside_text()),
         }
+    }
+
+    fn inside_text(&self) -> String {
+        self.inside.as_ref().map(|function| format!(" inside {function}")).unwrap_or_default()
     }
 }
 
