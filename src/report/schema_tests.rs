@@ -351,6 +351,7 @@ fn waits_and_stacks_conform() {
         owners: owners.to_vec(),
         timed: false,
         since: 0,
+        shared: false,
         inside: None,
         word: None,
     };
@@ -363,7 +364,8 @@ fn waits_and_stacks_conform() {
         waits::State::Running,
     ];
     let threads = states.into_iter().zip(1..);
-    let threads = threads.map(|(state, lwp)| waits::ThreadWait { lwp, name: None, state, place: place.clone() });
+    let threads =
+        threads.map(|(state, lwp)| waits::ThreadWait { lwp, name: None, crashed: false, state, place: place.clone() });
     let problem = waits::Problem { kind: waits::ProblemKind::HeldOverInput, waiters: vec![1], owner: Some(3) };
     let all = waits::Waits { threads: threads.collect(), cycles: vec![vec![1, 2]], problems: vec![problem] };
     let document = check("obit.locks/1", waits_documents::locks(&all, &notes()));

@@ -121,7 +121,11 @@ impl WaitsText<'_> {
             0 => String::new(),
             count => format!(" and {count} more"),
         };
-        let gone = if first.gone { ", which has ended" } else { "" };
+        let gone = match self.by_lwp.contains_key(&first.lwp) {
+            true => "",
+            false if first.gone => ", which has ended",
+            false => " of another process",
+        };
         format!(", {verb} {}{others}{gone}{inferred}", self.thread(first.lwp))
     }
 
@@ -205,6 +209,7 @@ impl WaitsText<'_> {
             _ => None,
         };
         match owner {
+            Some(owner) if owner.crashed && owner.state == State::Running => format!("{held}, which crashed"),
             Some(owner) => format!("{held}, which {}", owner.state.text()),
             None => held,
         }

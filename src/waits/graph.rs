@@ -166,7 +166,7 @@ fn shortest_cycle(next: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
 /// Threads that nothing in the process can wake: what they wait for can come only from threads that wait in the same way.
 fn stuck(waits: &Waits) -> HashSet<u32> {
     let goes_on = |state: &State| match state {
-        State::Lock(wait) => wait.timed,
+        State::Lock(wait) => wait.timed || wait.shared,
         State::Running | State::Call(_) | State::Idle => true,
     };
     let mut going: HashSet<u32> =
@@ -206,10 +206,11 @@ mod tests {
                 owners,
                 timed: false,
                 since: 0,
+                shared: false,
                 inside: None,
                 word: None,
             };
-            ThreadWait { lwp: *lwp, name: None, state: State::Lock(wait), place: None::<Spot> }
+            ThreadWait { lwp: *lwp, name: None, crashed: false, state: State::Lock(wait), place: None::<Spot> }
         });
         let mut waits = Waits { threads: threads.collect(), ..Waits::default() };
         judge(&mut waits);
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn a_chain_to_who_runs_is_no_circle() {
         let mut found = waits(&[(1, Kind::Mutex, &[2]), (2, Kind::Mutex, &[3]), (4, Kind::Condition, &[])]);
-        found.threads.push(ThreadWait { lwp: 3, name: None, state: State::Running, place: None });
+        found.threads.push(ThreadWait { lwp: 3, name: None, crashed: false, state: State::Running, place: None });
         judge(&mut found);
         assert!(found.cycles.is_empty() && found.problems.is_empty());
     }

@@ -77,6 +77,8 @@ pub struct Wait {
     pub timed: bool,
     /// Position in the trace of the frame that waits: the innermost that is the program's own.
     pub since: usize,
+    /// Other processes may take part in it.
+    pub shared: bool,
     /// The library's function that the program called, where it is of no known kind.
     pub inside: Option<String>,
     /// What the kernel watches.
@@ -110,6 +112,8 @@ pub struct ThreadWait {
     pub lwp: u32,
     /// Its name, where there is one.
     pub name: Option<String>,
+    /// The process died through it.
+    pub crashed: bool,
     /// What it is doing.
     pub state: State,
     /// The frame that does it: the innermost that is the program's own.
@@ -186,7 +190,7 @@ pub fn find(session: &Session) -> Waits {
                 _ => frames::own(session, &trace, 0),
             };
             let place = own.and_then(|position| spot(&trace, position));
-            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), state, place }
+            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), crashed: thread.crashed, state, place }
         })
         .collect();
     let mut waits = Waits { threads: looked_at, ..Waits::default() };

@@ -23,7 +23,7 @@ pub(super) fn complete(session: &Session, wait: &mut Wait, word: RunAddr) {
             // A plain one holds EBUSY; bits 30 and 31 are flags.
             let owner = u32::try_from(lock & 0x3fff_ffff).unwrap_or(0);
             if kind & 15 != 0 && kind & !0x8f == 0 && owner != 0 {
-                let gone = !session.image.threads.iter().any(|thread| thread.lwp == owner);
+                let gone = !wait.shared && !session.image.threads.iter().any(|thread| thread.lwp == owner);
                 wait.owners.push(Owner { lwp: owner, found: Found::Recorded, gone });
             }
         }

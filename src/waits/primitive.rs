@@ -145,7 +145,17 @@ fn of_running(session: &Session, thread: &ThreadState, trace: &Trace) -> State {
 }
 
 fn wait(kind: Kind, address: Option<RunAddr>, timed: bool, since: usize) -> State {
-    State::Lock(Wait { kind, address, name: None, owners: Vec::new(), timed, since, inside: None, word: address })
+    State::Lock(Wait {
+        kind,
+        address,
+        name: None,
+        owners: Vec::new(),
+        timed,
+        since,
+        shared: false,
+        inside: None,
+        word: address,
+    })
 }
 
 /// Operations of futex (Linux 6.10, include/uapi/linux/futex.h) that wait: FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET,
@@ -197,6 +207,8 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
     let timed = argument(3).is_some_and(|timeout| timeout != 0);
     let word = argument(0).filter(|word| *word != 0).map(RunAddr);
     let State::Lock(mut wait) = wait(kind, word, timed, since) else { return State::Running };
+    // Bit 7 says that nobody else can wake it (FUTEX_PRIVATE_FLAG); of threads' ends the kernel itself says.
+    wait.shared = kind != Kind::Join && argument(1).is_some_and(|operation| operation & 0x80 == 0);
     if let Some(word) = word
         && is_of_c_library(session, trace, position)
     {
