@@ -149,7 +149,7 @@ fn the_circle_comes_first_in_words() {
     let lwps: Vec<String> = expected("locks-cpp").into_iter().take(7).map(|line| line[1].clone()).collect();
     let first = format!(
         "Deadlock: 2 threads wait for each other.\n  thread {} waits for mutex `main::two.mutex_`, held by thread {}, in \
-         bank::Account::merge at",
+         bank::Account::merge() at",
         lwps[0], lwps[1]
     );
     assert!(text.contains(&first), "{text}");

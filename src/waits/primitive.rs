@@ -186,7 +186,7 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
             let kind = kind_of(&name);
             let refines = |kind: Kind| match found {
                 None => true,
-                Some((Kind::Park, _)) => kind == Kind::Channel,
+                Some((Kind::Park, _)) => kind != Kind::Park,
                 Some((Kind::Condition, _)) => kind == Kind::Future,
                 Some(_) => false,
             };
