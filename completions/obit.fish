@@ -41,6 +41,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "list" -d 'Show source lin
 complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a function\'s instructions'
 complete -c obit -n "__fish_obit_needs_command" -f -a "snapshot" -d 'Write a snapshot: a small file that answers without the core and the binaries'
 complete -c obit -n "__fish_obit_needs_command" -f -a "export" -d 'Write a snapshot in a format that other tools open'
+complete -c obit -n "__fish_obit_needs_command" -f -a "capture" -d 'The kernel\'s crash handler: a snapshot of every process that dies'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -275,6 +276,39 @@ complete -c obit -n "__fish_obit_using_subcommand export" -l debuginfod -d 'Ask 
 complete -c obit -n "__fish_obit_using_subcommand export" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand export" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand export" -l json -d 'Print one JSON document (its schema: obit schema)'
-complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF core of what the snapshot keeps, for gdb and lldb'
+complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF core of what a snapshot keeps, for gdb and lldb'
+complete -c obit -n "__fish_obit_using_subcommand export" -l minidump -d 'A minidump of the same, for lldb and for whatever reads Breakpad\'s and Crashpad\'s'
+complete -c obit -n "__fish_obit_using_subcommand export" -l html -d 'A page for a browser: threads, frames, source, variables to unfold; needs no network and no script'
 complete -c obit -n "__fish_obit_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "install" -d 'Make the kernel hand crashes over to obit, now and after every start of the system'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "remove" -d 'Put back what was set before; what was captured stays'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "status" -d 'Show what is set and what was captured; status 1 where the handler is not installed'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "handle" -d 'What the kernel calls: take a snapshot of the dying process PID, whose core is on standard input'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "work" -d 'The handler\'s child'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l spool -d 'Where snapshots are put [default: /var/spool/obit]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l quota -d 'What the spool may hold; the oldest files make room for new ones [default: 2GiB]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l same-crash-per-hour -d 'Snapshots of the same crash in an hour, at most [default: 5]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l deadline -d 'Let the dying process go after this many seconds [default: 10]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l core-deadline -d 'After this many more where its whole core is kept, or an earlier handler is fed [default: 30]' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l whole-core -d 'When the whole core is kept, compressed [default: on-failure]' -r -f -a "never\t'Never'
+on-failure\t'Where no snapshot could be made'
+always\t'Always, beside the snapshot'"
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l attr -d 'An attribute of every snapshot (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l at-once -d 'Crashes that the kernel hands over at once, at most' -r
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l chain -d 'Feed the earlier handler (systemd-coredump, apport) too'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l no-chain -d 'Feed it no longer'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON document'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from handle" -l config -d 'The handler\'s settings' -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from handle" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -l config -r -F
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

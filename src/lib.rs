@@ -1,8 +1,8 @@
 //! obit: a post-mortem debugger.
 //!
 //! ```text
-//! a core, a live process,         module files, debug files, debuginfod
-//! a snapshot (.obit)              (a snapshot has its own)
+//! a core, a minidump, a live      module files, debug files, debuginfod
+//! process, a snapshot (.obit)     (a snapshot has its own)
 //!    │ image: memory, registers          │ module: symbols, lines, DWARF
 //!    └──────────────┬────────────────────┘
 //!                session ── threads → frames → variables → typed values
@@ -29,7 +29,7 @@
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |
 //! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers, instruction decoding |
-//! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were. A live process is copied into one (`live`, the only tracer), a snapshot holds one |
+//! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were. A live process is copied into one (`live`, the only tracer), of a dying one the notes are (`dying`), a snapshot holds one, a minidump's threads become one's notes (`minidump`, its writer too) |
 //! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites. The only owner of `gimli::Dwarf` |
 //! | [`unwind`] | machine frames: call frame information first, marked fallbacks; says why a stack ends |
 //! | [`types`] | the type graph, filled from DWARF as it is looked at |
@@ -38,7 +38,8 @@
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
-//! | [`report`] | text and JSON of what commands answer |
+//! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
+//! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere
@@ -54,6 +55,7 @@
 pub mod addr;
 pub mod append;
 pub mod arch;
+pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod demangle;

@@ -24,7 +24,7 @@ use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
 use crate::module::program::{CodeInfo, Level, Program};
-use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, SearchOptions};
+use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
@@ -168,7 +168,11 @@ pub struct Session {
 impl Session {
     /// Opens a core.
     pub fn open(target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
-        let image = Image::open(target)?;
+        Session::of_image(Image::open(target)?, target, options)
+    }
+
+    /// Over an image that is opened already.
+    pub fn of_image(image: Image, target: &Path, options: &OpenOptions) -> Result<Session, SessionError> {
         let (mut seeds, mut notes) = crate::image::modules::discover(&image, options.executable.as_deref());
         for (path, text) in &options.added {
             let seed = added_seed(path, *text)?;
@@ -183,7 +187,7 @@ impl Session {
         });
         let debuginfod = debuginfod.map(Arc::new);
         let snapshot = image.snapshot.clone();
-        let search = SearchOptions { snapshot, ..search_options(options, target, debuginfod.clone()) };
+        let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
         let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
@@ -564,17 +568,25 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
         mapped,
         is_executable: false,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     })
 }
 
-fn search_options(options: &OpenOptions, target: &Path, debuginfod: Option<Arc<Client>>) -> SearchOptions {
+fn search_options(
+    options: &OpenOptions,
+    image: &Image,
+    target: &Path,
+    debuginfod: Option<Arc<Client>>,
+) -> SearchOptions {
+    let process = image.origin.pid().map(ProcessFiles::of);
     SearchOptions {
         executable: options.executable.clone(),
         sysroot: options.sysroot.clone(),
         debug_directories: options.debug_directories.clone(),
         allow_mismatch: options.allow_mismatch,
-        core_directory: target.parent().map(Path::to_owned),
+        core_directory: target.parent().filter(|_| process.is_none()).map(Path::to_owned),
+        process,
         debuginfod,
         snapshot: None,
     }

@@ -235,3 +235,35 @@ fn go_frames() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(checked > 20, "{checked} frames");
 }
+
+#[test]
+fn lldb_minidump() {
+    let Some(cases) = cases("lldb") else { return };
+    let case = cases.iter().find(|case| case.ends_with("minidump-linux-x86_64")).expect("the case is there");
+    let (dump, executable) = (case.join("core.dmp"), case.join("a.out"));
+    let answer: Value = serde_json::from_str(&obit("bt", &dump, &executable, &["--json", "--locals"])).unwrap();
+    assert_eq!(answer["process"]["pid"], 29917);
+    assert_eq!(answer["signal"]["name"], "SIGSEGV");
+    assert_eq!(answer["signal"]["address"], "0x0");
+    assert_eq!(answer["signal"]["code"], Value::Null, "its writer did not record one");
+    assert_eq!(answer["threads"].as_array().unwrap().len(), 1);
+    let frames = answer["threads"][0]["frames"].as_array().unwrap();
+    let told: Vec<(&str, i64, &str)> = frames
+        .iter()
+        .map(|frame| {
+            let text = |field: &str| frame[field].as_str().unwrap();
+            (text("function"), frame["line"].as_i64().unwrap(), text("pc"))
+        })
+        .collect();
+    assert_eq!(told, [("crash()", 4, "0x4003e0"), ("_start", 13, "0x4003fe")]);
+    assert_eq!(frames[0]["variables"][0]["value"]["address"], "0x0");
+    // `a` is optimised into nothing but its place in the dumped stack.
+    assert!(obit("print", &dump, &executable, &["a"]).ends_with("(volatile int *) 0x0"));
+    // What the dump does not hold comes out of the program that its build-id names, or is said to be missing.
+    assert!(obit("x", &dump, &executable, &["/2xb", "0x4003e0"]).contains("0xc7\t0x00"));
+    assert!(obit("x", &dump, &executable, &["/1xg", "0x961000"]).contains("not saved"));
+    assert!(obit("registers", &dump, &executable, &[]).contains("rip            0x4003e0"));
+    let modules: Value = serde_json::from_str(&obit("modules", &dump, &executable, &["--json"])).unwrap();
+    assert_eq!(modules["modules"][0]["build_id"], "e35c283bc327c28762db788bf5a4078be2351448");
+    assert_eq!(modules["modules"][0]["status"], "found");
+}

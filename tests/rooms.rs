@@ -20,6 +20,7 @@ const ROOMS: &[&str] = &[
     "session",
     "waits",
     "snapshot",
+    "capture",
     "report",
     "command",
     "repl",

@@ -27,7 +27,8 @@ pub enum ColorChoice {
 /// The target and where its files are.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TargetArgs {
-    /// A core file, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process (pid:1234)
+    /// A core or a Linux minidump, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process
+    /// (pid:1234)
     pub target: PathBuf,
     /// The main executable, where the core's own record of it does not lead to the file
     #[arg(long, value_name = "FILE", help_heading = "Files", value_hint = clap::ValueHint::FilePath)]
@@ -137,6 +138,10 @@ pub fn write_document(output: &mut Output<'_>, json: Json) -> Result<(), Command
 
 /// Prints the notes at the end of a text answer: the first ones, and how many more there are.
 pub fn write_notes(output: &mut Output<'_>, notes: &[Note]) -> Result<(), CommandError> {
+    // Without notes nothing needs to be seen before anything else.
+    if notes.is_empty() {
+        return Ok(());
+    }
     output.out.flush()?;
     // What cannot be said beside the answer does not make the answer wrong.
     let shown = if notes.len() == MAX_NOTES_SHOWN + 1 { notes.len() } else { MAX_NOTES_SHOWN };

@@ -41,10 +41,12 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
         Some(text) => writeln!(out, "{} {text}", paint.heading(format_args!("{label:<14}"))),
         None => Ok(()),
     };
-    line("core", Some(image.path.display().to_string()))?;
+    let kind = if image.minidump.is_some() { "minidump" } else { "core" };
+    line(kind, Some(image.path.display().to_string()))?;
     line("command", process.command.clone())?;
     line("executable", process.executable.clone())?;
     line("process", process.pid.map(|pid| process_text(process, pid)))?;
+    line("system", image.minidump.as_ref().and_then(|facts| facts.system.clone()))?;
     line("architecture", Some(image.arch.name().to_owned()))?;
     line("signal", Some(image.signal.as_ref().map_or_else(|| "none recorded".to_owned(), signal_text::describe)))?;
     line("threads", Some(grouped(image.threads.len())))?;

@@ -4,9 +4,11 @@
 //! options come before its own arguments. In a session the same arguments are read without them.
 
 pub mod bt;
+pub mod capture;
 pub mod common;
 pub mod disassemble;
 pub mod export;
+mod export_page;
 pub mod info;
 pub mod list;
 pub mod locks;
@@ -66,6 +68,8 @@ pub enum Command {
     Snapshot(snapshot::Args),
     /// Write a snapshot in a format that other tools open
     Export(export::Args),
+    /// The kernel's crash handler: a snapshot of every process that dies
+    Capture(capture::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -89,6 +93,7 @@ impl Command {
             Command::Disassemble(args) => disassemble::run(args, state, output),
             Command::Snapshot(args) => snapshot::run(args, state, output),
             Command::Export(args) => export::run(args, state, output),
+            Command::Capture(args) => capture::run(args, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }

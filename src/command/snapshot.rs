@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, Output, State, common};
 use crate::report::snapshot_documents;
-use crate::snapshot::{self, Options, Redaction};
+use crate::report::source::Sources;
+use crate::snapshot::{self, Lines, Options, Redaction};
 
 /// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
 const LINES_AROUND: u32 = 15;
@@ -44,12 +45,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         }
         None => Redaction::usual(),
     };
-    let sources = &state.sources;
-    let lines = |file: &str, build_id: Option<&[u8]>, line: u32| {
-        let source = sources.find(file, build_id)?;
-        let around = line.saturating_sub(LINES_AROUND).max(1)..=line.saturating_add(LINES_AROUND);
-        Some((around.filter_map(|line| Some((line, source.line(line)?))).collect(), source.line_count()))
-    };
+    let lines = lines_around(&state.sources);
     let options = Options {
         budget: args.budget,
         depth: args.depth,
@@ -72,6 +68,15 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     common::write_notes(output, &notes)
 }
 
+/// Finds the lines around a line.
+pub(super) fn lines_around(sources: &Sources) -> impl Fn(&str, Option<&[u8]>, u32) -> Option<Lines> + Sync {
+    |file, build_id, line| {
+        let source = sources.find(file, build_id)?;
+        let around = line.saturating_sub(LINES_AROUND).max(1)..=line.saturating_add(LINES_AROUND);
+        Some((around.filter_map(|line| Some((line, source.line(line)?))).collect(), source.line_count()))
+    }
+}
+
 /// Under another name first, so that nobody sees half a file.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -89,7 +94,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     written
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| format!("{text}: not a size; write 2MiB or 500000"))?;
     let unit = match &text[digits.len()..] {
@@ -105,7 +110,7 @@ fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(|| format!("{text}: too large"))
 }
 
-fn attribute(text: &str) -> Result<(String, String), String> {
+pub(super) fn attribute(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("{text}: write KEY=VALUE"))?;
     if key.is_empty() { Err(format!("{text}: the key is missing")) } else { Ok((key.to_owned(), value.to_owned())) }
 }

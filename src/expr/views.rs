@@ -6,11 +6,11 @@
 use std::ops::Range;
 
 use super::arithmetic::Number;
-use super::eval::{Evaluated, Evaluator, Items, Step, computed};
+use super::eval::{Evaluated, Evaluator, Items, Step, Stop, computed};
 use super::sequence::MAX_ITEMS;
 use super::tree::Node;
 use super::{ErrorKind, arithmetic};
-use crate::types::{Language, TypeId, TypeKind};
+use crate::types::{Language, Member, MemberOffset, TypeId, TypeKind};
 use crate::value::decode::Decoder;
 use crate::value::formatters::{self, Item, MAX_WALK, View};
 use crate::value::{Absent, AbsentReason, Limits, Place, Value, ValueKind};
@@ -124,11 +124,33 @@ impl Evaluator<'_> {
             Ok(Some(inner)) => Some(Ok(inner)),
             // Rust's `*arc` of text or of a slice, and `*vec`, is that text or slice.
             Ok(None) if self.language_of(value.type_id) == Language::Rust && self.has_items(value) => {
-                Some(Ok(value.clone()))
+                Some(Ok(self.text_alone(value).unwrap_or_else(|| value.clone())))
             }
             Ok(None) => None,
             Err(stop) => Some(Err(stop)),
         }
+    }
+
+    /// The text that an `Rc<str>` shares, as a `&str`, without what is said of its owner.
+    fn text_alone(&self, owner: &Evaluated) -> Option<Evaluated> {
+        let (address, length) = self
+            .viewed(owner, |view| {
+                Ok(match view {
+                    View::Text { title, first, length } if !title.is_empty() => first.address().zip(Some(length)),
+                    _ => None,
+                })
+            })?
+            .ok()??;
+        let text = self.scope.find_type("&str")?;
+        let word = self.address_size();
+        let is_at = |name, place| {
+            let path = self.find_path(text, name, 0, &mut 100);
+            matches!(path.as_deref(), Some([Member { offset: MemberOffset::Bytes(offset), .. }]) if *offset == place)
+        };
+        if !is_at("data_ptr", 0) || !is_at("length", word) || self.scope.types().size(text) != Some(2 * word) {
+            return None;
+        }
+        Some(computed(text, [self.address_bytes(address.0), self.address_bytes(length)].concat()))
     }
 
     fn lies_within(&self, object: &Evaluated, part: &Evaluated) -> bool {
@@ -173,7 +195,15 @@ impl Evaluator<'_> {
                 Err(stop) => return Some(Err(stop)),
             };
         }
-        matches!(self.kind_of(inner.type_id), TypeKind::Struct(_)).then(|| self.member_of(&inner, name, span))
+        if !matches!(self.kind_of(inner.type_id), TypeKind::Struct(_)) {
+            return None;
+        }
+        match self.member_of(&inner, name, span) {
+            Err(Stop::Error(error)) if error.is_unknown_name() => {
+                Some(self.member_of_whole(&inner, name, span).unwrap_or(Err(Stop::Error(error))))
+            }
+            found => Some(found),
+        }
     }
 
     /// `object[index]`: an element, the value of a key.
@@ -213,7 +243,7 @@ impl Evaluator<'_> {
                 let key = self.text.get(index.span.clone()).unwrap_or_default();
                 self.error(ErrorKind::UnknownName, &index.span, format!("there is no key {key}"))
             }
-            View::Text { first, length } => {
+            View::Text { first, length, .. } => {
                 let number = self.integer(index, depth)?;
                 let size = self.scope.types().size(first.type_id).unwrap_or(1);
                 match u64::try_from(number).ok().filter(|number| *number < length) {
@@ -347,7 +377,7 @@ impl Evaluator<'_> {
         }
         let found = self.viewed(value, |view| match view {
             View::Text { length: 0, .. } => Ok(Ok(Vec::new())),
-            View::Text { first, length } => {
+            View::Text { first, length, .. } => {
                 let size = self.scope.types().size(first.type_id).unwrap_or(1);
                 let bytes = length.saturating_mul(size).min(limit as u64);
                 Ok(Ok(self.bytes(&first.to_place(), bytes)?))

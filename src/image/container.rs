@@ -97,7 +97,7 @@ fn spool(path: &Path, input: impl Read + 'static, format: Format) -> Result<(&'s
     // The first bytes tell whether the rest is worth anything.
     let mut start = Vec::new();
     let first = reader.by_ref().take(BLOCK as u64).read_to_end(&mut start);
-    if !start.starts_with(b"\x7fELF") {
+    if !start.starts_with(b"\x7fELF") && !crate::image::minidump::is_minidump(&start) {
         let problem = match first {
             Err(error) if start.len() < 4 => format!("cannot be decompressed as {}: {error}", format.name()),
             _ if format == Format::Plain => "is a stream of something that is no ELF core".to_owned(),

@@ -16,8 +16,9 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::addr::RunAddr;
 use crate::arch::Arch;
+use crate::image::dying::ProcessPages;
 use crate::image::notes::{self, CoreNotes, FileRange};
-use crate::image::{Image, ImageError, Mapping, Note, auxv};
+use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
 use crate::memory::{Memory, MissingReason, ReadError};
 
 /// A range of the process's memory and where in the file its first bytes are.
@@ -40,15 +41,58 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
+    /// The process that has what the segments hold, where it is still there.
+    process: Option<Arc<ProcessPages>>,
+    /// What is to be said of addresses that no segment has.
+    elsewhere: MissingReason,
 }
 
+/// A piece of the process's memory, and where in the file its bytes are.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// First address.
+    pub start: u64,
+    /// Bytes, more than 0.
+    pub size: u64,
+    /// Offset in the file of the first.
+    pub offset: u64,
+}
+
+/// The content of a note segment, as much of it as the file has.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteSegment {
+    /// The notes.
+    pub content: &'static [u8],
+    /// `p_align`.
+    pub align: u64,
+}
+
+/// Addresses below are never mapped (`vm.mmap_min_addr`'s default).
+const LOWEST: u64 = 0x1_0000;
+
 impl CoreMemory {
-    fn new(bytes: &'static [u8], segments: &[(u64, Segment)]) -> CoreMemory {
+    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], process: Option<Arc<ProcessPages>>) -> CoreMemory {
         CoreMemory {
             bytes,
+            process,
             starts: segments.iter().map(|(start, _)| *start).collect(),
             segments: segments.iter().map(|(_, segment)| *segment).collect(),
+            elsewhere: MissingReason::Unmapped,
         }
+    }
+
+    /// The same memory of a file that does not say what was mapped: what it lacks was perhaps left out.
+    pub fn with_unlisted_left_out(self) -> CoreMemory {
+        CoreMemory { elsewhere: MissingReason::NotSaved, ..self }
+    }
+
+    /// The bytes that are held, ascending by address.
+    pub fn held(&self) -> impl Iterator<Item = (RunAddr, &'static [u8])> {
+        let held = self.starts.iter().zip(&*self.segments).filter(|(_, segment)| segment.held > 0);
+        held.filter_map(|(start, segment)| {
+            let bytes = self.bytes.get(segment.offset..)?.get(..usize::try_from(segment.held).ok()?)?;
+            Some((RunAddr(*start), bytes))
+        })
     }
 
     /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
@@ -64,7 +108,11 @@ impl CoreMemory {
         }
         let all: Vec<(u64, Segment)> =
             without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory::new(self.bytes, &all)
+        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.process.clone()) }
+    }
+
+    fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
+        if address.0 < LOWEST { MissingReason::Unmapped } else { self.elsewhere }
     }
 
     /// Gives pages that were read back to the system; they are read from the file again when they are needed.
@@ -78,16 +126,20 @@ impl Memory for CoreMemory {
         let missing = |reason| Err(ReadError { address, reason });
         let after = self.starts.partition_point(|start| *start <= address.0);
         let Some(segment) = after.checked_sub(1).and_then(|index| self.segments.get(index)) else {
-            return missing(MissingReason::Unmapped);
+            return missing(self.reason_elsewhere(address));
         };
         let inside = address.0 - self.starts[after - 1];
         if inside < segment.held {
             let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
+            if let Some(process) = &self.process {
+                let piece = process.piece(address, length);
+                return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
+            }
             let start = segment.offset + inside as usize;
             return Ok(&self.bytes[start..start + length]);
         }
         match inside {
-            _ if inside >= segment.size => missing(MissingReason::Unmapped),
+            _ if inside >= segment.size => missing(self.reason_elsewhere(address)),
             _ if inside < segment.named => missing(MissingReason::Truncated),
             _ => missing(MissingReason::NotSaved),
         }
@@ -96,11 +148,25 @@ impl Memory for CoreMemory {
 
 /// Takes a core's bytes apart. `notes` are what was odd so far.
 pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, notes, None)
+}
+
+/// The same of a core's beginning that holds its headers and notes; memory comes from the process.
+pub fn parse_dying(path: &Path, bytes: &'static [u8], process: Arc<ProcessPages>) -> Result<Image, ImageError> {
+    parse_any(path, bytes, Vec::new(), Some(process))
+}
+
+fn parse_any(
+    path: &Path,
+    bytes: &'static [u8],
+    notes: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
+) -> Result<Image, ImageError> {
     let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
     let arch = identify(bytes).map_err(not_a_core)?;
     let result = match arch {
-        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes),
-        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes),
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, process),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, process),
     };
     result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
 }
@@ -112,7 +178,6 @@ fn identify(bytes: &[u8]) -> Result<Arch, String> {
     }
     if !bytes.starts_with(b"\x7fELF") {
         return Err(match bytes {
-            [b'M', b'D', b'M', b'P', ..] => "is a minidump, not an ELF core",
             [b'#', b'!', ..] => "is a script, not a core",
             [b'B', b'Z', b'h', ..] => "is compressed with bzip2: decompress it first (gzip, zstd, xz and lz4 are read)",
             [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => {
@@ -167,6 +232,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     bytes: &'static [u8],
     arch: Arch,
     mut warnings: Vec<Note>,
+    process: Option<Arc<ProcessPages>>,
 ) -> Result<Image, object::read::Error> {
     let header = Elf::parse(bytes)?;
     let headers = program_headers(header, bytes, &mut warnings);
@@ -182,13 +248,14 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 lost += u64::from(held < file_size);
                 let range = (offset.min(length) as usize, held as usize);
                 let content = bytes.get(range.0..range.0 + range.1).unwrap_or_default();
-                note_segments.push((content, header.p_align(LittleEndian).into()));
+                note_segments.push(NoteSegment { content, align: header.p_align(LittleEndian).into() });
             }
             elf::PT_LOAD => {
                 let start: u64 = header.p_vaddr(LittleEndian).into();
                 let size: u64 = header.p_memsz(LittleEndian).into();
                 // No byte at the very end of the address space: one past it would have no address.
                 let size = size.max(file_size).min(u64::MAX - start);
+                let held = if process.is_some() { file_size } else { held };
                 let segment = Segment {
                     size,
                     named: file_size.min(size),
@@ -213,7 +280,38 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    let mut core_notes = notes::read(arch, &note_segments, &mut warnings);
+    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, process))
+}
+
+/// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
+/// apart.
+pub fn assemble(
+    path: &Path,
+    bytes: &'static [u8],
+    arch: Arch,
+    memory: Vec<Held>,
+    notes: &[NoteSegment],
+    warnings: Vec<Note>,
+) -> Image {
+    let length = bytes.len() as u64;
+    let segment = |piece: Held| {
+        let held = length.saturating_sub(piece.offset).min(piece.size);
+        let offset = piece.offset.min(length) as usize;
+        (piece.start, Segment { size: piece.size, named: piece.size, held, offset }, 0)
+    };
+    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings, None)
+}
+
+fn finish(
+    path: &Path,
+    bytes: &'static [u8],
+    arch: Arch,
+    segments: Vec<FlaggedSegment>,
+    note_segments: &[NoteSegment],
+    mut warnings: Vec<Note>,
+    pages: Option<Arc<ProcessPages>>,
+) -> Image {
+    let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
         let message = format!("{} holds no thread's registers", path.display());
         warnings.push(Note { code: "no-threads", message });
@@ -221,12 +319,12 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
     let mappings = join(&segments, &core_notes.files);
-    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files));
+    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), pages);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
-    let raw_notes = note_segments.iter().map(|(content, _)| *content).collect();
-    Ok(Image {
+    let raw_notes = note_segments.iter().map(|segment| segment.content).collect();
+    Image {
         path: path.to_owned(),
         arch,
         process,
@@ -237,8 +335,10 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
         notes: warnings,
         raw_notes,
         snapshot: None,
+        origin: Origin::File,
+        minidump: None,
         pause: None,
-    })
+    }
 }
 
 /// The program headers that the file has, as many as the header says. More than 65,534 of them are counted in section

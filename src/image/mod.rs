@@ -1,17 +1,21 @@
-//! Where the target's bytes and registers come from: an ELF core, or a snapshot, which holds one.
+//! Where the target's bytes and registers come from: an ELF core, a snapshot, which holds one, a minidump, or a process.
 //!
-//! [`Image::open`] takes a core (plain or compressed) apart: threads with their registers, the signal, the mappings
+//! [`Image::open`] takes a core or a minidump (plain or compressed) apart: threads with their registers, the signal, the mappings
 //! and the memory. It knows nothing of symbols. Truncated input is normal: whatever is intact is kept, and
 //! [`Image::notes`] says what was lost.
 
 mod container;
+pub mod dying;
 pub mod elf_core;
 pub mod elf_in_memory;
 pub mod elf_writer;
 mod link_map;
 pub mod live;
+pub mod minidump;
 pub mod modules;
+mod note_writer;
 mod notes;
+mod proc_text;
 pub mod signal;
 pub mod snapshot;
 #[cfg(test)]
@@ -157,8 +161,18 @@ pub struct ModuleSeed {
     pub is_executable: bool,
     /// The kernel's vDSO: its whole file is in memory.
     pub is_vdso: bool,
+    /// `build_id` is only the first 16 bytes of it, or Breakpad's hash of the code (see
+    /// [`minidump::ListedModule::partial`]).
+    pub id_is_partial: bool,
     /// The file had been deleted or replaced when the process died (NT_FILE's ` (deleted)`), which `path` omits.
     pub deleted: bool,
+}
+
+impl ModuleSeed {
+    /// The build-id, where all of it is known.
+    pub fn whole_build_id(&self) -> Option<&[u8]> {
+        self.build_id.as_deref().filter(|_| !self.id_is_partial)
+    }
 }
 
 /// An opened core.
@@ -183,12 +197,38 @@ pub struct Image {
     pub raw_notes: Vec<&'static [u8]>,
     /// The snapshot that it is, where it is one.
     pub snapshot: Option<std::sync::Arc<snapshot::Snapshot>>,
+    /// What it is the image of.
+    pub origin: Origin,
+    /// What a minidump says beside what cores do, where it is one.
+    pub minidump: Option<std::sync::Arc<minidump::Facts>>,
     /// How long a live process stood still for its copy.
     pub pause: Option<std::time::Duration>,
 }
 
+/// What an image was made from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A file: a core or a snapshot.
+    File,
+    /// This process, which runs on.
+    Live(i32),
+    /// This process, which dies next.
+    Dying(i32),
+}
+
+impl Origin {
+    /// The process, while it is there.
+    pub fn pid(self) -> Option<i32> {
+        match self {
+            Origin::File => None,
+            Origin::Live(pid) | Origin::Dying(pid) => Some(pid),
+        }
+    }
+}
+
 impl Image {
-    /// Opens a snapshot, a live process (`pid:1234`) or a core: ELF of x86-64, aarch64 or i386, plain or compressed (gzip, zstd, xz, lz4).
+    /// Opens a snapshot, a live process (`pid:1234`), or a core or a Linux minidump of x86-64, aarch64 or i386, plain
+    /// or compressed (gzip, zstd, xz, lz4).
     ///
     /// What is lost with a truncated core's end is said in [`Image::notes`] and by the memory. Errors: the file
     /// cannot be read, is no core, or is the core of another machine.
@@ -200,13 +240,27 @@ impl Image {
         if snapshot::is_snapshot(bytes) {
             return snapshot::open(path, bytes, notes);
         }
+        if minidump::is_minidump(bytes) {
+            return minidump::open(path, bytes, notes);
+        }
         elf_core::parse(path, bytes, notes)
+    }
+
+    /// `core`, `minidump`, `process`, `handler` (a dying process), or `snapshot`.
+    pub fn kind(&self) -> &'static str {
+        match () {
+            () if self.snapshot.is_some() => "snapshot",
+            () if self.minidump.is_some() => "minidump",
+            () if matches!(self.origin, Origin::Live(_)) => "process",
+            () if matches!(self.origin, Origin::Dying(_)) => "handler",
+            () => "core",
+        }
     }
 
     /// Whether the process ran on after it was copied.
     pub fn is_alive(&self) -> bool {
         let of_process = |snapshot: &std::sync::Arc<snapshot::Snapshot>| snapshot.header.capture.source == "process";
-        self.pause.is_some() || self.snapshot.as_ref().is_some_and(of_process)
+        matches!(self.origin, Origin::Live(_)) || self.snapshot.as_ref().is_some_and(of_process)
     }
 
     /// The mapping at the address.

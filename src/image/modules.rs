@@ -92,10 +92,23 @@ impl Finder<'_> {
         let first = ranges.iter().map(|range| range.start).chain(extent.map(|extent| extent.0)).min();
         let last = ranges.iter().map(|range| range.end).chain(extent.map(|extent| extent.1)).max();
         let (Some(start), Some(end)) = (first, last) else { return };
-        let build_id = headers.build_id(&self.image.memory, bias);
-        let path = path.to_owned();
-        let seed =
-            ModuleSeed { path, build_id, bias, start, end, mapped, is_executable: false, is_vdso: vdso, deleted };
+        let listed = self.listed_id(start, end);
+        let (build_id, id_is_partial) = match headers.build_id(&self.image.memory, bias) {
+            Some(id) => (Some(id), false),
+            None => listed,
+        };
+        let seed = ModuleSeed {
+            path: path.to_owned(),
+            build_id,
+            bias,
+            start,
+            end,
+            mapped,
+            is_executable: false,
+            is_vdso: vdso,
+            id_is_partial,
+            deleted,
+        };
         self.found.push(Found { seed, headers: Some(headers) });
     }
 
@@ -177,7 +190,9 @@ impl Finder<'_> {
     fn push_without_headers(&mut self, path: &str, ranges: &[Range]) {
         let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
         let (path, deleted) = without_deleted(path);
-        self.without_headers += 1;
+        // A minidump has no headers: its list of modules says what they would.
+        self.without_headers += usize::from(self.image.minidump.is_none());
+        let (build_id, id_is_partial) = self.listed_id(first.start, last.end);
         // Linux loads what can be loaded anywhere far above where programs of fixed addresses are linked (0x400000,
         // 0x8048000): those have no bias.
         let begin = first.start.0.wrapping_sub(first.offset);
@@ -185,16 +200,25 @@ impl Finder<'_> {
         let bias = Bias(if begin < highest_fixed { 0 } else { begin });
         let seed = ModuleSeed {
             path: path.to_owned(),
-            build_id: None,
+            build_id,
             bias,
             start: first.start,
             end: last.end,
             mapped: ranges.iter().map(|range| (range.start, range.end, range.offset)).collect(),
             is_executable: false,
             is_vdso: false,
+            id_is_partial,
             deleted,
         };
         self.found.push(Found { seed, headers: None });
+    }
+
+    /// The build-id that a minidump's list of modules gives to what lies there, and whether that is only a part of it.
+    fn listed_id(&self, start: RunAddr, end: RunAddr) -> (Option<Vec<u8>>, bool) {
+        let modules = self.image.minidump.as_deref().map(|facts| &facts.modules[..]).unwrap_or_default();
+        let first = modules.partition_point(|module| module.start < start.0);
+        let inside = modules.get(first).filter(|module| module.start < end.0);
+        inside.map_or((None, false), |module| (module.build_id.clone(), module.partial))
     }
 
     fn vdso(&mut self) {
@@ -445,7 +469,11 @@ impl Finder<'_> {
             found.headers.as_ref().and_then(|headers| headers.interpreter_path(&self.image.memory, found.seed.bias))
         };
         let asks = |found: &Found| found.headers.as_ref().is_some_and(|headers| headers.interpreter.is_some());
-        let Some(at) = at else { return self.found.iter().position(asks) };
+        let listed_first = || {
+            let start = self.image.minidump.as_ref()?.program?;
+            self.covering(RunAddr(start))
+        };
+        let Some(at) = at else { return self.found.iter().position(asks).or_else(listed_first) };
         if asks(&self.found[at]) {
             return Some(at);
         }

@@ -6,6 +6,7 @@
 //! Layouts: `struct elf_prstatus` and `struct elf_prpsinfo` (Linux 6.1, include/linux/elfcore.h; the 32-bit forms in
 //! arch/x86/include/asm/compat.h and linux/elfcore-compat.h), NT_FILE (fs/binfmt_elf.c, `fill_files_note`).
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use object::LittleEndian;
@@ -15,6 +16,7 @@ use object::read::elf::NoteIterator;
 use crate::addr::RunAddr;
 use crate::arch::xsave::{self, FloatingNotes};
 use crate::arch::{Arch, LazyVectorRegisters, Registers, VectorRegisters, aarch64, i386};
+use crate::image::elf_core::NoteSegment;
 use crate::image::{Note, ProcessInfo, SignalInfo, ThreadState, signal};
 
 /// No process had more threads (Linux's pid_max is 2^22), no core more notes.
@@ -65,16 +67,16 @@ struct RawThread {
     pac_mask: Option<&'static [u8]>,
 }
 
-/// Reads note segments; `segments` are their contents and alignments, as much of them as the file has.
-pub fn read(arch: Arch, segments: &[(&'static [u8], u64)], warnings: &mut Vec<Note>) -> CoreNotes {
+/// Reads note segments.
+pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> CoreNotes {
     let mut result = CoreNotes::default();
     let mut threads: Vec<RawThread> = Vec::new();
     let mut layout = None;
     let mut process_id = None;
-    for (content, alignment) in segments {
+    for NoteSegment { content, align } in segments {
         // Linux aligns a core's notes to 4, whatever p_align says; only 8 means 8 (gABI, binutils).
         // A note's header is the same in both classes.
-        let alignment: u64 = if *alignment == 8 { 8 } else { 4 };
+        let alignment: u64 = if *align == 8 { 8 } else { 4 };
         let notes = NoteIterator::<elf::FileHeader64<LittleEndian>>::new(LittleEndian, alignment, content);
         let Ok(mut notes) = notes else { continue };
         loop {
@@ -132,6 +134,27 @@ pub fn read(arch: Arch, segments: &[(&'static [u8], u64)], warnings: &mut Vec<No
     finish_threads(arch, &threads, layout, &mut result, warnings);
     result.process.pid = process_id.or(result.threads.first().map(|thread| thread.lwp));
     result
+}
+
+/// Each thread's block of vector registers as it is in the notes: FXSAVE on x86, `user_fpsimd_state` on aarch64.
+pub fn floating_blocks(arch: Arch, segments: &[&'static [u8]]) -> HashMap<u32, &'static [u8]> {
+    let wanted = if arch == Arch::I386 { elf::NT_PRXFPREG } else { elf::NT_FPREGSET };
+    let (lwp_at, ..) = status_offsets(arch);
+    let mut blocks = HashMap::new();
+    for content in segments {
+        let notes = NoteIterator::<elf::FileHeader64<LittleEndian>>::new(LittleEndian, 4, content);
+        let Ok(mut notes) = notes else { continue };
+        let mut thread = None;
+        while let Ok(Some(note)) = notes.next() {
+            let kind = note.n_type(LittleEndian);
+            if kind == elf::NT_PRSTATUS {
+                thread = word(note.desc(), lwp_at, 4);
+            } else if let Some(lwp) = thread.filter(|_| kind == wanted) {
+                blocks.entry(lwp as u32).or_insert(note.desc());
+            }
+        }
+    }
+    blocks
 }
 
 fn word(bytes: &[u8], at: usize, size: usize) -> Option<u64> {

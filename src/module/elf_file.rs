@@ -331,6 +331,20 @@ impl ElfFile {
         })
     }
 
+    /// What Breakpad identifies a file without a build-id by: the first 4096 bytes of `.text`, sixteen at a time, by
+    /// exclusive or (src/common/linux/file_id.cc, HashElfTextSection).
+    pub fn code_hash(&self) -> Option<[u8; 16]> {
+        let text = self.sections_named(".text").next()?;
+        // The last sixteen may reach beyond the section.
+        let hashed = text.size.min(4096).next_multiple_of(16);
+        let rest = range(self.bytes, text.offset, (self.bytes.len() as u64).saturating_sub(text.offset))?;
+        let mut hash = [0u8; 16];
+        for chunk in rest.get(..usize::try_from(hashed).ok()?)?.chunks_exact(16) {
+            hash.iter_mut().zip(chunk).for_each(|(hash, byte)| *hash ^= byte);
+        }
+        Some(hash)
+    }
+
     /// A section's bytes, decompressed where it is compressed, or `None` where it is absent, without content
     /// (SHT_NOBITS), empty or broken ([`ElfFile::problems`] says then). `.debug_info` also finds `.zdebug_info`.
     /// Sections of one name in an object file are joined, as a linker would (type units of a `.dwo` come so).

@@ -1,7 +1,7 @@
 //! Finding a module's file and its debug file, and refusing the wrong ones.
 //!
 //! ```text
-//! file:   --exe → sysroot → path in the process → beside the core → .build-id → debuginfod
+//! file:   --exe → sysroot → path in the process → beside the core → what the process has mapped → .build-id → debuginfod
 //! debug:  .build-id/xx/yyyy.debug → .gnu_debuglink (CRC checked) → debuginfod
 //! dwz:    .gnu_debugaltlink's path → .build-id → .dwz (id checked) → debuginfod
 //! ```
@@ -16,9 +16,13 @@ use std::sync::Arc;
 
 use super::debuginfod;
 use super::elf_file::{ElfFile, ModuleError};
+use super::process_files::ProcessFiles;
 use crate::addr::{Bias, RunAddr};
 use crate::image::snapshot::Snapshot;
 use crate::image::{ModuleSeed, Note};
+
+/// Files of one directory of build-ids that are looked at: those whose build-ids begin with the same byte.
+const MOST_FILES: usize = 1 << 16;
 
 /// Where files are looked for.
 #[derive(Default)]
@@ -33,6 +37,8 @@ pub struct SearchOptions {
     pub allow_mismatch: bool,
     /// The core's own directory: files are often kept beside it.
     pub core_directory: Option<PathBuf>,
+    /// The files of the process, where it is still there.
+    pub process: Option<ProcessFiles>,
     /// The servers to ask, where they may be asked.
     pub debuginfod: Option<Arc<debuginfod::Client>>,
     /// The snapshot that has the modules' files, where the target is one: no other place is looked at.
@@ -44,8 +50,10 @@ impl SearchOptions {
     pub fn debug_roots(&self) -> Vec<PathBuf> {
         let default = [PathBuf::from("/usr/lib/debug")];
         let roots = if self.debug_directories.is_empty() { &default[..] } else { &self.debug_directories };
-        let below = self.sysroot.iter().flat_map(|sysroot| roots.iter().map(|root| join_rooted(sysroot, root)));
-        below.chain(roots.iter().cloned()).collect()
+        let own = self.process.as_ref().and_then(ProcessFiles::root);
+        let below = self.sysroot.iter().chain(&own).flat_map(|base| roots.iter().map(|root| join_rooted(base, root)));
+        let below: Vec<PathBuf> = below.collect();
+        below.into_iter().chain(roots.iter().cloned()).collect()
     }
 }
 
@@ -176,18 +184,22 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
     }
     if in_process.is_absolute() {
         candidates.extend(options.sysroot.as_ref().map(|sysroot| join_rooted(sysroot, in_process)));
+        candidates.extend(options.process.as_ref().and_then(|process| process.by_name(in_process)));
         candidates.push(in_process.to_owned());
     }
     if let (Some(directory), Some(name)) = (&options.core_directory, in_process.file_name()) {
         candidates.push(directory.join(name));
     }
+    if !seed.is_vdso {
+        candidates.extend(options.process.as_ref().and_then(|process| process.mapped(seed)));
+    }
     if let Some(id) = &seed.build_id {
-        candidates.extend(options.debug_roots().iter().filter_map(|root| build_id_path(root, id, "")));
+        candidates.extend(build_id_paths(seed, id, options, ""));
     }
     let judge = |file: &ElfFile| judge(seed, file, header_in_memory);
     let mut found = candidates.iter().find_map(|path| walk.visit(path, judge));
     if found.is_none()
-        && let (Some(client), Some(id)) = (&options.debuginfod, &seed.build_id)
+        && let (Some(client), Some(id)) = (&options.debuginfod, seed.whole_build_id())
     {
         found = walk.ask(client, client.executable(id), judge);
     }
@@ -250,11 +262,15 @@ pub fn find_file(seed: &ModuleSeed, options: &SearchOptions, header_in_memory: O
 pub fn find_debug(seed: &ModuleSeed, file: Option<&ElfFile>, options: &SearchOptions) -> DebugSearch {
     let mut walk = Walk::default();
     // The file that is used decides, so that an allowed mismatch finds its own debug information.
-    let id = file.and_then(|file| file.build_id().map(<[u8]>::to_vec)).or_else(|| seed.build_id.clone());
+    let id = file.and_then(|file| file.build_id().map(<[u8]>::to_vec));
+    let id = id.or_else(|| seed.whole_build_id().map(<[u8]>::to_vec));
     let mut found = None;
     if let Some(id) = &id {
         let paths = options.debug_roots().into_iter().filter_map(|root| build_id_path(&root, id, ".debug"));
         found = paths.collect::<Vec<_>>().iter().find_map(|path| walk.visit(path, |file| judge_id(id, file)));
+    } else if let Some(id) = &seed.build_id {
+        let paths = build_id_paths(seed, id, options, ".debug");
+        found = paths.iter().find_map(|path| walk.visit(path, |file| judge_partial_id(id, file)));
     }
     if found.is_none()
         && let Some(file) = file
@@ -319,6 +335,28 @@ pub fn find_supplementary(file: &ElfFile, options: &SearchOptions) -> DebugSearc
 pub fn build_id_path(root: &Path, id: &[u8], suffix: &str) -> Option<PathBuf> {
     let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
     Some(root.join(".build-id").join(hex(&[*first])).join(format!("{}{suffix}", hex(rest))))
+}
+
+/// Where files of this build-id are; of a part of one, those whose names begin so.
+fn build_id_paths(seed: &ModuleSeed, id: &[u8], options: &SearchOptions, suffix: &str) -> Vec<PathBuf> {
+    let whole = options.debug_roots().into_iter().filter_map(|root| build_id_path(&root, id, suffix));
+    if !seed.id_is_partial {
+        return whole.collect();
+    }
+    let mut paths = Vec::new();
+    for path in whole {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+            continue;
+        };
+        let begin = name.strip_suffix(suffix).unwrap_or(name);
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_FILES);
+        paths.extend(entries.map(|entry| entry.path()).filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name = name.filter(|name| name.ends_with(".debug") == (suffix == ".debug"));
+            name.is_some_and(|name| name.starts_with(begin))
+        }));
+    }
+    paths
 }
 
 /// `path` below `root`, whatever it starts with.
@@ -433,6 +471,23 @@ fn judge_id(expected: &[u8], file: &ElfFile) -> Result<Identity, Outcome> {
     Err(Outcome::Mismatch { expected: hex(expected), found: file.build_id().map(hex) })
 }
 
+/// Against a GUID of 16 bytes: the build-id's first ones, zeros behind a shorter one. Of a file that has no build-id
+/// Breakpad puts there a hash of its code.
+fn judge_partial_id(expected: &[u8], file: &ElfFile) -> Result<Identity, Outcome> {
+    let found = match file.build_id() {
+        Some(id) => {
+            let mut id = id.to_vec();
+            id.resize(expected.len(), 0);
+            Some(id)
+        }
+        None => file.code_hash().map(|hash| hash.to_vec()),
+    };
+    if found.as_deref() == Some(expected) {
+        return Ok(Identity::BuildId);
+    }
+    Err(Outcome::Mismatch { expected: hex(expected), found: file.build_id().map(hex) })
+}
+
 fn judge_link(file: &ElfFile, candidate: &ElfFile, crc: u32) -> Result<Identity, Outcome> {
     match (file.build_id(), candidate.build_id()) {
         (Some(expected), Some(found)) if expected == found => return Ok(Identity::BuildId),
@@ -449,7 +504,7 @@ fn judge_link(file: &ElfFile, candidate: &ElfFile, crc: u32) -> Result<Identity,
 
 fn judge(seed: &ModuleSeed, file: &ElfFile, header_in_memory: Option<&[u8]>) -> Result<Identity, Outcome> {
     if let Some(expected) = &seed.build_id {
-        return judge_id(expected, file);
+        return if seed.id_is_partial { judge_partial_id(expected, file) } else { judge_id(expected, file) };
     }
     if let Some(memory) = header_in_memory.filter(|memory| memory.len() >= file.header_bytes().len()) {
         return judge_headers(file, memory);

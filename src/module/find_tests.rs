@@ -15,6 +15,7 @@ fn seed(path: &Path, build_id: Option<&[u8]>) -> ModuleSeed {
         mapped: vec![(start, end, 0)],
         is_executable: true,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     }
 }

@@ -146,7 +146,12 @@ impl Module {
 
     /// The build-id as the core's memory has it, else the file's.
     pub fn build_id(&self) -> Option<&[u8]> {
-        self.seed.build_id.as_deref().or_else(|| self.file()?.build_id())
+        let of_file = || self.file()?.build_id();
+        if self.seed.id_is_partial {
+            of_file().or(self.seed.build_id.as_deref())
+        } else {
+            self.seed.build_id.as_deref().or_else(of_file)
+        }
     }
 
     /// What was added to the file's addresses: as the mappings and the file have it where they agree, else as the

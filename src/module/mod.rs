@@ -20,6 +20,7 @@ pub mod map;
 pub mod name_index;
 pub mod names;
 pub mod plt;
+mod process_files;
 pub mod program;
 pub mod section_cache;
 pub mod skim;
@@ -33,6 +34,7 @@ pub use elf_file::{ElfFile, ModuleError};
 pub use find::{DebugSearch, FileSearch, Identity, Looked, Outcome, SearchOptions};
 pub use language::Language;
 pub use map::{CfiSections, Module, ModuleMap};
+pub use process_files::ProcessFiles;
 pub use symbols::{Symbol, SymbolKind, SymbolTable};
 pub use unit::{Unit, Units};
 

@@ -435,6 +435,10 @@ impl Units for Program {
             return *known;
         }
         let found = self.search_definition(die.module, qualified_name);
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
         *self.definitions.write().expect("not poisoned").entry(key).or_insert(found)
     }
 }

@@ -37,6 +37,21 @@ pub struct NamedEntry {
     pub tag: DwTag,
     /// It is only declared here.
     pub declaration: bool,
+    /// Where its name is.
+    pub name: NameAt,
+    /// The DIE that encloses it; 0: none but the unit's own.
+    pub enclosing: u32,
+}
+
+/// Where a DIE's name is, as far as the pass sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameAt {
+    /// At this offset of .debug_str.
+    Str(u32),
+    /// It is the name of the DIE that this one elaborates.
+    Of(u32),
+    /// Somewhere else: whoever wants it reads the DIE.
+    Elsewhere,
 }
 
 /// What the pass found.
@@ -63,6 +78,8 @@ struct Shape {
     encloses: bool,
     /// All attributes have a fixed size: their sum.
     fixed: Option<usize>,
+    /// Where the name is in these.
+    fixed_name: Option<(usize, Skip)>,
     forms: Vec<Skip>,
 }
 
@@ -70,6 +87,10 @@ struct Shape {
 #[derive(Clone, Copy)]
 enum Skip {
     Bytes(usize),
+    /// Four bytes: where in .debug_str the DIE's name is.
+    Name,
+    /// Four bytes: the DIE that this one elaborates.
+    Elaborated,
     Leb,
     String,
     Block1,
@@ -130,10 +151,17 @@ impl Skim {
                 continue;
             }
             let Some(shape) = shape_of(&mut shapes, unit, code, address_size) else { return };
+            let mut name = NameAt::Elsewhere;
             match shape.fixed {
-                Some(size) => at = at.saturating_add(size),
+                Some(size) => {
+                    if let Some((before, kind)) = shape.fixed_name {
+                        name = name_at(bytes, at.saturating_add(before), kind, name);
+                    }
+                    at = at.saturating_add(size);
+                }
                 None => {
                     for form in &shape.forms {
+                        name = name_at(bytes, at, *form, name);
                         if skip(bytes, &mut at, *form).is_none() {
                             return;
                         }
@@ -153,7 +181,14 @@ impl Skim {
                 }
             }
             if shape.named && functions_open == 0 {
-                self.named.push(NamedEntry { offset: start as u32, tag: shape.tag, declaration: shape.declaration });
+                let container = open.last().copied().flatten().and_then(|index| self.containers.get(index));
+                self.named.push(NamedEntry {
+                    offset: start as u32,
+                    tag: shape.tag,
+                    declaration: shape.declaration,
+                    name,
+                    enclosing: container.map_or(0, |container| container.start),
+                });
             }
             if shape.has_children {
                 if open.len() >= MAX_DEPTH {
@@ -299,17 +334,29 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             }
             _ => {}
         }
-        let skip = skip_of(attribute.form(), address_size, offset_size, version)?;
+        let skip = match (attribute.name(), attribute.form()) {
+            (gimli::DW_AT_name, gimli::DW_FORM_strp) if offset_size == 4 => Skip::Name,
+            (gimli::DW_AT_specification | gimli::DW_AT_abstract_origin, gimli::DW_FORM_ref4) => Skip::Elaborated,
+            (_, form) => skip_of(form, address_size, offset_size, version)?,
+        };
         match (forms.last_mut(), skip) {
             (Some(Skip::Bytes(sum)), Skip::Bytes(size)) => *sum += size,
             _ => forms.push(skip),
         }
     }
-    let fixed = match forms[..] {
-        [] => Some(0),
-        [Skip::Bytes(size)] => Some(size),
+    let size_of = |form: &Skip| match form {
+        Skip::Bytes(size) => Some(*size),
+        Skip::Name | Skip::Elaborated => Some(4),
         _ => None,
     };
+    let fixed = forms.iter().map(size_of).sum::<Option<usize>>();
+    // A name of its own comes before one that it would have from elsewhere.
+    let own = forms.iter().position(|form| matches!(form, Skip::Name));
+    let named_by = own.or_else(|| forms.iter().position(|form| matches!(form, Skip::Elaborated)));
+    let fixed_name = named_by.filter(|_| fixed.is_some()).and_then(|index| {
+        let before = forms.get(..index)?.iter().map(size_of).sum::<Option<usize>>()?;
+        Some((before, *forms.get(index)?))
+    });
     let tag = abbreviation.tag();
     let encloses = matches!(
         tag,
@@ -338,7 +385,7 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             | gimli::DW_TAG_constant
     );
     let has_children = abbreviation.has_children();
-    Some(Shape { tag, has_children, has_code, named, declaration, encloses, fixed, forms })
+    Some(Shape { tag, has_children, has_code, named, declaration, encloses, fixed, fixed_name, forms })
 }
 
 /// Sizes of the forms: DWARF 5, 7.5.6; the GNU ones as in binutils' dwarf2.def.
@@ -417,10 +464,23 @@ fn little(bytes: &[u8], at: &mut usize, size: usize) -> Option<usize> {
     Some(field.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte)))
 }
 
+/// What the attribute at `at` says of where the name is, where it says anything.
+#[inline]
+fn name_at(bytes: &[u8], at: usize, kind: Skip, known: NameAt) -> NameAt {
+    if !matches!(kind, Skip::Name | Skip::Elaborated) || matches!(known, NameAt::Str(_)) {
+        return known;
+    }
+    let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|word| u32::from_le_bytes(*word)) else {
+        return known;
+    };
+    if matches!(kind, Skip::Name) { NameAt::Str(word) } else { NameAt::Of(word) }
+}
+
 #[inline]
 fn skip(bytes: &[u8], at: &mut usize, how: Skip) -> Option<()> {
     let size = match how {
         Skip::Bytes(size) => size,
+        Skip::Name | Skip::Elaborated => 4,
         Skip::Leb => {
             while *bytes.get(*at)? >= 0x80 {
                 *at += 1;

@@ -98,6 +98,8 @@ type FoundSymbols = HashMap<(FileAddr, &'static [u8]), (Symbol, FileAddr)>;
 /// All symbols of a module.
 pub struct SymbolTable {
     sources: Vec<Source>,
+    /// First and one past the last address of each section.
+    sections: Vec<(u64, u64)>,
     sorted: OnceLock<Vec<Entry>>,
     scans: AtomicUsize,
     /// What was found so far, where it is to be remembered: each symbol with the highest address asked for.
@@ -115,7 +117,11 @@ impl SymbolTable {
             // MiniDebugInfo leaves out what .dynsym has.
             None => [dynamic(file), full(mini)].into_iter().flatten().collect(),
         };
-        SymbolTable { sources, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
+        let sections = file.or(debug).into_iter().flat_map(|file| file.allocated_sections());
+        // The thread-local template overlaps what follows.
+        let sections = sections.filter(|(name, ..)| *name != ".tbss");
+        let sections = sections.map(|(_, start, size)| (start.0, start.0.saturating_add(size))).collect();
+        SymbolTable { sources, sections, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
     }
 
     /// How many entries the tables have, undefined ones too.
@@ -129,9 +135,16 @@ impl SymbolTable {
     }
 
     /// The symbol that the address is in: the nearest one at or below it that reaches over it, or, where the nearest
-    /// has no size, that one. `None` between symbols.
+    /// has no size, that one, as far as its section goes. `None` between symbols.
     pub fn lookup(&self, address: FileAddr) -> Option<Symbol> {
         let symbol = self.nearest(address)?;
+        let holds = |section: &&(u64, u64)| (section.0..section.1).contains(&symbol.address.0);
+        if symbol.size == 0
+            && symbol.address != address
+            && self.sections.iter().find(holds).is_some_and(|section| address.0 >= section.1)
+        {
+            return None;
+        }
         self.remember(symbol, address);
         Some(symbol)
     }

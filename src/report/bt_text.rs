@@ -320,7 +320,8 @@ fn is_aggregate(value: &Value) -> bool {
 }
 
 /// Why the stack ends, where it does not end at the thread's start.
-fn end_text(trace: &Trace) -> Option<&'static str> {
+/// Why a stack ends, where that is not the thread's start.
+pub fn end_text(trace: &Trace) -> Option<&'static str> {
     match trace.stack.end {
         StackEnd::Complete => None,
         StackEnd::Limit if trace.stack.omitted > 0 => None,

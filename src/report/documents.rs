@@ -67,6 +67,8 @@ pub fn info(image: &Image, auxv: &[(&'static str, u64)], counts: Counts, notes: 
     let mut json = Json::new();
     begin_document(&mut json, "obit.info/1", notes);
     json.field_string("target", Some(&image.path.to_string_lossy()));
+    json.field_string("kind", Some(image.kind()));
+    json.field_string("system", image.minidump.as_ref().and_then(|facts| facts.system.as_deref()));
     write_process(&mut json, image);
     json.field_uint("ppid", image.process.ppid.map(u64::from));
     json.field_uint("uid", image.process.uid.map(u64::from));

@@ -65,6 +65,7 @@ fn kind_code(kind: &ValueKind) -> &'static str {
         ValueKind::Summary(summary) => many(summary).map_or("struct", |content| kind_code(&content.kind)),
         ValueKind::Array { .. } => "array",
         ValueKind::String(_) => "string",
+        ValueKind::Titled { content, .. } => kind_code(&content.kind),
         ValueKind::Sequence(sequence) if sequence.set => "set",
         ValueKind::Sequence(_) => "sequence",
         ValueKind::Map(_) => "map",
@@ -136,6 +137,10 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             json.field_uint("omitted", Some(*omitted));
         }
         ValueKind::String(text) => write_text(json, text),
+        ValueKind::Titled { title, content } => {
+            write_title(json, title);
+            write_content(json, types, content);
+        }
         ValueKind::Sequence(sequence) => {
             write_title(json, &sequence.title);
             json.field_uint("length", sequence.length);

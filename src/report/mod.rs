@@ -4,12 +4,14 @@
 //! that a thousand threads with all their locals cost no more memory than a few of them.
 
 pub mod bt_text;
+pub mod capture_documents;
 pub mod documents;
 pub mod fold;
 pub mod formatted;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
+pub mod page;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;

@@ -266,6 +266,9 @@ enum Value {
     String {
         #[schemars(default)]
         r#type: Option<String>,
+        /// The object in words.
+        #[schemars(default)]
+        summary: Option<String>,
         string: String,
         length: Option<u64>,
         omitted: u64,
@@ -358,7 +361,7 @@ struct CaptureInfo {
     /// RFC 3339, UTC.
     created: String,
     writer: String,
-    /// `core`, `process` or `handler`.
+    /// `core`, `minidump`, `process` or `handler`.
     source: String,
     /// Milliseconds that the process stood still; null for a core.
     pause_ms: Option<f64>,
@@ -429,6 +432,10 @@ documents! {
     Info "obit.info/1" {
         /// The file that was opened.
         target: String,
+        /// `core`, `minidump`, `process` or `snapshot`.
+        kind: String,
+        /// The system that it ran on, where a minidump says so.
+        system: Option<String>,
         process: Process,
         ppid: Option<u32>,
         uid: Option<u32>,
@@ -464,6 +471,26 @@ documents! {
         threads: u64,
         /// What was left out, by reason.
         left_out: std::collections::BTreeMap<String, u64>,
+    }
+    /// `obit capture install`, `remove` and `status`.
+    CaptureStatus "obit.capture-status/1" {
+        /// Whether the kernel hands crashes over to obit.
+        installed: bool,
+        /// Whether it will after the next start.
+        persistent: bool,
+        core_pattern: String,
+        core_pipe_limit: u64,
+        /// What was set before.
+        earlier_core_pattern: Option<String>,
+        /// Whether the earlier handler is fed too.
+        chain: bool,
+        spool: String,
+        /// Bytes that the spool may hold.
+        quota: u64,
+        /// What it holds, oldest first.
+        files: Vec<SpoolFile>,
+        /// The last lines of the handler's log.
+        log: Vec<String>,
     }
     /// `obit modules`.
     Modules "obit.modules/1" {

@@ -147,6 +147,10 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
     vec![
         value(ValueKind::Int(i128::MIN)),
         value(ValueKind::Uint(u128::MAX)),
+        value(ValueKind::Titled {
+            title: "Rc(strong=1, weak=0)".to_owned(),
+            content: Box::new(value(ValueKind::String(Text { bytes: b"x".to_vec(), length: Some(1), omitted: 0 }))),
+        }),
         value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
         value(ValueKind::Char { code: 65, char: Some('A') }),
         value(ValueKind::Char { code: -1, char: None }),
@@ -401,6 +405,21 @@ fn a_session_s_documents_conform() {
     let document = check("obit.answers/1", session_documents::answers("p x", &answers, &[]));
     assert_eq!(document["answers"][0]["answer"], json!({"a": 1}));
     assert_eq!(document["answers"][1]["error"], "no such name");
+}
+
+#[test]
+fn the_crash_handler_s_status_conforms() {
+    use crate::capture::config::{Config, Earlier};
+    use crate::capture::{install::Status, spool::Entry};
+    let now = Earlier { core_pattern: "core".to_owned(), core_pipe_limit: 0 };
+    let config = Config { earlier: Some(now.clone()), ..Config::default() };
+    let mut status = Status { now, installed: true, persistent: false, config, notes: notes() };
+    let entries = [Entry { name: "a.obit".to_owned(), bytes: 7 }];
+    let document = |status: &Status| crate::report::capture_documents::status(status, &entries, &["line".to_owned()]);
+    let written = check("obit.capture-status/1", document(&status));
+    assert_eq!(written["files"][0]["bytes"], 7);
+    status.config.earlier = None;
+    check("obit.capture-status/1", document(&status));
 }
 
 #[test]

@@ -311,6 +311,10 @@ impl Session {
             return *known;
         }
         let found = find(&self.program).map(|die| self.types.of_die(die));
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
         *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
     }
 }

@@ -29,6 +29,10 @@ impl InitialStack {
     /// Finds them: the auxiliary vector, whose content the core's notes repeat, stands right behind the vectors of the
     /// environment and the arguments (System V psABI AMD64 1.0, section 3.4.1).
     pub fn find(session: &Session) -> InitialStack {
+        // A minidump has both in lists of its own, and seldom the end of the initial stack.
+        if let Some(facts) = &session.image.minidump {
+            return InitialStack { arguments: facts.arguments.clone(), variables: facts.environment.clone() };
+        }
         InitialStack::search(session).unwrap_or_default()
     }
 

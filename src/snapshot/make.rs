@@ -37,7 +37,10 @@ const JOINED: u64 = 64;
 
 /// Source lines around a line: the file's name in the line table, the build-id of its module, the line; gives each
 /// line's number and text, and how many lines the file has.
-pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<(Vec<(u32, String)>, u32)> + Sync);
+pub type SourceLines<'a> = &'a (dyn Fn(&str, Option<&[u8]>, u32) -> Option<Lines> + Sync);
+
+/// Numbers and texts of lines, and how many lines their file has.
+pub type Lines = (Vec<(u32, String)>, u32);
 
 /// What to keep.
 pub struct Options<'a> {
@@ -113,7 +116,12 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     parts.extend(files.into_iter().map(|(_, packed, _)| packed));
     let capture = Capture {
-        source: if session.image.pause.is_some() { "process" } else { "core" }.to_owned(),
+        source: match session.image.kind() {
+            // What is taken of a snapshot is still of the core that that one was taken of.
+            "snapshot" => "core",
+            kind => kind,
+        }
+        .to_owned(),
         pause_ms: session.image.pause.map(|pause| (pause.as_secs_f64() * 1e6).round() / 1e3),
         threads: session.image.threads.len(),
         left_out,

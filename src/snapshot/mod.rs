@@ -20,7 +20,7 @@ mod make;
 mod module;
 mod redaction;
 
-pub use make::{Options, Snapshot, SourceLines, take};
+pub use make::{Lines, Options, Snapshot, SourceLines, take};
 pub use redaction::Redaction;
 
 /// Why there is no snapshot.

@@ -190,6 +190,13 @@ pub enum ValueKind {
     },
     /// Text that a formatter (or a char array) recognised.
     String(Text),
+    /// Text that a formatter has more to say of: `Rc(strong=2, weak=0)`.
+    Titled {
+        /// What stands before it.
+        title: String,
+        /// The text.
+        content: Box<Value>,
+    },
     /// Elements that a formatter found.
     Sequence(Box<Sequence>),
     /// Keys and values that a formatter found.

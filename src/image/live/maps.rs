@@ -3,22 +3,13 @@
 use std::fs;
 
 use super::PAGE;
-
-/// A mapping.
-#[derive(Clone)]
-pub(super) struct MapLine {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    /// PF_R 4, PF_W 2, PF_X 1.
-    pub(super) flags: u32,
-    pub(super) offset: u64,
-    pub(super) path: Option<String>,
-}
+use crate::image::proc_text;
+pub(super) use crate::image::proc_text::MapLine;
 
 /// The mappings of a process, ascending. None where it is gone.
 pub(super) fn of_process(pid: i32) -> Vec<MapLine> {
     let text = fs::read(format!("/proc/{pid}/maps"));
-    text.map(|text| parse_maps(&String::from_utf8_lossy(&text))).unwrap_or_default()
+    text.map(|text| proc_text::maps(&String::from_utf8_lossy(&text))).unwrap_or_default()
 }
 
 /// Bytes of a process that are in memory (proc_pid_statm(5)).
@@ -38,20 +29,4 @@ pub(super) fn has_ended(pid: i32, tid: i32) -> bool {
 pub(super) fn holding(maps: &[MapLine], address: u64) -> Option<&MapLine> {
     let index = maps.partition_point(|line| line.start <= address).checked_sub(1)?;
     maps.get(index).filter(|line| address < line.end)
-}
-
-/// `start-end perms offset dev inode path` (proc_pid_maps(5)).
-fn parse_maps(text: &str) -> Vec<MapLine> {
-    let line = |line: &str| {
-        let mut fields = line.splitn(6, ' ');
-        let (start, end) = fields.next()?.split_once('-')?;
-        let permissions = fields.next()?.as_bytes();
-        let offset = u64::from_str_radix(fields.next()?, 16).ok()?;
-        let path = fields.nth(2).map(str::trim_start).filter(|path| !path.is_empty()).map(str::to_owned);
-        let flag = |index: usize, bit: u32| if permissions.get(index) != Some(&b'-') { bit } else { 0 };
-        let start = u64::from_str_radix(start, 16).ok()?;
-        let end = u64::from_str_radix(end, 16).ok()?;
-        (start < end).then_some(MapLine { start, end, flags: flag(0, 4) | flag(1, 2) | flag(2, 1), offset, path })
-    };
-    text.lines().filter_map(line).collect()
 }

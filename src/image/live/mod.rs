@@ -25,7 +25,7 @@ use self::copy::Copied;
 use self::maps::MapLine;
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::image::{Image, ImageError, Mapping, Note, elf_core, elf_writer};
+use crate::image::{Image, ImageError, Mapping, Note, Origin, elf_core, elf_writer};
 
 /// One page.
 const PAGE: u64 = 4096;
@@ -97,6 +97,7 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
         thread.name = name.ok().map(|name| name.trim_end().to_owned());
         thread.crashed = false;
     }
+    image.origin = Origin::Live(pid);
     image.pause = Some(still.pause);
     Ok(image)
 }

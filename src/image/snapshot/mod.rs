@@ -121,6 +121,7 @@ impl Snapshot {
                 mapped: record.mapped.iter().map(|(a, b, c)| (RunAddr(a.0), RunAddr(b.0), c.0)).collect(),
                 is_executable: record.executable,
                 is_vdso: record.vdso,
+                id_is_partial: false,
                 deleted: record.deleted,
             });
         }

@@ -1,15 +1,22 @@
 //! Makes the index of a module's names: a pass over every unit, then sorting.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gimli::Section;
 use rayon::prelude::*;
 
-use super::{BLOCK, CHECKED_HEADER, FNV_START, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NameIndex, NameKind};
+use super::{
+    BLOCK, CHECKED_HEADER, FNV_START, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NAME_ROW, NameIndex, NameKind,
+    SCOPE_ROW,
+};
 use super::{hash_of, wide_hash};
-use crate::module::skim::{NamedEntry, Skim};
+use crate::addr::AddressHash;
+use crate::interrupt;
+use crate::module::skim::{NameAt, NamedEntry, Skim};
 use crate::module::unit::Unit;
 use crate::module::units::DebugInfo;
 use crate::module::{Language, R};
@@ -24,25 +31,45 @@ const MAX_STRINGS: usize = 1 << 30;
 const MAX_STEPS: usize = 128;
 /// Hash of the path that is outside of everything: none.
 const OUTERMOST: u64 = FNV_START;
+/// Parts of .debug_str whose names are brought together at once.
+const SHARDS: usize = 256;
+/// Names whose entries are written at once.
+const NAMES_A_PIECE: usize = 1 << 14;
 /// Fewer units are passed over before anybody could read of it.
 const UNITS_FOR_PROGRESS: usize = 64;
 
-/// An entry as it was found.
+/// An entry as it was found. In this order, entries with one name come together, and names come as .debug_str has
+/// them. Linkers keep equal texts there once, so that few names are at several places.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    /// Hash of scope, name and kind.
-    key: u64,
+    leaf: Leaf,
+    /// Hash of the scope's path.
     scope: u64,
-    leaf: &'static [u8],
+    kind: NameKind,
     unit: u32,
     offset: u32,
-    kind: NameKind,
 }
 
-/// A unit's names, and the scopes that they are in: hash and path.
-type OfUnit = (Vec<Found>, Vec<(u64, String)>);
+/// A name's text: in .debug_str, where its end need not be looked for as long as nobody reads it; or elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Leaf {
+    InStr(u32),
+    /// Number in the unit's own texts.
+    Elsewhere(u32),
+}
 
-/// The index of all units; shows how far it is on a terminal.
-pub fn build(debug: &DebugInfo) -> NameIndex {
+/// A unit's names, the scopes that they are in (hash and path), and the texts that are not in .debug_str.
+#[derive(Default)]
+struct OfUnit {
+    found: Vec<Found>,
+    scopes: Vec<(u64, String)>,
+    texts: Vec<&'static [u8]>,
+}
+
+/// The index of all units; shows how far it is on a terminal. `None` where the request to end comes before.
+pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
+    let dwarf = debug.dwarf();
+    let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
     let starts = debug.unit_starts(0);
     let progress = progress(starts.len());
     let count = AtomicUsize::new(0);
@@ -50,25 +77,33 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
     let units: Vec<OfUnit> = (0..starts.len())
         .into_par_iter()
         .filter_map(|number| {
+            if interrupt::requested() {
+                return None;
+            }
             if count.load(Ordering::Relaxed) > MAX_ENTRIES {
                 whole.store(false, Ordering::Relaxed);
                 return None;
             }
-            let found = names_of(debug.unit_holding(*starts.get(number)?)?, u32::try_from(number).ok()?);
-            count.fetch_add(found.0.len(), Ordering::Relaxed);
+            let unit = debug.unit_holding(*starts.get(number)?)?;
+            let found = names_of(unit, u32::try_from(number).ok()?, debug_str);
+            count.fetch_add(found.found.len(), Ordering::Relaxed);
             if let Some(bar) = &progress {
                 bar.inc(1);
             }
             Some(found)
         })
         .collect();
-    let dwarf = debug.dwarf();
-    let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
+    if interrupt::requested() {
+        if let Some(bar) = &progress {
+            bar.finish_and_clear();
+        }
+        return None;
+    }
     let index = written(units, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();
     }
-    index
+    Some(index)
 }
 
 fn progress(units: usize) -> Option<indicatif::ProgressBar> {
@@ -84,31 +119,67 @@ fn progress(units: usize) -> Option<indicatif::ProgressBar> {
 }
 
 /// What a unit's entries outside of functions are called.
-fn names_of(unit: &Unit, number: u32) -> OfUnit {
+fn names_of(unit: &Unit, number: u32, debug_str: &'static [u8]) -> OfUnit {
     // What the pass finds is not kept: an index is made of every unit, and few are looked into later.
     let skim = Skim::of(unit.dwarf, &unit.unit);
-    let mut paths = Paths { unit, skim: &skim, known: HashMap::new(), scopes: Vec::new() };
+    // A split unit has texts of its own.
+    let has_same_texts = std::ptr::eq(unit.dwarf.debug_str.reader().slice(), debug_str);
+    let mut paths = Paths { unit, skim: &skim, known: HashMap::default(), scopes: Vec::new() };
     paths.scope(String::new());
-    let mut found = Vec::with_capacity(skim.named.len());
+    let mut of_unit = OfUnit { found: Vec::with_capacity(skim.named.len()), ..OfUnit::default() };
     let mut entry = gimli::DebuggingInformationEntry::null();
+    // Members of a scope follow each other.
+    let mut last = (None, OUTERMOST);
     for named in &skim.named {
-        let Some((leaf, declared_at)) = name_of(unit, named.offset, &mut entry) else { continue };
-        if leaf.is_empty() || leaf.len() > MAX_NAME {
-            continue;
-        }
-        let around = skim.enclosing(declared_at);
+        let seen = seen_in(&skim, named).filter(|_| has_same_texts);
+        let (leaf, around) = match seen {
+            // An empty name is none.
+            Some((at, _)) if debug_str.get(at as usize).is_none_or(|byte| *byte == 0) => continue,
+            Some((at, around)) => (Leaf::InStr(at), around),
+            None => {
+                let Some((text, declared_at)) = name_of(unit, named.offset, &mut entry) else { continue };
+                if text.is_empty() || text.len() > MAX_NAME {
+                    continue;
+                }
+                let leaf = place_in(debug_str, text).map(Leaf::InStr).unwrap_or_else(|| {
+                    of_unit.texts.push(text);
+                    Leaf::Elsewhere((of_unit.texts.len() - 1) as u32)
+                });
+                (leaf, skim.enclosing(declared_at))
+            }
+        };
         let around = match (named.tag, around) {
             (gimli::DW_TAG_enumerator, Some(enumeration)) if !paths.is_scope(enumeration) => {
                 skim.enclosing(enumeration)
             }
             (_, around) => around,
         };
-        let scope = around.map_or(OUTERMOST, |around| paths.of(around, MAX_STEPS).0);
-        let kind = kind_of(named);
-        let key = wide_hash(wide_hash(scope, leaf), &[0, kind as u8]);
-        found.push(Found { key, scope, leaf, unit: number, offset: named.offset, kind });
+        if last.0 != around {
+            last = (around, around.map_or(OUTERMOST, |around| paths.of(around, MAX_STEPS).0));
+        }
+        let (scope, kind) = (last.1, kind_of(named));
+        of_unit.found.push(Found { leaf, scope, kind, unit: number, offset: named.offset });
     }
-    (found, paths.scopes)
+    of_unit.found.sort_unstable();
+    of_unit.scopes = paths.scopes;
+    of_unit
+}
+
+/// Where in .debug_str an entry's name is, and what encloses the entry that has it, where the pass over the unit saw
+/// both.
+fn seen_in(skim: &Skim, named: &NamedEntry) -> Option<(u32, Option<u32>)> {
+    let mut named = named;
+    for _ in 0..4 {
+        match named.name {
+            NameAt::Str(at) => return Some((at, (named.enclosing != 0).then_some(named.enclosing))),
+            NameAt::Of(offset) => {
+                let index = skim.named.binary_search_by_key(&offset, |named| named.offset).ok()?;
+                named = skim.named.get(index)?;
+            }
+            NameAt::Elsewhere => return None,
+        }
+    }
+    None
 }
 
 fn kind_of(named: &NamedEntry) -> NameKind {
@@ -157,7 +228,7 @@ struct Paths<'u> {
     unit: &'u Unit,
     skim: &'u Skim,
     /// By the entry that is the scope: hash of its path, and index in `scopes`.
-    known: HashMap<u32, (u64, usize)>,
+    known: HashMap<u32, (u64, usize), AddressHash>,
     scopes: Vec<(u64, String)>,
 }
 
@@ -202,45 +273,130 @@ impl Paths<'_> {
     }
 }
 
-/// A name with its entries: rank of its scope, and the range of its entries.
+/// A name with its entries: rank of its scope, its text, and where its entries are.
 struct Name {
     scope: u32,
+    /// The text's first bytes, so that few texts are looked at when names are sorted.
+    beginning: u128,
     leaf: &'static [u8],
     kind: NameKind,
-    entries: std::ops::Range<usize>,
+    hash: u32,
+    /// The text is well-formed, so that it need not be repeated where .debug_str has it.
+    well_formed: bool,
+    shard: u32,
+    entries: Range<u32>,
+    /// Entries of the same name with its text at another place.
+    more: Vec<(u32, Range<u32>)>,
+}
+
+impl Name {
+    /// The shards of its entries, and where in them these are.
+    fn ranges(&self) -> impl Iterator<Item = (u32, Range<u32>)> {
+        std::iter::once((self.shard, self.entries.clone())).chain(self.more.iter().cloned())
+    }
+}
+
+/// Names whose texts are in one part of .debug_str, and their entries: units and offsets.
+type Shard = (Vec<Name>, Vec<(u32, u32)>);
+
+/// Brings together what the units have in one part of .debug_str: texts are read in the order in which they lie there.
+fn shard(
+    units: &[OfUnit],
+    number: usize,
+    part: Range<Leaf>,
+    ranks: &HashMap<u64, u32, AddressHash>,
+    debug_str: &'static [u8],
+) -> Shard {
+    let mut found: Vec<(&Found, &OfUnit)> = Vec::new();
+    for unit in units {
+        let start = unit.found.partition_point(|found| found.leaf < part.start);
+        let own = unit.found.get(start..).unwrap_or_default();
+        found.extend(own.iter().take_while(|found| found.leaf < part.end).map(|found| (found, unit)));
+    }
+    found.sort_unstable_by_key(|(found, _)| *found);
+    let mut names: Vec<Name> = Vec::new();
+    let mut last: Option<(&Found, &OfUnit)> = None;
+    let mut text: Option<(&'static [u8], u32, bool)> = None;
+    for (at, (entry, unit)) in (0u32..).zip(&found) {
+        let same_text = last.is_some_and(|(before, of)| {
+            before.leaf == entry.leaf && (matches!(entry.leaf, Leaf::InStr(_)) || std::ptr::eq(of, *unit))
+        });
+        let same = last.is_some_and(|(before, _)| (before.scope, before.kind) == (entry.scope, entry.kind));
+        last = Some((entry, unit));
+        if let Some(name) = names.last_mut().filter(|_| same && same_text) {
+            name.entries.end = at + 1;
+            continue;
+        }
+        if !same_text {
+            let leaf = match entry.leaf {
+                Leaf::InStr(at) => text_at(debug_str, at),
+                Leaf::Elsewhere(number) => unit.texts.get(number as usize).copied(),
+            };
+            text = leaf.map(|leaf| {
+                let text = String::from_utf8_lossy(leaf);
+                (leaf, hash_of(text.as_bytes()), matches!(text, Cow::Borrowed(_)))
+            });
+        }
+        let (leaf, hash, well_formed) = text.unwrap_or((&[], 0, false));
+        let mut beginning = [0; 16];
+        beginning.iter_mut().zip(leaf).for_each(|(to, from)| *to = *from);
+        names.push(Name {
+            scope: ranks.get(&entry.scope).copied().unwrap_or(0),
+            beginning: u128::from_be_bytes(beginning),
+            leaf,
+            kind: entry.kind,
+            hash,
+            well_formed,
+            shard: number as u32,
+            entries: at..at + 1,
+            more: Vec::new(),
+        });
+    }
+    names.retain(|name| !name.leaf.is_empty());
+    (names, found.into_iter().map(|(found, _)| (found.unit, found.offset)).collect())
 }
 
 /// Sorts what was found and writes it down.
-fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole: bool) -> NameIndex {
-    let mut scopes: HashMap<u64, String> = HashMap::new();
-    let mut found: Vec<Found> = Vec::with_capacity(units.iter().map(|(found, _)| found.len()).sum());
-    for (of_unit, of_scopes) in units {
-        found.extend(of_unit);
-        for (hash, path) in of_scopes {
-            scopes.entry(hash).or_insert(path);
+fn written(mut units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole: bool) -> NameIndex {
+    let mut paths: HashMap<u64, String, AddressHash> = HashMap::default();
+    for unit in &mut units {
+        for (hash, path) in unit.scopes.drain(..) {
+            paths.entry(hash).or_insert(path);
         }
     }
-    let mut scopes: Vec<(String, u64)> = scopes.into_iter().map(|(hash, path)| (path, hash)).collect();
-    scopes.sort_unstable();
-    let ranks: HashMap<u64, u32> =
+    let mut scopes: Vec<(String, u64)> = paths.into_iter().map(|(hash, path)| (path, hash)).collect();
+    scopes.par_sort_unstable();
+    let ranks: HashMap<u64, u32, AddressHash> =
         scopes.iter().enumerate().map(|(rank, (_, hash))| (*hash, u32::try_from(rank).unwrap_or(u32::MAX))).collect();
-    // Most names are in many units. They come together by their hashes, so that few texts are compared.
-    found.par_sort_unstable_by_key(|found| (found.key, found.unit, found.offset));
-    let mut names: Vec<Name> = Vec::new();
-    for (at, entry) in found.iter().enumerate() {
-        match names.last_mut() {
-            Some(last) if found.get(last.entries.start).is_some_and(|first| first.key == entry.key) => {
-                last.entries.end = at + 1;
-            }
-            _ => names.push(Name {
-                scope: ranks.get(&entry.scope).copied().unwrap_or(0),
-                leaf: entry.leaf,
-                kind: entry.kind,
-                entries: at..at + 1,
-            }),
-        }
+    let part = (debug_str.len() / SHARDS + 1) as u32;
+    let start = |number: usize| Leaf::InStr(part.saturating_mul(number as u32));
+    let shards: Vec<Shard> = (0..=SHARDS)
+        .into_par_iter()
+        .map(|number| {
+            let end = if number < SHARDS { start(number + 1) } else { Leaf::Elsewhere(u32::MAX) };
+            shard(&units, number, start(number)..end, &ranks, debug_str)
+        })
+        .collect();
+    units.into_par_iter().for_each(drop);
+    let mut names: Vec<Name> = Vec::with_capacity(shards.iter().map(|(names, _)| names.len()).sum());
+    let mut entries = Vec::with_capacity(shards.len());
+    for (mut of_shard, its_entries) in shards {
+        names.append(&mut of_shard);
+        entries.push(its_entries);
     }
-    names.par_sort_unstable_by(|a, b| (a.scope, a.leaf, a.kind).cmp(&(b.scope, b.leaf, b.kind)));
+    names.par_sort_unstable_by(|a, b| {
+        (a.scope, a.beginning, a.leaf, a.kind).cmp(&(b.scope, b.beginning, b.leaf, b.kind))
+    });
+    // One text at two places.
+    names.dedup_by(|later, earlier| {
+        let same = (later.scope, later.kind, later.hash) == (earlier.scope, earlier.kind, earlier.hash)
+            && later.leaf == earlier.leaf;
+        if same {
+            earlier.more.push((later.shard, later.entries.clone()));
+            earlier.more.append(&mut later.more);
+        }
+        same
+    });
     let mut strings: Vec<u8> = Vec::new();
     let mut add = |text: &[u8], strings: &mut Vec<u8>| {
         let text = String::from_utf8_lossy(text);
@@ -251,7 +407,7 @@ fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole:
         strings.extend_from_slice(text.as_bytes());
         [(strings.len() - text.len()) as u32, text.len() as u32]
     };
-    let (mut scope_rows, mut name_rows, mut entry_rows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scope_rows = Vec::with_capacity(scopes.len() * SCOPE_ROW);
     let mut next = 0;
     for (rank, (path, _)) in scopes.iter().enumerate() {
         let [at, length] = add(path.as_bytes(), &mut strings);
@@ -260,28 +416,43 @@ fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole:
         }
         put(&mut scope_rows, &[at, length, next as u32]);
     }
-    let mut hashes = Vec::with_capacity(names.len());
+    let mut name_rows = Vec::with_capacity(names.len() * NAME_ROW);
     let mut entry_count = 0u32;
-    for (number, name) in names.iter().enumerate() {
+    for name in &names {
         let kind = name.kind.number() << LENGTH_BITS;
-        match offset_in(debug_str, name.leaf) {
+        match place_in(debug_str, name.leaf).filter(|_| name.well_formed) {
             Some(at) => put(&mut name_rows, &[at, name.leaf.len() as u32 | kind | IN_DEBUG_STR, entry_count]),
             None => {
                 let [at, length] = add(name.leaf, &mut strings);
                 put(&mut name_rows, &[at, length | kind, entry_count]);
             }
         }
-        hashes.push((hash_of(String::from_utf8_lossy(name.leaf).as_bytes()), number as u32));
-        for entry in found.get(name.entries.clone()).unwrap_or_default() {
-            put(&mut entry_rows, &[entry.unit, entry.offset]);
-            entry_count += 1;
-        }
+        entry_count += name.ranges().map(|(_, range)| range.end - range.start).sum::<u32>();
     }
-    drop(found);
+    let mut hashes: Vec<(u32, u32)> = (0u32..).zip(&names).map(|(number, name)| (name.hash, number)).collect();
+    let rows_of = |names: &[Name]| {
+        let mut rows = Vec::new();
+        for name in names {
+            let mut own: Vec<(u32, u32)> = Vec::new();
+            for (shard, range) in name.ranges() {
+                let shard = entries.get(shard as usize).map_or(&[][..], Vec::as_slice);
+                let range = shard.get(range.start as usize..range.end as usize).unwrap_or_default();
+                if name.more.is_empty() {
+                    range.iter().for_each(|(unit, offset)| put(&mut rows, &[*unit, *offset]));
+                } else {
+                    own.extend(range);
+                }
+            }
+            own.sort_unstable();
+            own.iter().for_each(|(unit, offset)| put(&mut rows, &[*unit, *offset]));
+        }
+        rows
+    };
+    let entry_rows: Vec<Vec<u8>> = names.par_chunks(NAMES_A_PIECE).map(rows_of).collect();
     hashes.par_sort_unstable();
     let mut payload = scope_rows;
     payload.append(&mut name_rows);
-    payload.append(&mut entry_rows);
+    entry_rows.iter().for_each(|rows| payload.extend_from_slice(rows));
     for (hash, number) in &hashes {
         put(&mut payload, &[*hash, *number]);
     }
@@ -321,11 +492,18 @@ fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole:
     }
 }
 
-/// Where in the section the text lies, if it is the section's own and needs no repair.
-fn offset_in(section: &[u8], text: &[u8]) -> Option<u32> {
+/// The text at an offset of .debug_str; none where it has no end or is too long.
+fn text_at(debug_str: &'static [u8], at: u32) -> Option<&'static [u8]> {
+    let rest = debug_str.get(at as usize..)?;
+    let length = memchr::memchr(0, rest.get(..MAX_NAME + 1).unwrap_or(rest))?;
+    rest.get(..length)
+}
+
+/// Where in the section the text lies, if it is the section's own.
+fn place_in(section: &[u8], text: &[u8]) -> Option<u32> {
     let at = text.as_ptr().addr().checked_sub(section.as_ptr().addr())?;
     let is_within = section.get(at..at.checked_add(text.len())?).is_some_and(|own| std::ptr::eq(own, text));
-    (is_within && std::str::from_utf8(text).is_ok()).then(|| u32::try_from(at).ok())?
+    is_within.then(|| u32::try_from(at).ok())?
 }
 
 fn put(bytes: &mut Vec<u8>, words: &[u32]) {

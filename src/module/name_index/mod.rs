@@ -26,7 +26,7 @@ pub use build::build;
 /// Bytes under one checksum.
 const BLOCK: usize = 1 << 16;
 /// "obit names", and the version of the format.
-const MAGIC: &[u8; 8] = b"obitnam1";
+const MAGIC: &[u8; 8] = b"obitnam2";
 const HEADER: usize = 64;
 /// Bytes of the header that its own checksum is over.
 const CHECKED_HEADER: usize = 56;
@@ -143,6 +143,20 @@ pub struct NameIndex {
     checked: Option<Vec<AtomicU64>>,
     damaged: AtomicBool,
 }
+
+/// The index of nothing.
+pub static NO_NAMES: NameIndex = NameIndex {
+    bytes: &[],
+    debug_str: &[],
+    scopes: 0,
+    names: 0,
+    entries: 0,
+    complete: false,
+    checksums: 0..0,
+    payload: 0,
+    checked: None,
+    damaged: AtomicBool::new(false),
+};
 
 impl NameIndex {
     /// An index that an earlier run left; `None` where it is not whole, or was made of sections of other sizes: so many
@@ -435,12 +449,12 @@ fn sizes_in(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((wide(8)?, wide(16)?))
 }
 
-/// FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), folded to 32 bits.
+/// CRC-32 (IEEE 802.3): what processors have an instruction for, as names may be long and there are millions.
 pub(super) fn hash_of(name: &[u8]) -> u32 {
-    let hash = wide_hash(FNV_START, name);
-    (hash >> 32) as u32 ^ hash as u32
+    crc32fast::hash(name)
 }
 
+/// FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/).
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn wide_hash(start: u64, bytes: &[u8]) -> u64 {

@@ -226,3 +226,10 @@ pub(super) struct SourceLine {
     line: u32,
     text: String,
 }
+
+/// A file of the crash handler's spool.
+#[derive(JsonSchema)]
+pub(super) struct SpoolFile {
+    name: String,
+    bytes: u64,
+}

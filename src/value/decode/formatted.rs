@@ -45,18 +45,22 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     fn shown(&mut self, view: View<'_>, type_id: TypeId, nest: usize) -> Result<ValueKind, Absent> {
         let deep = nest >= self.decoder.limits.depth;
         match view {
-            View::Text { first, length } => {
+            View::Text { title, first, length } => {
                 let unit = self.decoder.size(first.type_id)?;
                 if let Some(address) = first.address() {
                     let bytes = length.saturating_mul(unit);
                     first.must_be_mapped(address.0, bytes, &format!("{length} characters"))?;
                 }
                 let text = self.text(first.source(), length, unit.clamp(1, 4))?;
-                Ok(match text {
+                let text = match text {
                     // Text of one-byte characters keeps its length in bytes, whatever could be read of it.
                     ValueKind::String(text) => ValueKind::String(Text { length: Some(length), ..text }),
                     other => other,
-                })
+                };
+                match title.as_str() {
+                    "" => Ok(text),
+                    _ => Ok(ValueKind::Titled { title, content: Box::new(Value { type_id, kind: text }) }),
+                }
             }
             View::Transparent(item) => {
                 let value = self.item(item, type_id, nest);

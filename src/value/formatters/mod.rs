@@ -75,6 +75,8 @@ pub fn corrupt(what: impl Into<String>) -> Refusal {
 pub enum View<'v> {
     /// Text of `length` characters from `first` on, in units of its type's size.
     Text {
+        /// What stands before it, where anything does: `Rc(strong=2, weak=0)`.
+        title: String,
         /// The first character; not read where `length` is 0.
         first: Object<'v>,
         /// Characters, a terminator not among them.

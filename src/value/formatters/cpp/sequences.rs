@@ -71,6 +71,10 @@ fn bits<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 /// `std::array`: `_M_elems`, libc++ `__elems_`; those of no elements keep their fields.
 pub(super) fn array<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let elements = object.any_field(&["_M_elems", "__elems_"])?;
+    if object.value_argument(0) == Ok(0) {
+        let items = Items::Strided { first: *object, stride: 0, length: 0 };
+        return Ok(View::Sequence { title: String::new(), set: false, items });
+    }
     match elements.definition().kind {
         TypeKind::Array { .. } => Ok(View::Transparent(elements.into())),
         _ => Err(Refusal::Declined),

@@ -23,7 +23,9 @@ pub(super) fn tuple<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if let Ok(leaves) = object.field("__base_") {
         for index in 0..MAX_ELEMENTS {
             let Ok(leaf) = leaves.base(index) else { break };
-            parts.push((format!("[{index}]").into(), leaf.field("__value_").unwrap_or(leaf).into()));
+            // An empty class is the leaf's base.
+            let value = leaf.field("__value_").or_else(|_| leaf.base(0)).unwrap_or(leaf);
+            parts.push((format!("[{index}]").into(), value.into()));
         }
     } else {
         let mut rest = Some(match object.base(0) {

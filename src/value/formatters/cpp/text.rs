@@ -33,7 +33,7 @@ pub(super) fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
             length
         }
     };
-    Ok(View::Text { first: object.at(first, character), length })
+    Ok(View::Text { title: String::new(), first: object.at(first, character), length })
 }
 
 /// The lowest bit of the first byte says whether the text is elsewhere; a short one's length is in the other bits. The
@@ -56,7 +56,7 @@ fn libcxx_string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         if length.saturating_mul(size) >= rep.size()? {
             return Err(corrupt(format!("{length} characters within the string")));
         }
-        return Ok(View::Text { first: text.part(0, character)?, length });
+        return Ok(View::Text { title: String::new(), first: text.part(0, character)?, length });
     }
     // The rest of the first word is the room, the final zero's included.
     let room = rep.cast(size_type(&rep)).uint()? & !1;
@@ -65,14 +65,14 @@ fn libcxx_string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
         let room = room.saturating_sub(1);
         return Err(corrupt(format!("a string of {length} characters with room for {room}")));
     }
-    Ok(View::Text { first: object.at(data.pointer()?, character), length })
+    Ok(View::Text { title: String::new(), first: object.at(data.pointer()?, character), length })
 }
 
 /// `std::basic_string_view`: `_M_str`, `_M_len`; libc++ `__data_`, `__size_` (without the last underscore before LLVM 17).
 pub(super) fn string_view<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.any_field(&["_M_str", "__data_", "__data"])?;
     let length = object.any_field(&["_M_len", "__size_", "__size"])?.uint()?;
-    Ok(View::Text { first: object.at(data.pointer()?, data.target()?), length })
+    Ok(View::Text { title: String::new(), first: object.at(data.pointer()?, data.target()?), length })
 }
 
 /// `std::filesystem::path`: `_M_pathname`, libc++ `__pn_`.

@@ -18,5 +18,5 @@ fn text<'v>(slice: &Object<'v>, read: u64) -> Result<View<'v>, Refusal> {
     let length = length.checked_sub(read).filter(|_| length <= capacity);
     let length = length.ok_or_else(|| corrupt("a buffer that ends before what was read of it"))?;
     let start = data.pointer()?.checked_add(read).ok_or_else(|| corrupt("beyond the address space"))?;
-    Ok(View::Text { first: slice.at(start, data.target()?), length })
+    Ok(View::Text { title: String::new(), first: slice.at(start, data.target()?), length })
 }

@@ -59,7 +59,11 @@ static ENTRIES: &[Entry] = &[
 /// `str` and `len` (go `src/runtime/string.go`, stringStruct).
 fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("str")?;
-    Ok(View::Text { first: object.at(data.pointer()?, data.target()?), length: object.field("len")?.uint()? })
+    Ok(View::Text {
+        title: String::new(),
+        first: object.at(data.pointer()?, data.target()?),
+        length: object.field("len")?.uint()?,
+    })
 }
 
 /// `array`, `len`, `cap` (go `src/runtime/slice.go`).

@@ -7,7 +7,11 @@ use crate::value::Absent;
 pub(super) fn bytes<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("ptr")?;
     let byte = object.types().number("u8", 1, object.language(), crate::types::TypeKind::Int { signed: false });
-    Ok(View::Text { first: object.at(data.pointer()?, byte), length: object.field("len")?.uint()? })
+    Ok(View::Text {
+        title: String::new(),
+        first: object.at(data.pointer()?, byte),
+        length: object.field("len")?.uint()?,
+    })
 }
 
 /// `SmallVec<[T; N]>`: up to N elements lie in it, and then `capacity` is their count (smallvec `src/lib.rs`).

@@ -25,14 +25,18 @@ pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 pub(super) fn text<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("data_ptr")?;
     let byte = object.types().number("u8", 1, object.language(), crate::types::TypeKind::Int { signed: false });
-    Ok(View::Text { first: object.at(data.pointer()?, byte), length: object.field("length")?.uint()? })
+    Ok(View::Text {
+        title: String::new(),
+        first: object.at(data.pointer()?, byte),
+        length: object.field("length")?.uint()?,
+    })
 }
 
 /// `&CStr`, `Box<[u8]>` of a `CString`: the length counts the zero.
 pub(super) fn c_str<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     match text(&object.field("inner").unwrap_or(*object))? {
-        View::Text { first, length } => match length.checked_sub(1) {
-            Some(length) => Ok(View::Text { first, length }),
+        View::Text { first, length, .. } => match length.checked_sub(1) {
+            Some(length) => Ok(View::Text { title: String::new(), first, length }),
             None => Err(corrupt("a C string without its zero")),
         },
         other => Ok(other),
@@ -50,10 +54,33 @@ fn elements<'v>(object: &Object<'v>, name: &str) -> Result<View<'v>, Refusal> {
 /// information of the vtable itself (rustc gives its variable a type with DW_AT_containing_type).
 pub(super) fn trait_object<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("pointer")?.pointer()?;
-    let (concrete, _) = concrete(object)?;
+    let (concrete, _) = match concrete(object) {
+        Err(Refusal::Declined) => return boxed_text(object, data),
+        concrete => concrete?,
+    };
     let variant = object.types().name(concrete).to_owned();
     let title = format!("{} ({variant})", object.type_name().replace(", alloc::alloc::Global>", ">"));
     Ok(View::Variant { title, variant, content: Some(object.at(data, concrete).into()) })
+}
+
+/// What `"text".into()` makes a `Box<dyn Error>` of: `StringError(String)` of the library, which comes without types, so
+/// that only what drops it has its name (rust `library/alloc/src/boxed/convert.rs`, before 1.84 `boxed.rs`).
+fn boxed_text<'v>(object: &Object<'v>, data: u64) -> Result<View<'v>, Refusal> {
+    let vtable = object.field("vtable")?.pointer()?;
+    // Slots: drop, size.
+    let slot = |index| {
+        let address = vtable.checked_add(index * object.word()).ok_or(Refusal::Declined)?;
+        object.read_pointer(address).map_err(|_| Refusal::Declined)
+    };
+    let drop = object.symbol(slot(0)?).ok_or(Refusal::Declined)?;
+    let is_text = drop.starts_with("core::ptr::drop_in_place") && drop.ends_with("::from::StringError>");
+    let string = object.find_type("alloc::string::String").ok_or(Refusal::Declined)?;
+    if !is_text || slot(1)? != object.size_of(string)? {
+        return Err(Refusal::Declined);
+    }
+    let title = format!("{} (StringError)", object.type_name().replace(", alloc::alloc::Global>", ">"));
+    let content = Some(object.at(data, string).into());
+    Ok(View::Variant { title, variant: "StringError".to_owned(), content })
 }
 
 /// The type behind a pointer to a trait object, and its alignment.
@@ -85,7 +112,7 @@ pub(super) fn shared_trait_object<'v>(pointer: &Object<'v>) -> Result<Object<'v>
 }
 
 /// What an `Rc`, `Arc` or `Weak` of a slice or text owns: it begins behind both counts, aligned.
-pub(super) fn behind_counts<'v>(pointer: &Object<'v>) -> Result<View<'v>, Refusal> {
+pub(super) fn behind_counts<'v>(pointer: &Object<'v>, name: &str, counts: &str) -> Result<View<'v>, Refusal> {
     let length = pointer.field("length")?.uint()?;
     let block = pointer.field("data_ptr")?;
     let inner = block.target()?;
@@ -95,14 +122,15 @@ pub(super) fn behind_counts<'v>(pointer: &Object<'v>) -> Result<View<'v>, Refusa
     // `ArcInner<str>`, `RcInner<str>`, `RcBox<str>`: DWARF has the text as an array of bytes.
     if pointer.type_name().ends_with("<str>") {
         let byte = pointer.types().number("u8", 1, pointer.language(), crate::types::TypeKind::Int { signed: false });
-        return Ok(View::Text { first: pointer.at(start.0, byte), length });
+        return Ok(View::Text { title: format!("{name}({counts})"), first: pointer.at(start.0, byte), length });
     }
     let element = match pointer.types().stripped(element).1.kind {
         crate::types::TypeKind::Array { element, .. } => element,
         _ => element,
     };
     let items = Items::strided(pointer, start.0, element, length)?;
-    Ok(View::Sequence { title: format!("[{}](size={length})", pointer.types().name(element)), set: false, items })
+    let element = pointer.types().name(element);
+    Ok(View::Sequence { title: format!("{name}<[{element}]>(size={length}, {counts})"), set: false, items })
 }
 
 /// The strong and weak counts of the block that a fat pointer leads to.

@@ -43,6 +43,7 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("hashbrown::set::HashSet"), view: hash::set },
     Entry { matches: Match::Name("alloc::rc::Rc"), view: shared::rc },
     Entry { matches: Match::Name("alloc::sync::Arc"), view: shared::arc },
+    Entry { matches: Match::Name("core::cell::UnsafeCell"), view: values::wrapper },
     Entry { matches: Match::Name("core::cell::Cell"), view: shared::cell },
     Entry { matches: Match::Name("core::cell::RefCell"), view: shared::ref_cell },
     Entry { matches: Match::Name("core::cell::Ref"), view: shared::reference },

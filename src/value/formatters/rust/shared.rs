@@ -17,26 +17,25 @@ pub(super) fn arc<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 
 fn counted<'v>(object: &Object<'v>, name: &str, value: &str) -> Result<View<'v>, Refusal> {
     let pointer = object.path("ptr.pointer")?;
-    if pointer.has("length") {
-        let (strong, weak) = super::fat::counts(&pointer)?;
-        if strong == 0 || weak == 0 {
-            return Err(corrupt(format!("{name} without references")));
-        }
-        return super::fat::behind_counts(&pointer);
-    }
-    let (strong, weak, shared) = if pointer.has("vtable") {
-        let shared = super::fat::shared_trait_object(&pointer)?;
-        let (strong, weak) = super::fat::counts(&pointer)?;
-        (strong, weak, shared)
+    let is_fat = pointer.has("length") || pointer.has("vtable");
+    let (strong, weak) = if is_fat {
+        super::fat::counts(&pointer)?
     } else {
         let inner = pointer.deref()?;
-        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?, inner.field(value)?)
+        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?)
     };
     let Some(weak) = weak.checked_sub(1).filter(|_| strong > 0) else {
         return Err(corrupt(format!("{name} without references")));
     };
+    if pointer.has("length") {
+        return super::fat::behind_counts(&pointer, name, &format!("strong={strong}, weak={weak}"));
+    }
     let title = format!("{name}(strong={strong}, weak={weak})");
-    let mut parts = part("value", shared);
+    let mut parts = match is_fat {
+        false => part("value", pointer.deref()?.field(value)?),
+        // Of what lies deeper than the counts only they are known.
+        true => super::fat::shared_trait_object(&pointer).map(|shared| part("value", shared)).unwrap_or_default(),
+    };
     parts.push(("strong".into(), object.count(strong)));
     parts.push(("weak".into(), object.count(weak)));
     Ok(View::Parts { title, parts })
@@ -49,16 +48,17 @@ pub(super) fn weak<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if block == u64::MAX >> (64 - 8 * object.word()) {
         return Ok(View::Parts { title: "Weak(dangling)".to_owned(), parts: Vec::new() });
     }
-    let (strong, weak, shared) = if pointer.has("vtable") {
+    let (strong, weak, shared) = if pointer.has("vtable") || pointer.has("length") {
         let (strong, weak) = super::fat::counts(&pointer)?;
-        (strong, weak, super::fat::shared_trait_object(&pointer)?)
+        (strong, weak, super::fat::shared_trait_object(&pointer).ok())
     } else {
         let inner = pointer.deref()?;
-        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?, inner.any_field(&["value", "data"])?)
+        let shared = inner.any_field(&["value", "data"])?;
+        (number(&inner.field("strong")?)?, number(&inner.field("weak")?)?, Some(shared))
     };
     // All strong references together are one weak one.
     let weak = if strong > 0 { weak.saturating_sub(1) } else { weak };
-    let parts = if strong == 0 { Vec::new() } else { part("value", shared) };
+    let parts = shared.filter(|_| strong > 0).map(|shared| part("value", shared)).unwrap_or_default();
     Ok(View::Parts { title: format!("Weak(strong={strong}, weak={weak})"), parts })
 }
 

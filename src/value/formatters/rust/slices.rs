@@ -4,7 +4,11 @@ use super::super::{Items, Object, Refusal, View};
 
 pub(super) fn str_slice<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let data = object.field("data_ptr")?;
-    Ok(View::Text { first: object.at(data.pointer()?, data.target()?), length: object.field("length")?.uint()? })
+    Ok(View::Text {
+        title: String::new(),
+        first: object.at(data.pointer()?, data.target()?),
+        length: object.field("length")?.uint()?,
+    })
 }
 
 /// `&[i32](size=3)`

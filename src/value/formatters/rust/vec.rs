@@ -38,5 +38,5 @@ pub(super) fn string<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
 /// A `Vec<u8>` that its owner means as text.
 pub(super) fn bytes_as_text<'v>(bytes: &Object<'v>) -> Result<View<'v>, Refusal> {
     let (pointer, length) = parts(bytes)?;
-    Ok(View::Text { first: bytes.at(pointer, bytes.argument(0)?), length })
+    Ok(View::Text { title: String::new(), first: bytes.at(pointer, bytes.argument(0)?), length })
 }
