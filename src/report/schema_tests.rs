@@ -147,11 +147,6 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
     vec![
         value(ValueKind::Int(i128::MIN)),
         value(ValueKind::Uint(u128::MAX)),
-        value(ValueKind::Titled {
-            title: "Rc(strong=1, weak=0)".to_owned(),
-            content: Box::new(value(ValueKind::String(Text { bytes: b"x".to_vec(), length: Some(1), omitted: 0 }))),
-        }),
-        value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
         value(ValueKind::Char { code: 65, char: Some('A') }),
         value(ValueKind::Char { code: -1, char: None }),
         value(ValueKind::Bool(255)),
@@ -172,6 +167,11 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
             address: Some(RunAddr(8)),
             ..Absent::because(AbsentReason::NotSaved, "gone")
         })),
+        value(ValueKind::Titled {
+            title: "Rc(strong=1, weak=0)".to_owned(),
+            content: Box::new(value(ValueKind::String(Text { bytes: b"x".to_vec(), length: Some(1), omitted: 0 }))),
+        }),
+        value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
     ]
 }
 
