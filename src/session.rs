@@ -8,6 +8,7 @@ pub mod memory;
 pub mod modules;
 pub mod names;
 pub mod objects;
+pub mod places;
 pub mod record;
 
 use std::collections::HashMap;

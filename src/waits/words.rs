@@ -1,6 +1,25 @@
 //! Waits in words.
 
-use super::{CallKind, Kind, State, Wait};
+use super::{CallKind, Kind, State, ThreadWait, Wait};
+use crate::demangle::without_parameters;
+use crate::types::Language;
+
+impl ThreadWait {
+    /// ` in transfer() at bank.c:44`, without what is not known.
+    pub fn place_text(&self) -> String {
+        let Some(spot) = &self.place else { return String::new() };
+        let code = &*spot.code;
+        let name = code.function.as_deref().map(|name| match code.language {
+            Some(Language::Cpp) => without_parameters(name),
+            _ => name,
+        });
+        let function = name.map(|name| format!(" in {name}()")).unwrap_or_default();
+        match (&code.file, code.line) {
+            (Some(file), Some(line)) => format!("{function} at {}:{line}", file.rsplit('/').next().unwrap_or(file)),
+            _ => function,
+        }
+    }
+}
 
 impl Wait {
     /// ``mutex `b` ``, `rwlock 0x1234 (to read)`, `a mutex`.
