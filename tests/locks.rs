@@ -241,3 +241,32 @@ fn a_live_process_is_asked() {
         answer["waits"].as_array().unwrap().iter().filter_map(|wait| wait["name"].as_str()).collect();
     assert!(names.contains("locks::FIRST") && names.contains("locks::SECOND"), "{names:?}");
 }
+
+#[test]
+fn analyses_of_hangs_lead_with_the_circle() {
+    let analysis = |fixture: &str| json(&common::obit(fixture, "analyze", &["--json"]));
+    for (fixture, class, certainty, part) in [
+        ("locks-c", "deadlock", "certain", "2 threads wait for each other: thread "),
+        ("locks-many", "deadlock", "certain", "1000 threads wait for each other: thread "),
+        ("locks-handler", "deadlock", "certain", " waits for mutex `second`, held by thread "),
+        ("locks-rust", "deadlock", "likely", " waits for mutex `to.balance`, held by thread "),
+        ("locks-stuck", "hang", "likely", " waits for condition `queue->ready` in take_job() at locks.c:"),
+    ] {
+        let verdict = &analysis(fixture)["verdict"];
+        assert_eq!(
+            (&verdict["class"], &verdict["certainty"]),
+            (&class.into(), &certainty.into()),
+            "{fixture}: {verdict}"
+        );
+        assert!(verdict["summary"].as_str().unwrap().contains(part), "{fixture}: {verdict}");
+    }
+    // Threads without work, and one that waits for a lock whose owner computes: nothing hangs.
+    let idle = analysis("locks-idle");
+    assert_eq!(idle["verdict"]["class"], "signal-sent");
+    let wrong = idle["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["class"] == "deadlock" || finding["class"] == "hang");
+    assert_eq!(wrong, None);
+}
