@@ -29,6 +29,7 @@ complete -c obit -n "__fish_obit_needs_command" -s V -l version -d 'Print versio
 complete -c obit -n "__fish_obit_needs_command" -f -a "bt" -d 'Show backtraces: the crashed thread in full, the other threads grouped by identical stack'
 complete -c obit -n "__fish_obit_needs_command" -f -a "analyze" -d 'Say why it died: the verdict, what it rests on, and what to ask next'
 complete -c obit -n "__fish_obit_needs_command" -f -a "coverage" -d 'Say what is missing, and which questions that leaves open'
+complete -c obit -n "__fish_obit_needs_command" -f -a "why" -d 'Say where a value comes from: core, file, register, caller'
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
 complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
 complete -c obit -n "__fish_obit_needs_command" -f -a "locks" -d 'Show who waits for whom: locks by name, their owners, deadlocks'
@@ -72,10 +73,13 @@ complete -c obit -n "__fish_obit_using_subcommand analyze" -l color -d 'When to 
 always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand analyze" -l blame -d 'Rules that say which frames are the program\'s own, before the usual ones' -r -F
+complete -c obit -n "__fish_obit_using_subcommand analyze" -l known -d 'Known issues: patterns over findings with a note and a link' -r -F
+complete -c obit -n "__fish_obit_using_subcommand analyze" -l expect -d 'Check what the file expects of the verdict; exit with 1 where it is not so' -r -F
 complete -c obit -n "__fish_obit_using_subcommand analyze" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand analyze" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand analyze" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand analyze" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand analyze" -l sarif -d 'Write SARIF, for code hosts'
 complete -c obit -n "__fish_obit_using_subcommand analyze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -88,6 +92,19 @@ complete -c obit -n "__fish_obit_using_subcommand coverage" -l no-debuginfod -d 
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand coverage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand why" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand why" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand why" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand why" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand why" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
+complete -c obit -n "__fish_obit_using_subcommand why" -l frame -d 'The frame, counted as bt does [default: 0]' -r
+complete -c obit -n "__fish_obit_using_subcommand why" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand why" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand why" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand why" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand threads" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand threads" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand threads" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
@@ -281,7 +298,11 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -s o -l output -d 'The file to write' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l budget -d 'Keep at most this much memory beyond what answers at the usual limits (bytes, KiB, MiB, GiB)' -r
-complete -c obit -n "__fish_obit_using_subcommand snapshot" -l follow -d 'Follow values this deep while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l thread-budget -d 'Add at most this much memory for one thread\'s frames [default: what is left, shared equally]' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l depth -d 'Follow values this deep while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l max-items -d 'Keep this many elements of an array or a container while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l global -d 'Keep the global or static variable, too (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l expr -d 'Keep what the expression reads in the crashed frame, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l attr -d 'An attribute to find it by (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact-rules -d 'Mask secrets by the rules in FILE [default: the usual rules]' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'

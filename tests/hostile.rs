@@ -54,6 +54,7 @@ const OTHERS: &[&[&str]] = &[
     &["maps", "--json"],
     &["registers", "--json"],
     &["bt", "--locals"],
+    &["snapshot", "--json", "-o", concat!(env!("CARGO_TARGET_TMPDIR"), "/hostile-taken.obit")],
 ];
 
 fn each_fixture(check_one: impl Fn(&str, &Path, &Path, &mut Random) + Sync) {

@@ -331,7 +331,12 @@ impl<'a> Tracer<'a> {
                 let shift = 64 - size as u32 * 8;
                 Some(if *signed && size > 0 { ((value << shift) as i64 >> shift) as u64 } else { value })
             }
-            Term::Result(..) | Term::Entry(_) => None,
+            // Still there, where nothing changed it since.
+            Term::Entry(register) => {
+                self.unchanged(*register, 0)?;
+                self.case.registers(self.machine)?.get(*register)
+            }
+            Term::Result(..) => None,
         }
     }
 

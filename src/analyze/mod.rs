@@ -64,6 +64,13 @@ pub fn analyze(session: &Session, blame: &Blame) -> Analysis {
         for rule in rules::RULES {
             findings.extend(rule(&case));
         }
+        // The address at fault says nothing more where its pointer is null, or the stack was used up.
+        let explained = findings.iter().any(|finding| {
+            finding.certainty == Certainty::Certain
+                && !finding.symptom
+                && matches!(finding.class, Class::NullPointer | Class::StackOverflow)
+        });
+        findings.retain(|finding| !(explained && finding.rule == "refused-access"));
         gaps = coverage::of(&case);
         findings.push(rules::unknown::unknown(&case));
     }

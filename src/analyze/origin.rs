@@ -1,7 +1,7 @@
 //! Where a value came from: the call that returned it, the constant that it was set to, the caller that passed it.
 
 use super::case::Case;
-use super::code::{Term, Tracer, argument_registers};
+use super::code::{Sum, Term, Tracer, argument_registers};
 use super::names::{Pointer, parameters};
 use crate::arch::operation::{Flow, Source};
 
@@ -32,25 +32,50 @@ fn of_term(tracer: &Tracer<'_>, term: &Term, value: Option<u64>, callers: usize)
         }
         Term::Variable(name, ..) => {
             // Past the name: what the register was loaded with.
-            let register = tracer.operation().and_then(|operation| {
-                let bases = operation.memory.iter().filter_map(|operand| operand.address.base);
-                bases.into_iter().find(|base| {
-                    let found = case.session.variable_in_register(operation.at, *base);
-                    found.is_some_and(|(found, ..)| found == *name)
-                })
-            });
+            let register = register_of(tracer, name);
             past_register(tracer, register, callers).or_else(|| passed(tracer, name, callers))
         }
-        Term::Load { address, size, .. } => {
+        Term::Load { address, .. } => {
             let slot = tracer.value(address)?;
             let (name, start, _) = tracer.variable_around(slot)?;
             if start != slot {
                 return None;
             }
-            stored(tracer, slot, u64::from(*size), value).or_else(|| passed(tracer, &name, callers))
+            stored(tracer, slot, value).or_else(|| passed(tracer, &name, callers))
         }
         _ => None,
     }
+}
+
+/// What a variable's value was made from: past its name in the register that the access goes through, or the one store
+/// into its slot.
+pub fn made_from(tracer: &Tracer<'_>, term: &Term) -> Option<Sum> {
+    let case = tracer.case;
+    match term {
+        Term::Variable(name, ..) => {
+            let register = register_of(tracer, name)?;
+            let mut unnamed = Tracer::new(case, tracer.machine)?;
+            unnamed.names = false;
+            unnamed.register(register, unnamed.here, 0)
+        }
+        Term::Load { address, .. } => {
+            let slot = tracer.value(address)?;
+            let (_, start, _) = tracer.variable_around(slot)?;
+            let (index, source) = one_store(tracer, slot).filter(|_| start == slot)?;
+            tracer.source(&source, index)
+        }
+        _ => None,
+    }
+}
+
+/// The register of the access that holds the variable.
+fn register_of(tracer: &Tracer<'_>, name: &str) -> Option<u16> {
+    let operation = tracer.operation()?;
+    let mut bases = operation.memory.iter().filter_map(|operand| operand.address.base);
+    bases.find(|base| {
+        let found = tracer.case.session.variable_in_register(operation.at, *base);
+        found.is_some_and(|(found, ..)| &*found == name)
+    })
 }
 
 fn past_register(tracer: &Tracer<'_>, register: Option<u16>, callers: usize) -> Option<Origin> {
@@ -73,8 +98,8 @@ fn past_register(tracer: &Tracer<'_>, register: Option<u16>, callers: usize) -> 
     }
 }
 
-/// The one store of the function into a variable's slot.
-fn stored(tracer: &Tracer<'_>, slot: u64, size: u64, value: Option<u64>) -> Option<Origin> {
+/// The one store of the function into a variable's slot: its index, and what it stores.
+fn one_store(tracer: &Tracer<'_>, slot: u64) -> Option<(usize, Source)> {
     let case = tracer.case;
     let registers = case.registers(tracer.machine)?;
     let sp = case.arch().sp();
@@ -88,16 +113,24 @@ fn stored(tracer: &Tracer<'_>, slot: u64, size: u64, value: Option<u64>) -> Opti
         (here == slot).then_some((index, source))
     });
     let stores: Vec<(usize, Source)> = stores.collect();
+    match stores.as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// Where what is in a variable's slot came from.
+fn stored(tracer: &Tracer<'_>, slot: u64, value: Option<u64>) -> Option<Origin> {
+    let case = tracer.case;
     let frame = innermost(case, tracer.machine)?;
-    let [(index, source)] = stores.as_slice() else { return None };
-    let _ = size;
-    let line = tracer.body.operations.get(*index).and_then(|operation| {
+    let (index, source) = one_store(tracer, slot)?;
+    let line = tracer.body.operations.get(index).and_then(|operation| {
         let code = case.session.code(operation.at).into_iter().next()?;
         let file = code.file.as_deref()?.rsplit('/').next()?.to_owned();
         Some(format!(" at {file}:{}", code.line?))
     });
     let line = line.unwrap_or_default();
-    let sum = tracer.source(source, *index)?;
+    let sum = tracer.source(&source, index)?;
     if sum.terms.is_empty() && value == Some(sum.constant as u64) {
         let what = if sum.constant == 0 { case.null_word(frame).to_owned() } else { format!("{:#x}", sum.constant) };
         return Some(Origin { text: format!("it was set to {what}{line}"), frame });

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::spool::{Spool, stem};
 use super::{CaptureError, Config};
 use crate::image::dying;
+use crate::image::environment::{self, Environment};
 use crate::session::{OpenOptions, Session};
 use crate::snapshot::{self, Options, Redaction, SourceLines};
 
@@ -60,8 +61,12 @@ pub fn work(
         budget: BUDGET,
         depth: DEPTH,
         attributes: config.attributes.clone(),
+        environment: u32::try_from(pid)
+            .ok()
+            .map(|pid| Environment { unwritten: session.unwritten(), ..environment::of_process(pid) }),
         redaction: Some(Redaction::usual()),
         sources,
+        ..Options::default()
     };
     let snapshot = snapshot::take(&session, options)?;
     let bytes = snapshot.bytes.len() as u64;

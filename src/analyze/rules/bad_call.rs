@@ -98,11 +98,16 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         .take(4)
         .map(|register| {
             let sum = tracer.register(*register, tracer.here, 0)?;
-            Some((tracer.value(&sum), tracer.expression(&sum), sum))
+            let value = tracer.value(&sum);
+            // What the caller does not have any more may still be in the function's own register.
+            let callee = case.registers(fault.machine).filter(|_| fault.machine + 1 == machine);
+            let guessed = value.is_none();
+            let value = value.or_else(|| callee?.get(*register));
+            Some((value, guessed, tracer.expression(&sum), sum))
         })
         .collect();
     for (position, written, extent) in arguments {
-        let Some(Some((Some(value), named, sum))) = values.get(*position) else { continue };
+        let Some(Some((Some(value), guessed, named, sum))) = values.get(*position) else { continue };
         let value = *value;
         let length = match extent {
             Extent::Bytes(of) => values.get(*of).and_then(|found| found.as_ref()?.0),
@@ -136,8 +141,9 @@ fn found(case: &Case<'_>) -> Option<Finding> {
                 format!("bad call: {name}() {verb} the {what} at {shown} at {place}, and {address:#x} is not mapped")
             }
         };
-        let mut finding = case.finding("bad-call", class, Certainty::Certain, frame, summary);
-        finding = finding.with("argument", text.as_deref(), format!("{} = {value:#x}", position + 1));
+        let certainty = if *guessed { Certainty::Likely } else { Certainty::Certain };
+        let mut finding = case.finding("bad-call", class, certainty, frame, summary);
+        finding = finding.with("argument", text.as_deref(), format!("{value:#x}, argument {}", position + 1));
         if let Some(length) = length {
             finding = finding.with("length", None, length.to_string());
         }

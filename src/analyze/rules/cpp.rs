@@ -64,6 +64,7 @@ fn terminated(case: &Case<'_>) -> Option<Finding> {
     let frame = case.to_blame(throw.unwrap_or(terminate));
     let thrown = thrown(case, frame);
     let place = case.in_at(frame);
+    let left_noexcept = case.find_function(from, &["__cxa_call_terminate", "__clang_call_terminate"]).is_some();
     let Some(thrown) = thrown else {
         let (class, summary) = match case
             .find_function(terminate, &["std::thread::~thread", "std::thread::operator=", "_ZNSt6threadD*Ev"])
@@ -72,10 +73,18 @@ fn terminated(case: &Case<'_>) -> Option<Finding> {
                 Class::Abort,
                 format!("std::terminate {place}: a std::thread was destroyed that was neither joined nor detached"),
             ),
+            None if left_noexcept => (
+                Class::UncaughtException,
+                format!(
+                    "uncaught exception: it would have left {}, which is noexcept{}",
+                    case.called(frame),
+                    case.at_line(frame)
+                ),
+            ),
             None if throw.is_some() => (Class::UncaughtException, format!("uncaught exception, thrown {place}")),
             None => (Class::Abort, format!("std::terminate was called {place}")),
         };
-        let certainty = if throw.is_some() { Certainty::Certain } else { Certainty::Likely };
+        let certainty = if throw.is_some() || left_noexcept { Certainty::Certain } else { Certainty::Likely };
         return Some(case.finding("terminate", class, certainty, frame, summary).ask("bt"));
     };
     let what = thrown.what.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();

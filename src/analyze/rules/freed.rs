@@ -74,6 +74,9 @@ fn pointers(tracer: &Tracer<'_>, sum: &Sum, found: &mut Vec<(String, u64)>) {
         if let Term::Load { address, .. } = term {
             pointers(tracer, address, found);
         }
+        if let Some(made_from) = crate::analyze::origin::made_from(tracer, term) {
+            pointers(tracer, &made_from, found);
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
     let (mut class, mut certainty) = complaint(message)?;
     let (pointer, what) = freed_pointer(case, frame);
     // A chunk whose size cannot be was written over; then nothing says that it was freed before.
-    let size = pointer.as_ref().and_then(|(_, value)| case.word(value.wrapping_sub(8)));
+    let size = pointer.as_ref().and_then(|(_, value)| case.word((*value)?.wrapping_sub(8)));
     if class == Class::DoubleFree && size.is_some_and(|size| size & 8 != 0 || size & !7 < 32 || size > MAX_CHUNK) {
         (class, certainty) = (Class::HeapCorruption, Certainty::Certain);
     }
@@ -85,13 +85,11 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
     };
     let mut finding = with_message(case.finding("glibc", class, certainty, frame, summary));
     if let Some((text, value)) = pointer {
-        finding = finding.with("pointer", Some(&text), format!("{value:#x}")).ask(format!("print {text}"));
-        if let Some(size) = case.word(value.wrapping_sub(8)) {
-            finding = finding.with(
-                "chunk size",
-                Some(&format!("*(long *) {:#x}", value.wrapping_sub(8))),
-                format!("{size:#x}"),
-            );
+        let shown = value.map_or("its value is not kept".to_owned(), |value| format!("{value:#x}"));
+        finding = finding.with("pointer", Some(&text), shown).ask(format!("print {text}"));
+        if let (Some(value), Some(size)) = (value, size) {
+            let header = value.wrapping_sub(8);
+            finding = finding.with("chunk size", Some(&format!("*(long *) {header:#x}")), format!("{size:#x}"));
         }
     }
     Some(finding.ask("bt"))
@@ -131,7 +129,7 @@ fn complaint(message: &str) -> Option<(Class, Certainty)> {
 }
 
 /// The pointer that was passed to the allocator, as its caller has it; and what was called.
-fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, u64)>, String) {
+fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, Option<u64>)>, String) {
     let callee = case.callee(frame).or_else(|| Some(case.function(frame.checked_sub(1)?)?.to_owned()));
     let callee = callee.unwrap_or_else(|| "the allocator".to_owned());
     let callee = callee.trim_start_matches("__GI_").trim_start_matches("__libc_");
@@ -144,7 +142,7 @@ fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, u64)>, Strin
         let tracer = Tracer::new(case, found.machine)?;
         let register = *argument_registers(case.arch()).first()?;
         let sum = tracer.register(register, tracer.here, 0)?;
-        Some((tracer.expression(&sum)?.text, tracer.value(&sum)?))
+        Some((tracer.expression(&sum)?.text, tracer.value(&sum)))
     });
     let takes_pointer = ["free", "realloc", "delete", "munmap"].iter().any(|name| callee.contains(name));
     (found.filter(|_| takes_pointer), what)

@@ -42,7 +42,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     }
     // Frames of a library: the pointer is its caller's, and another rule's matter.
     let frame = case.to_blame(fault.frame);
-    let certainty = if base_is_null || pointer_is_null { Certainty::Certain } else { Certainty::Likely };
+    // In a library's code the register may be any; which argument is null is for the rule of calls to say.
+    let outside = case.frame(frame).is_none_or(|frame| frame.machine != fault.machine);
+    let in_library = outside && object.is_none();
+    let sure = (base_is_null || pointer_is_null) && !in_library;
+    let certainty = if sure { Certainty::Certain } else { Certainty::Likely };
     let verb = fault.verb();
     let pointer = object.as_ref().and_then(|object| object.pointer.clone());
     let origin = match (&traced, &pointer) {

@@ -42,6 +42,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         return Some(case.finding("panic", Class::OutOfMemory, Certainty::Certain, frame, summary).ask("bt"));
     }
     let message = name.as_deref().and_then(|name| message(case, entry.map_or(frame, |entry| entry + 1), name));
+    let message = message.or_else(|| in_frame(case, case.find_function(began, &["core::panicking::panic_fmt"])?));
     let place = case.in_at(frame);
     let is_abort = case.is_function(began, &["std::process::abort"]);
     if is_abort && message.is_none() {
@@ -121,6 +122,30 @@ fn constant(name: &str) -> Option<&'static str> {
         "rem_by_zero" => "attempt to calculate the remainder with a divisor of zero",
         _ => return None,
     })
+}
+
+/// The message in the frame of `panic_fmt`, which has the `fmt::Arguments` in the `PanicInfo` that it makes: the first two
+/// words that are such arguments.
+fn in_frame(case: &Case<'_>, frame: usize) -> Option<String> {
+    let machine = case.trace.stack.frames.get(case.frame(frame)?.machine)?;
+    let (start, end) = (machine.registers.sp()?, machine.cfa?.0);
+    let mut at = start;
+    while at < end.min(start.saturating_add(512)) {
+        let (first, second) = (case.word(at)?, case.word(at.checked_add(8)?));
+        at = at.checked_add(8)?;
+        let is_constant = case.session.program.modules.at(crate::addr::RunAddr(first)).is_some();
+        // An odd word is a length; else it leads to the arguments, which are on the stack.
+        let plausible = second
+            .is_some_and(|second| second & 1 == 1 && second < 2 * MAX_MESSAGE || second.abs_diff(start) < 1 << 20);
+        if is_constant
+            && plausible
+            && !case.is_executable(first)
+            && let Some(text) = template(case, first, second)
+        {
+            return Some(text);
+        }
+    }
+    None
 }
 
 /// A `fmt::Arguments` since Rust 1.93 (core/src/fmt/mod.rs): a template and its arguments in two words. Where the second
