@@ -246,7 +246,7 @@ fn a_live_process_is_asked() {
 fn analyses_of_hangs_lead_with_the_circle() {
     let analysis = |fixture: &str| json(&common::obit(fixture, "analyze", &["--json"]));
     for (fixture, class, certainty, part) in [
-        ("locks-c", "deadlock", "certain", "2 threads wait for each other: thread "),
+        ("locks-c", "deadlock", "certain", " threads wait for each other: thread "),
         ("locks-many", "deadlock", "certain", "1000 threads wait for each other: thread "),
         ("locks-handler", "deadlock", "certain", " waits for mutex `second`, held by thread "),
         ("locks-rust", "deadlock", "likely", " waits for mutex `to.balance`, held by thread "),
@@ -259,6 +259,7 @@ fn analyses_of_hangs_lead_with_the_circle() {
             "{fixture}: {verdict}"
         );
         assert!(verdict["summary"].as_str().unwrap().contains(part), "{fixture}: {verdict}");
+        assert!(verdict["line"].is_u64() && verdict["function"].is_string(), "{fixture}: {verdict}");
     }
     // Threads without work, and one that waits for a lock whose owner computes: nothing hangs.
     let idle = analysis("locks-idle");

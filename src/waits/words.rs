@@ -5,15 +5,18 @@ use crate::demangle::without_parameters;
 use crate::types::Language;
 
 impl ThreadWait {
+    /// The function of the frame that waits, without parameters.
+    pub fn function(&self) -> Option<&str> {
+        let code = &*self.place.as_ref()?.code;
+        let name = code.function.as_deref()?;
+        Some(if code.language == Some(Language::Cpp) { without_parameters(name) } else { name })
+    }
+
     /// ` in transfer() at bank.c:44`, without what is not known.
     pub fn place_text(&self) -> String {
         let Some(spot) = &self.place else { return String::new() };
         let code = &*spot.code;
-        let name = code.function.as_deref().map(|name| match code.language {
-            Some(Language::Cpp) => without_parameters(name),
-            _ => name,
-        });
-        let function = name.map(|name| format!(" in {name}()")).unwrap_or_default();
+        let function = self.function().map(|name| format!(" in {name}()")).unwrap_or_default();
         match (&code.file, code.line) {
             (Some(file), Some(line)) => format!("{function} at {}:{line}", file.rsplit('/').next().unwrap_or(file)),
             _ => function,

@@ -108,7 +108,14 @@ fn standstill(case: &Case<'_>, waits: &Waits) -> Option<Finding> {
 
 fn finding(case: &Case<'_>, thread: &ThreadWait, class: Class, certainty: Certainty, summary: String) -> Finding {
     let frame_index = thread.place.as_ref().map_or(0, |spot| spot.frame_index);
-    Finding { thread: thread.lwp, frame_index, ..case.finding("deadlock", class, certainty, 0, summary) }
+    let code = thread.place.as_ref().map(|spot| &*spot.code);
+    Finding {
+        thread: thread.lwp,
+        frame_index,
+        function: thread.function().map(str::to_owned),
+        line: code.and_then(|code| Some((code.file.as_deref()?.to_owned(), code.line?))),
+        ..case.finding("deadlock", class, certainty, 0, summary)
+    }
 }
 
 /// ``thread 12 waits for mutex `b` in f at f.c:3``
