@@ -304,11 +304,15 @@ complete -c obit -n "__fish_obit_using_subcommand snapshot" -l max-items -d 'Kee
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l global -d 'Keep the global or static variable, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l expr -d 'Keep what the expression reads in the crashed frame, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l attr -d 'An attribute to find it by (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l log -d 'Keep the last lines of a log file, too (may repeat)' -r -F
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact -d 'Leave out all that the program wrote but pointers, lengths and types' -r -f -a "scalars\t'Numbers and text'"
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact-rules -d 'Mask secrets by the rules in FILE [default: the usual rules]' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-debuginfod -d 'Do not ask any server'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-heap -d 'Leave out the heap'
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-strings -d 'Leave out text'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l no-redaction -d 'Mask nothing: the file may hold passwords'
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand export" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
