@@ -353,6 +353,40 @@ fn on_big_stack(work: impl FnOnce() -> Option<String> + Send) -> Option<String> 
     })
 }
 
+/// A demangled C++ function's name without its parameters' types and what follows them.
+pub fn without_parameters(name: &str) -> &str {
+    let mut end = name;
+    // What may follow the parameters: `f(int) const &`, `f(int) [clone .cold]`.
+    loop {
+        let shorter = [" const", " volatile", " &&", " &", " noexcept"]
+            .iter()
+            .find_map(|qualifier| end.strip_suffix(qualifier))
+            .or_else(|| end.strip_suffix(']').and_then(|rest| Some(&rest[..rest.rfind(" [")?])));
+        match shorter {
+            Some(shorter) => end = shorter,
+            None => break,
+        }
+    }
+    if !end.ends_with(')') {
+        return name;
+    }
+    let mut depth = 0usize;
+    for (at, byte) in end.bytes().enumerate().rev() {
+        match byte {
+            b')' => depth += 1,
+            b'(' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let short = &end[..at];
+            // `operator()` without parameters, and `(anonymous namespace)`.
+            let is_whole = short.is_empty() || short.ends_with("operator") || short.ends_with("::");
+            return if is_whole { name } else { short };
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,7 +418,7 @@ mod tests {
         check("_ZTV1AI1BLj511EE", "vtable for A<B, 511u>");
         check("_ZTV1AI1BS_IS0_JEEJEE", "vtable for A<B, A<B>>");
         check("_ZTVSo", "vtable for std::basic_ostream<char, std::char_traits<char> >");
-        check("_ZN1M7resolveERKNS_3DeclE", "M::resolve(M::Decl const&)");
+        check("_ZN1M7resolveERKNS_4DeclE", "M::resolve(M::Decl const&)");
         check(
             "_ZNSsC1IPcEET_S1_RKSaIcE",
             "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::basic_string<char*>(char*, char*, \

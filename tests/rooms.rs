@@ -20,6 +20,7 @@ const ROOMS: &[&str] = &[
     "session",
     "waits",
     "runtime",
+    "analyze",
     "snapshot",
     "capture",
     "report",

@@ -370,6 +370,9 @@ struct CaptureInfo {
     left_out: std::collections::BTreeMap<String, u64>,
     /// Version of the rules by which secrets were masked.
     redaction: Option<String>,
+    /// Why it died, as it was said when the snapshot was taken.
+    #[schemars(default)]
+    verdict: Option<KeptVerdict>,
 }
 
 macro_rules! documents {
@@ -410,6 +413,26 @@ documents! {
         /// Warnings that came up while the threads were written.
         #[schemars(default)]
         late_notes: Option<Vec<Note>>,
+    }
+    /// `obit analyze`.
+    Analysis "obit.analysis/1" {
+        /// The best finding; null where there is no thread.
+        verdict: Option<Verdict>,
+        /// All findings, the best first.
+        findings: Vec<Finding>,
+        gaps: Vec<Gap>,
+    }
+    /// `obit why`.
+    ValueSources "obit.why/1" {
+        expression: String,
+        /// As text.
+        value: String,
+        /// Where it comes from.
+        sources: Vec<Source>,
+    }
+    /// `obit coverage`.
+    Coverage "obit.coverage/1" {
+        gaps: Vec<Gap>,
     }
     /// `obit threads`.
     Threads "obit.threads/1" {
