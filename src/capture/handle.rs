@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -49,7 +49,8 @@ pub fn handle(facts: &Facts, config_path: &Path) -> Result<Vec<String>, CaptureE
         Err(error) => vec![format!("failed: {error}")],
     };
     for line in &lines {
-        spool.log(&format!("{about}: {line}, after {:.2} s", started.elapsed().as_secs_f64()));
+        let seconds = started.elapsed().as_secs_f64();
+        spool.log(&format!("{about}: {line}, after {seconds:.2} s, with {} MiB", memory() >> 20));
     }
     done
 }
@@ -58,6 +59,12 @@ pub fn handle(facts: &Facts, config_path: &Path) -> Result<Vec<String>, CaptureE
 pub fn refuse_recursion() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 1, 1);
     let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Bytes of memory that the supervisor and its child had at most.
+fn memory() -> u64 {
+    let most = |who| getrusage(who).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0));
+    most(UsageWho::RUSAGE_SELF).saturating_add(most(UsageWho::RUSAGE_CHILDREN)).saturating_mul(1024)
 }
 
 /// For the child: it ends with its supervisor, and goes first where memory runs out.

@@ -1,5 +1,6 @@
 //! The handler's child: opens the dying process, tells its crash from others, and takes the snapshot.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -49,21 +50,14 @@ pub fn work(
     let image = dying::open(pid, beginning)?;
     let command = image.process.name.clone().unwrap_or_default();
     // Nobody waits for servers while a process dies.
-    let options = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
+    let places = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
     let target = image.path.clone();
-    let session = Session::of_image(image, &target, &options)?;
+    let session = Session::of_image(image, &target, &places)?;
     let fingerprint = fingerprint(&session);
     if !spool.admit(&fingerprint, config.same_crash_per_hour)? {
         return Ok(Outcome::Enough { fingerprint });
     }
-    let options = Options {
-        budget: BUDGET,
-        depth: DEPTH,
-        attributes: config.attributes.clone(),
-        redaction: Some(Redaction::usual()),
-        sources,
-    };
-    let snapshot = snapshot::take(&session, options)?;
+    let snapshot = snapshot::take(&session, options(config.attributes.clone(), sources))?;
     let bytes = snapshot.bytes.len() as u64;
     spool.make_room(bytes, false)?;
     let mut unfinished = spool.begin()?;
@@ -71,6 +65,11 @@ pub fn work(
     unfinished.file().and_then(|file| file.write_all(&snapshot.bytes)).map_err(CaptureError::io(&path))?;
     let file = unfinished.finish(&format!("{}-{fingerprint}.obit", stem(pid, &command)))?;
     Ok(Outcome::Written { file, bytes })
+}
+
+/// What is kept, as `obit snapshot` has it.
+pub fn options(attributes: BTreeMap<String, String>, sources: Option<SourceLines<'_>>) -> Options<'_> {
+    Options { budget: BUDGET, depth: DEPTH, attributes, redaction: Some(Redaction::usual()), sources }
 }
 
 /// Tells crashes apart well enough to count them: the signal, and where in which builds the innermost frames stand.
