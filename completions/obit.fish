@@ -256,7 +256,11 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -s o -l output -d 'The file to write' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l budget -d 'Keep at most this much memory beyond what answers at the usual limits (bytes, KiB, MiB, GiB)' -r
-complete -c obit -n "__fish_obit_using_subcommand snapshot" -l follow -d 'Follow values this deep while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l thread-budget -d 'Add at most this much memory for one thread\'s frames [default: what is left, shared equally]' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l depth -d 'Follow values this deep while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l max-items -d 'Keep this many elements of an array or a container while the budget lasts' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l global -d 'Keep the global or static variable, too (may repeat)' -r
+complete -c obit -n "__fish_obit_using_subcommand snapshot" -l expr -d 'Keep what the expression reads in the crashed frame, too (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l attr -d 'An attribute to find it by (may repeat)' -r
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l redact-rules -d 'Mask secrets by the rules in FILE [default: the usual rules]' -r -F
 complete -c obit -n "__fish_obit_using_subcommand snapshot" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'

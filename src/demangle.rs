@@ -3,7 +3,11 @@
 //! C++ text is spelled as gdb spells it: `ns::f<int>(int, char const*)`, and a function that the compiler split off is
 //! `f(int) [clone .cold]`.
 
+mod packs;
+
 use cpp_demangle::{DemangleOptions, ParseOptions};
+
+use packs::Written;
 
 /// Longer names are not demangled. Real C++ names reach about 30 KiB.
 const LONGEST_INPUT: usize = 64 << 10;
@@ -95,6 +99,20 @@ fn demangle_plain_cpp(mangled: &str, with_parameters: bool) -> Option<String> {
 }
 
 fn spell(mangled: &str, with_parameters: bool) -> Option<String> {
+    let mut written = write(mangled, with_parameters)?;
+    if with_parameters
+        && let Some(marks) = packs::marks(mangled)
+        && !written.parameters.is_empty()
+        && let Some(plain) = write(mangled, false)
+        && let Some(start) = opening_bracket(&plain.text)
+        && let Some(arguments) = plain.text.get(start + 1..plain.text.len() - 1)
+    {
+        written.text = packs::expanded(&written, arguments, marks);
+    }
+    Some(as_gnu_spells(written.text))
+}
+
+fn write(mangled: &str, with_parameters: bool) -> Option<Written> {
     let parse = ParseOptions::default().recursion_limit(DEEPEST);
     let symbol = cpp_demangle::BorrowedSymbol::with_tail_and_options(mangled.as_bytes(), &parse);
     // What is left over was not understood, and half a name would mislead.
@@ -103,9 +121,9 @@ fn spell(mangled: &str, with_parameters: bool) -> Option<String> {
     if !with_parameters {
         options = options.no_params().no_return_type();
     }
-    let mut text = Bounded::default();
-    symbol.structured_demangle(&mut text, &options).ok()?;
-    Some(as_gnu_spells(text.0))
+    let mut written = Written::default();
+    symbol.structured_demangle(&mut written, &options).ok()?;
+    Some(written)
 }
 
 /// Constructor templates (`std::thread::thread<F>(F&&)`) have no return type in their mangled name, unlike all other
@@ -156,27 +174,7 @@ fn without_qualifiers(mut name: &str) -> &str {
 
 /// What `cpp_demangle` spells in its own way, in the way that GNU's demangler (and so gdb) does.
 fn as_gnu_spells(text: String) -> String {
-    if let Some(class) = text.strip_prefix("{vtable(").and_then(|rest| rest.strip_suffix(")}")) {
-        return format!("vtable for {class}");
-    }
-    if let Some(class) = text.strip_prefix("{vtt(").and_then(|rest| rest.strip_suffix(")}")) {
-        return format!("VTT for {class}");
-    }
-    if let Some((base, class)) = text.strip_prefix("construction vtable for ").and_then(|rest| rest.split_once("-in-"))
-    {
-        return format!("construction vtable for {class}-in-{base}");
-    }
-    if let Some(rest) = text.strip_prefix("{virtual override thunk({") {
-        // One offset, of the object, or two, of the object and of the result.
-        let (kind, rest) = rest.split_once(")}, ").unwrap_or((rest, ""));
-        let (kind, function) = match rest.strip_prefix('{').and_then(|rest| rest.split_once(")}, ")) {
-            Some((_, function)) => ("covariant return thunk to ", function),
-            None if kind.starts_with("virtual") => ("virtual thunk to ", rest),
-            None => ("non-virtual thunk to ", rest),
-        };
-        return format!("{kind}{}", function.strip_suffix(")}").unwrap_or(function));
-    }
-    let mut text = text;
+    let mut text = with_special_prefix(text);
     if text.contains("std::nullptr_t") {
         text = text.replace("std::nullptr_t", "decltype(nullptr)");
     }
@@ -204,6 +202,31 @@ fn as_gnu_spells(text: String) -> String {
     ];
     for (cast, suffix) in casts {
         text = with_literal_suffix(text, cast, suffix);
+    }
+    text
+}
+
+/// What the compiler makes for a class: `vtable for A`, thunks.
+fn with_special_prefix(text: String) -> String {
+    if let Some(class) = text.strip_prefix("{vtable(").and_then(|rest| rest.strip_suffix(")}")) {
+        return format!("vtable for {class}");
+    }
+    if let Some(class) = text.strip_prefix("{vtt(").and_then(|rest| rest.strip_suffix(")}")) {
+        return format!("VTT for {class}");
+    }
+    if let Some((base, class)) = text.strip_prefix("construction vtable for ").and_then(|rest| rest.split_once("-in-"))
+    {
+        return format!("construction vtable for {class}-in-{base}");
+    }
+    if let Some(rest) = text.strip_prefix("{virtual override thunk({") {
+        // One offset, of the object, or two, of the object and of the result.
+        let (kind, rest) = rest.split_once(")}, ").unwrap_or((rest, ""));
+        let (kind, function) = match rest.strip_prefix('{').and_then(|rest| rest.split_once(")}, ")) {
+            Some((_, function)) => ("covariant return thunk to ", function),
+            None if kind.starts_with("virtual") => ("virtual thunk to ", rest),
+            None => ("non-virtual thunk to ", rest),
+        };
+        return format!("{kind}{}", function.strip_suffix(")}").unwrap_or(function));
     }
     text
 }
@@ -238,7 +261,7 @@ fn with_full_name(text: String, short: &str, template: &str, arguments: &str) ->
         output.push_str(template);
         output.push_str(arguments);
         // Constructor and destructor have the class's name again.
-        for own in [format!("::{short}("), format!("::~{short}(")] {
+        for own in [format!("::{short}("), format!("::{short}<"), format!("::~{short}(")] {
             if let Some(after) = rest.strip_prefix(own.as_str()) {
                 output.push_str(&own.replace(short, template));
                 rest = after;
@@ -251,9 +274,9 @@ fn with_full_name(text: String, short: &str, template: &str, arguments: &str) ->
     output + rest
 }
 
-/// `A&::B` to `A::B&`: the demangler puts a reference or pointer to a nested class behind the outer one.
+/// `A&::B` to `A::B&`: the demangler puts a reference, a pointer or `const` of a nested class behind the outer one.
 fn with_marks_behind(mut text: String) -> String {
-    for (misplaced, mark) in [("&&::", "&&"), ("&::", "&"), ("*::", "*")] {
+    for (misplaced, mark) in [("&&::", "&&"), ("&::", "&"), ("*::", "*"), (" const::", " const")] {
         // Each turn removes one, and few names have any.
         for _ in 0..64 {
             let Some(at) = text.find(misplaced).filter(|at| !text[..*at].ends_with("operator")) else { break };
@@ -358,6 +381,15 @@ mod tests {
         check("_Z1fILi3ELb1ELj4EEvv", "void f<3, true, 4u>()");
         check("_Z1fSt5arrayIiLm4EE", "f(std::array<int, 4ul>)");
         check("_Z1fDn", "f(decltype(nullptr))");
+        check("_ZTV1AI1BLj511EE", "vtable for A<B, 511u>");
+        check("_ZTV1AI1BS_IS0_JEEJEE", "vtable for A<B, A<B>>");
+        check("_ZTVSo", "vtable for std::basic_ostream<char, std::char_traits<char> >");
+        check("_ZN1M7resolveERKNS_3DeclE", "M::resolve(M::Decl const&)");
+        check(
+            "_ZNSsC1IPcEET_S1_RKSaIcE",
+            "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::basic_string<char*>(char*, char*, \
+             std::allocator<char> const&)",
+        );
         check("_ZNSs4sizeEv", "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::size()");
         check("_ZlsRSoRK1A", "operator<<(std::basic_ostream<char, std::char_traits<char> >&, A const&)");
         check("_Z1fRA5_i", "f(int (&) [5])");

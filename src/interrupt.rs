@@ -60,8 +60,18 @@ pub fn listen() {
 
 /// Runs what waits for another program: Ctrl-C is that program's.
 pub fn while_away<T>(wait: impl FnOnce() -> T) -> T {
-    AWAY.store(true, Ordering::Relaxed);
+    go_away();
     let answer = wait();
-    AWAY.store(false, Ordering::Relaxed);
+    come_back();
     answer
+}
+
+/// Another program has the terminal, and Ctrl-C, from now on.
+pub fn go_away() {
+    AWAY.store(true, Ordering::Relaxed);
+}
+
+/// The terminal is the session's again.
+pub fn come_back() {
+    AWAY.store(false, Ordering::Relaxed);
 }

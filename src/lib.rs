@@ -29,7 +29,7 @@
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |
 //! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers, instruction decoding |
-//! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were. A live process is copied into one (`live`, the only tracer), of a dying one the notes are (`dying`), a snapshot holds one, a minidump's threads become one's notes (`minidump`, its writer too) |
+//! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were. A live process is copied into one (`live`, the only tracer), of a dying one the notes are (`dying`), a snapshot holds one, a minidump's threads become one's notes (`minidump`, its writer too). What surrounded the process: `environment` |
 //! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites. The only owner of `gimli::Dwarf` |
 //! | [`unwind`] | machine frames: call frame information first, marked fallbacks; says why a stack ends |
 //! | [`types`] | the type graph, filled from DWARF as it is looked at |

@@ -38,6 +38,17 @@ pub struct ReadError {
     pub reason: MissingReason,
 }
 
+/// What bytes of the target were read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadAs {
+    /// To find other things: lengths, discriminants, links.
+    Structure,
+    /// As a number that an answer shows.
+    Number,
+    /// As text that an answer shows.
+    Text,
+}
+
 /// Bytes of the target, by address.
 pub trait Memory: Send + Sync {
     /// The longest run of bytes that is at hand in one piece from `address` on, at most `limit` bytes and never
@@ -51,6 +62,9 @@ pub trait Memory: Send + Sync {
 
     /// Bytes of a [`Memory::window`] that an answer depends on.
     fn used(&self, _address: RunAddr, _length: usize) {}
+
+    /// What bytes that were read were read for.
+    fn noted(&self, _address: RunAddr, _length: usize, _role: ReadAs) {}
 
     /// Fills `buffer` from `address` on, or says where and why it could not.
     fn read(&self, address: RunAddr, buffer: &mut [u8]) -> Result<(), ReadError> {

@@ -1,5 +1,6 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
+mod attributes;
 mod formatters;
 mod go;
 pub mod listing;
@@ -9,6 +10,8 @@ pub mod modules;
 pub mod names;
 pub mod objects;
 pub mod record;
+mod stdio;
+mod surroundings;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ use self::go::GoCache;
 use self::memory::{ExecutableCode, ProcessMemory};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::image::{Image, ModuleSeed, Note, ThreadState};
-use crate::memory::Memory;
+use crate::memory::{Memory, ReadAs};
 use crate::module::debuginfod::Client;
 pub use crate::module::function::Role;
 pub use crate::module::program::Code;
@@ -225,6 +228,16 @@ impl Session {
             module.record_symbols();
         }
         self.memory.record()
+    }
+
+    /// From now on remembers, too, what for.
+    pub fn record_roles(&self) {
+        self.memory.record_roles();
+    }
+
+    /// What was read for that, where it was remembered.
+    pub fn noted(&self, role: ReadAs) -> Option<&record::ReadSet> {
+        self.memory.role(role)
     }
 
     /// Rust's vtables and descriptions of Go's runtime that said what a value is.
@@ -516,6 +529,15 @@ impl Session {
         let mut parts: Vec<String> = crate::module::names::components(&name).into_iter().map(str::to_owned).collect();
         parts.pop();
         parts
+    }
+
+    /// Types of a frame's variables.
+    pub fn variable_types(&self, trace: &Trace, frame: usize) -> Vec<TypeId> {
+        let Some((info, level)) = self.scopes(trace, frame) else { return Vec::new() };
+        let Some(function) = &info.function else { return Vec::new() };
+        let scopes = info.levels[level].scopes.iter();
+        let declared = scopes.flat_map(|scope| function.variables(&*self.program, *scope));
+        declared.filter_map(|declaration| Some(self.variable_type(declaration)?.0)).collect()
     }
 
     /// Names of a frame's variables, innermost scope first.

@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
+
+use common::hostile::{Random, scratch};
 
 /// Fixtures that are small and differ in kind.
 const FIXTURES: &[&str] = &[
@@ -22,68 +24,20 @@ const FIXTURES: &[&str] = &[
     "threads",
     "rust-debug",
 ];
-/// Address space of the program under test, in KiB.
-const MEMORY: &str = "4000000";
 const TIME: Duration = Duration::from_secs(30);
 
-/// xorshift64: the same damage in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
-
-/// Damages of each kind a fixture suffers; more for a longer search.
+/// Damages of each kind a fixture suffers.
 fn rounds() -> usize {
-    std::env::var("OBIT_HOSTILE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(14)
-}
-
-fn scratch(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
-    fs::create_dir_all(&directory).unwrap();
-    directory.join(name)
+    common::hostile::rounds(14)
 }
 
 /// Runs a command under bounds of memory and time, and checks how it ended.
 fn check(what: &str, core: &Path, executable: &Path, command: &[&str]) {
     let answer = scratch(&format!("{}.out", core.file_name().unwrap().to_str().unwrap()));
-    let mut child = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {MEMORY}; exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_obit"))
-        .arg(command[0])
-        .arg(core)
-        .args(&command[1..])
-        .arg("--sysroot")
-        .arg(common::root())
-        .arg("--exe")
-        .arg(executable)
-        .env("OBIT_CACHE_DIR", "")
-        .env_remove("DEBUGINFOD_URLS")
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(&answer).unwrap())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if start.elapsed() > TIME {
-            let _ = child.kill();
-            panic!("{what}: {command:?} hangs on {}", core.display());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
+    let mut arguments: Vec<&OsStr> = vec![command[0].as_ref(), core.as_ref()];
+    arguments.extend(command[1..].iter().map(|argument| OsStr::new(*argument)));
+    arguments.extend([OsStr::new("--sysroot"), common::root().as_ref(), OsStr::new("--exe"), executable.as_ref()]);
+    let status = common::hostile::run(what, &arguments, TIME, &answer, None);
     assert!(matches!(status.code(), Some(0..=2)), "{what}: {command:?} on {}: {status}", core.display());
     if status.code() == Some(0) && command.contains(&"--json") {
         let bytes = fs::read(&answer).unwrap();
@@ -100,6 +54,7 @@ const OTHERS: &[&[&str]] = &[
     &["maps", "--json"],
     &["registers", "--json"],
     &["bt", "--locals"],
+    &["snapshot", "--json", "-o", concat!(env!("CARGO_TARGET_TMPDIR"), "/hostile-taken.obit")],
 ];
 
 fn each_fixture(check_one: impl Fn(&str, &Path, &Path, &mut Random) + Sync) {

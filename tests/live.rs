@@ -16,7 +16,11 @@ impl Waiting {
     fn start() -> Waiting {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg("echo ready; while :; do sleep 0.01; done").stdout(Stdio::piped());
-        let mut child = shell.env("OBIT_TEST_SECRET", "hidden-in-the-environment").spawn().unwrap();
+        let mut child = shell
+            .env("OBIT_TEST_SECRET", "hidden-in-the-environment")
+            .env("PWD", std::env::current_dir().unwrap())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
@@ -110,4 +114,48 @@ fn what_cannot_be_traced_is_said() {
     };
     check("pid:2147483600", "there is no process 2147483600");
     check("pid:0", "pid:0");
+}
+
+#[test]
+fn the_surroundings_of_a_process_are_kept() {
+    let process = Waiting::start();
+    let output = common::program().args(["info", &process.target(), "--json"]).output().unwrap();
+    if !may_trace(&output) {
+        return;
+    }
+    let live: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("surroundings.obit");
+    let mut obit = common::program();
+    let taken = obit.args(["snapshot", &process.target(), "-o", file.to_str().unwrap()]).output().unwrap();
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    let kept = common::program().arg("info").arg(&file).arg("--json").output().unwrap();
+    let kept: Value = serde_json::from_slice(&kept.stdout).unwrap();
+    for environment in [&live["environment"], &kept["environment"]] {
+        assert_eq!(environment["cwd"], std::env::current_dir().unwrap().to_str().unwrap());
+        assert_eq!(environment["command_line"][1], "-c");
+        assert_eq!(environment["threads"], 1);
+        assert!(environment["memory"]["resident"].as_u64() > Some(4096), "{environment}");
+        let open = environment["descriptors"]["open"].as_array().unwrap();
+        let output = open.iter().find(|descriptor| descriptor["number"] == 1).unwrap();
+        assert!(output["target"].as_str().unwrap().starts_with("pipe:["), "{output}");
+        let limits = environment["limits"].as_array().unwrap();
+        assert!(
+            limits.iter().any(|limit| limit["name"] == "Max open files" && limit["soft"].is_u64()),
+            "{environment}"
+        );
+        let host = &environment["host"];
+        assert!(host["kernel"].as_str().unwrap().starts_with("Linux ") && host["boot_id"].is_string(), "{host}");
+        assert!(environment["started"].is_string() && environment["age_seconds"].is_f64(), "{environment}");
+    }
+    let secret = |info: &Value| {
+        let variables = info["environment"]["variables"].as_array().unwrap().clone();
+        variables.into_iter().find(|variable| variable["name"] == "OBIT_TEST_SECRET").unwrap()["value"].clone()
+    };
+    assert_eq!(secret(&live), "hidden-in-the-environment");
+    assert_eq!(secret(&kept), Value::Null);
+    let text = common::program().args(["info", &process.target()]).output().unwrap();
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    for label in ["directory      /", "started        2", "memory use     ", "descriptors    ", "machine        "] {
+        assert!(text.contains(label), "{label}: {text}");
+    }
 }

@@ -109,3 +109,26 @@ fn answers_are_logged() {
     let (_, errors, status) = asked(&["set logging file /nonexistent/obit/log", on]);
     assert!(errors.starts_with("/nonexistent/obit/log: ") && status == 2, "{errors}");
 }
+
+#[test]
+fn hooks_stand_around_their_commands() {
+    let around = ["define hook-echo", "echo <<", "end", "define hookpost-echo", "echo >>\\n", "end"];
+    let with = |more: &[&'static str]| answer(&around.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>());
+    assert_eq!(with(&["echo hi"]), "<<hi>>\n");
+    assert_eq!(with(&["pipe echo hi | tr h j"]), "<<ji>>\n");
+    assert_eq!(with(&["if 1", "echo hi", "end"]), "<<hi>>\n");
+    assert_eq!(with(&["p 1"]), "$1 = 1\n");
+    // By any of the command's names, also of those that the user made.
+    assert!(answer(&["define hook-where", "echo stack\\n", "end", "bt 1"]).starts_with("stack\n#0 "));
+    let own = ["define twice", "p 2 * $arg0", "end", "define hookpost-twice", "echo done\\n", "end", "twice 4"];
+    assert_eq!(answer(&own), "$1 = 8\ndone\n");
+    // A hook that fails ends the command; one after a command that fails is not called.
+    let (text, errors, status) = asked(&["define hook-print", "p nothing_of_that_name", "end", "p 1", "echo on\\n"]);
+    assert_eq!((text.as_str(), status), ("on\n", 1));
+    assert!(errors.contains("nothing_of_that_name"), "{errors}");
+    assert_eq!(asked(&["define hookpost-print", "echo after\\n", "end", "p nothing_of_that_name"]).0, "");
+    // A document is the command's alone.
+    assert!(with(&["echo hi --json"]).starts_with("{\"schema\":\"obit.text/1\""));
+    let (_, errors, _) = asked(&["define hook-nosuch", "end"]);
+    assert_eq!(errors, "warning: Your new `hook-nosuch' command does not hook any existing command.\n");
+}

@@ -70,7 +70,7 @@ fn frames_are_selected_by_level_function_and_address() {
     assert!(answer(&["up 2", "down"]).contains("\n#1  total ("));
     let (_, errors, status) = demo(&["frame function nothing"]);
     assert_eq!((errors.as_str(), status), ("No frame for function \"nothing\".\n", 1));
-    assert_eq!(demo(&["down"]).1, "Bottom (innermost) frame selected; you can't go down.\n");
+    assert_eq!(demo(&["down"]).1, "Bottom (innermost) frame selected; you cannot go down.\n");
     let text = answer(&["up 2", "info frame"]);
     assert!(text.contains("Stack level 2, frame at 0x7ffc4deed510:\n rip = 0x4016b5 in add_up (fixtures/demo/demo.c:52); saved rip = 0x401844\n called by frame 3 at 0x"), "{text}");
     assert!(text.contains(" source language c.\n Previous frame's sp is 0x7ffc4deed510\n"), "{text}");

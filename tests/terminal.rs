@@ -39,6 +39,10 @@ fn nonzero(number: u16) -> NonZero<u16> {
 impl Terminal {
     /// Opens the demo's core; `home` keeps the history. Waits for the first prompt.
     fn open(home: &Path, rows: u16, columns: u16) -> Terminal {
+        Terminal::open_with_pager(home, rows, columns, None)
+    }
+
+    fn open_with_pager(home: &Path, rows: u16, columns: u16, pager: Option<&str>) -> Terminal {
         let pair = native_pty_system().openpty(size(rows, columns)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_obit"));
         command.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx", "--color", "never"]);
@@ -48,6 +52,10 @@ impl Terminal {
         command.env("OBIT_CACHE_DIR", "");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env_remove("DEBUGINFOD_URLS");
+        match pager {
+            Some(pager) => command.env("PAGER", pager),
+            None => command.env_remove("PAGER"),
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -300,7 +308,7 @@ fn values_and_types_are_explored() {
     terminal.press("y\r");
     terminal.shows("The value of '*first.customer' is a struct/class");
     terminal.press("1\r");
-    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'char'");
+    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'const char'");
     terminal.press("\r");
     terminal.wait("the customer again", |text| {
         text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 1
@@ -362,5 +370,44 @@ fn pages_and_lines_are_as_large_as_the_window() {
     terminal.clear();
     terminal.press("with pagination off -- info signals\r");
     terminal.wait("all at once", |text| text.contains("The process got") && text.ends_with("(obit)"));
+    terminal.end();
+}
+
+#[test]
+fn long_answers_go_to_the_reader_s_pager() {
+    // A pager that marks its lines and waits for its reader.
+    let pager = "sed 's/^/|/'; echo the pager waits; read line < /dev/tty; echo it was told $line";
+    let mut terminal = Terminal::open_with_pager(&home("pager"), 12, 100, Some(pager));
+    // What a page has room for needs none.
+    assert_eq!(terminal.ask("p 1"), "(obit) p 1\n$1 = 1\n(obit)");
+    terminal.clear();
+    terminal.press("info signals\r");
+    let text = terminal.shows("the pager waits");
+    assert!(text.lines().rev().nth(1).is_some_and(|line| line.starts_with('|')), "{text}");
+    // Ctrl-C is the pager's: the shell that runs it ends, and the session goes on.
+    terminal.press("well\r");
+    terminal.shows("it was told well\n(obit)");
+    terminal.clear();
+    terminal.press("info signals\r");
+    terminal.shows("the pager waits");
+    terminal.press(CTRL_C);
+    terminal.wait("the prompt", |text| text.lines().last() == Some("(obit)"));
+    assert_eq!(terminal.ask("p 2"), "(obit) p 2\n$2 = 2\n(obit)");
+    // Without pages there is no pager.
+    terminal.clear();
+    terminal.press("with pagination off -- info signals\r");
+    terminal.wait("all at once", |text| text.contains("The process got") && text.ends_with("(obit)"));
+    terminal.end();
+}
+
+#[test]
+fn who_leaves_the_pager_wants_no_more() {
+    // It reads a line alone.
+    let mut terminal = Terminal::open_with_pager(&home("pager-left"), 12, 100, Some("head -n 1"));
+    terminal.ask("set $n = 0");
+    terminal.ask("while 1");
+    terminal.press("p $n++\rend\r");
+    terminal.shows("Quit\n(obit)");
+    assert!(terminal.ask("p 5").ends_with(" = 5\n(obit)"));
     terminal.end();
 }

@@ -197,7 +197,7 @@ impl Run<'_> {
             let target = image.path.clone();
             let places = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
             let session = Session::of_image(image, &target, &places)?;
-            let snapshot = snapshot::take(&session, options(Default::default(), self.sources))?;
+            let snapshot = snapshot::take(&session, options(&session, process, Default::default(), self.sources))?;
             fs::create_dir_all(&self.watch.directory).map_err(CaptureError::io(&self.watch.directory))?;
             let file = self.watch.directory.join(format!("{}.obit", stem(process, &command)));
             write_durably(&file, &snapshot.bytes, 0o600).map_err(CaptureError::io(&file))?;

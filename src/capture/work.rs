@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::spool::{Spool, stem};
 use super::{CaptureError, Config};
 use crate::image::dying;
+use crate::image::environment::{self, Environment};
 use crate::session::{OpenOptions, Session};
 use crate::snapshot::{self, Options, Redaction, SourceLines};
 
@@ -57,7 +58,7 @@ pub fn work(
     if !spool.admit(&fingerprint, config.same_crash_per_hour)? {
         return Ok(Outcome::Enough { fingerprint });
     }
-    let snapshot = snapshot::take(&session, options(config.attributes.clone(), sources))?;
+    let snapshot = snapshot::take(&session, options(&session, pid, config.attributes.clone(), sources))?;
     let bytes = snapshot.bytes.len() as u64;
     spool.make_room(bytes, false)?;
     let mut unfinished = spool.begin()?;
@@ -67,9 +68,22 @@ pub fn work(
     Ok(Outcome::Written { file, bytes })
 }
 
-/// What is kept, as `obit snapshot` has it.
-pub fn options(attributes: BTreeMap<String, String>, sources: Option<SourceLines<'_>>) -> Options<'_> {
-    Options { budget: BUDGET, depth: DEPTH, attributes, redaction: Some(Redaction::usual()), sources }
+/// What is kept of the process, as `obit snapshot` has it.
+pub fn options<'a>(
+    session: &Session,
+    pid: i32,
+    attributes: BTreeMap<String, String>,
+    sources: Option<SourceLines<'a>>,
+) -> Options<'a> {
+    let pid = u32::try_from(pid).ok();
+    Options {
+        budget: BUDGET,
+        depth: DEPTH,
+        attributes,
+        environment: pid.map(|pid| Environment { unwritten: session.unwritten(), ..environment::of_process(pid) }),
+        redaction: Some(Redaction::usual()),
+        sources,
+    }
 }
 
 /// Tells crashes apart well enough to count them: the signal, and where in which builds the innermost frames stand.

@@ -138,6 +138,10 @@ pub fn write_document(output: &mut Output<'_>, json: Json) -> Result<(), Command
 
 /// Prints the notes at the end of a text answer: the first ones, and how many more there are.
 pub fn write_notes(output: &mut Output<'_>, notes: &[Note]) -> Result<(), CommandError> {
+    // Without notes nothing needs to be seen before anything else.
+    if notes.is_empty() {
+        return Ok(());
+    }
     output.out.flush()?;
     // What cannot be said beside the answer does not make the answer wrong.
     let shown = if notes.len() == MAX_NOTES_SHOWN + 1 { notes.len() } else { MAX_NOTES_SHOWN };

@@ -10,7 +10,7 @@ use crate::image::minidump::write::{Module, Surroundings, minidump};
 use crate::image::snapshot::LARGEST_PART;
 use crate::image::snapshot::format::{CORE, ENVIRONMENT};
 use crate::session::{OpenOptions, Session};
-use crate::snapshot::{self, Options, Redaction};
+use crate::snapshot::{self, Options};
 
 /// Memory beyond what answers at the usual limits, as `obit snapshot` keeps it.
 const BUDGET: u64 = 2 << 20;
@@ -89,13 +89,7 @@ fn kept(state: &State) -> Result<Option<Image>, CommandError> {
     if session.image.snapshot.is_some() {
         return Ok(None);
     }
-    let options = Options {
-        budget: BUDGET,
-        depth: DEPTH,
-        attributes: Default::default(),
-        redaction: Some(Redaction::usual()),
-        sources: None,
-    };
+    let options = Options { budget: BUDGET, depth: DEPTH, ..Options::default() };
     let taken = snapshot::take(session, options).map_err(|error| CommandError::Usage(error.to_string()))?;
     // What an image reads from lives as long as the program.
     let bytes = Box::leak(taken.bytes.into_boxed_slice());

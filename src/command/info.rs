@@ -3,7 +3,9 @@
 use super::{CommandError, Output, State, common};
 use crate::image::ProcessInfo;
 use crate::report::bt_text::{grouped, plural};
-use crate::report::documents::{self, Counts};
+use crate::report::documents::{self, Counts, Surroundings};
+use crate::report::environment_text;
+pub(super) use crate::report::environment_text::bytes_text;
 use crate::report::signal_text;
 use crate::session::Session;
 use crate::session::modules::{DebugStatus, FileStatus};
@@ -30,9 +32,11 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
     let counts = count(session);
     let image = &session.image;
     let auxv = highlights(&image.process);
+    let (environment, attributes) = (session.environment(), session.attributes());
     let notes = session.notes();
     if state.json {
-        return common::write_document(output, documents::info(image, &auxv, counts, &notes));
+        let surroundings = Surroundings { environment: &environment, attributes: &attributes };
+        return common::write_document(output, documents::info(image, &auxv, counts, surroundings, &notes));
     }
     let process = &image.process;
     let paint = output.paint;
@@ -56,6 +60,9 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
     line("modules", Some(modules_text(counts)))?;
     let auxv_text: Vec<String> = auxv.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
     line("auxv", (!auxv_text.is_empty()).then(|| auxv_text.join(", ")))?;
+    for (label, text) in environment_text::lines(&environment, &attributes) {
+        line(label, Some(text))?;
+    }
     common::write_notes(output, &notes)
 }
 
@@ -104,31 +111,5 @@ fn count(session: &Session) -> Counts {
             .iter()
             .fold(0, |sum: u64, mapping| sum.saturating_add(mapping.end.0.saturating_sub(mapping.start.0))),
         saved_bytes: session.image.mappings.iter().fold(0, |sum: u64, mapping| sum.saturating_add(mapping.saved)),
-    }
-}
-
-/// `1.5 MiB`.
-pub(super) fn bytes_text(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut number = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while number >= 1024.0 && unit + 1 < UNITS.len() {
-        number /= 1024.0;
-        unit += 1;
-    }
-    if number < 10.0 { format!("{number:.1} {}", UNITS[unit]) } else { format!("{number:.0} {}", UNITS[unit]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes_text;
-
-    #[test]
-    fn sizes_are_short() {
-        let texts: Vec<String> = [0, 1023, 1024, 1536, 450_560, 9 << 30, u64::MAX].map(bytes_text).to_vec();
-        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "440 KiB", "9.0 GiB", "16 EiB"]);
     }
 }

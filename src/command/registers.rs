@@ -5,26 +5,7 @@ use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::report::documents::{self, RegisterRow, hex_value};
-
-/// Flags of EFLAGS (Intel SDM volume 1, 3.4.3), by bit.
-const EFLAGS: &[(u32, &str)] = &[
-    (0, "CF"),
-    (2, "PF"),
-    (4, "AF"),
-    (6, "ZF"),
-    (7, "SF"),
-    (8, "TF"),
-    (9, "IF"),
-    (10, "DF"),
-    (11, "OF"),
-    (14, "NT"),
-    (16, "RF"),
-    (17, "VM"),
-    (18, "AC"),
-    (19, "VIF"),
-    (20, "VIP"),
-    (21, "ID"),
-];
+use crate::report::formatted::flags_text;
 
 /// Arguments of `registers`.
 #[derive(clap::Args, Debug, Clone)]
@@ -164,7 +145,8 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
             format!("{value:#x}{}", symbol.map(|found| format!(" {}", symbol_text(&found))).unwrap_or_default())
         }
         "rsp" | "rbp" | "esp" | "ebp" | "sp" => format!("{value:#x}"),
-        "eflags" => flags_text(value),
+        "eflags" => flags_text("i386_eflags", value).unwrap_or_default(),
+        "mxcsr" => flags_text("i386_mxcsr", value).unwrap_or_default(),
         _ => match (bytes.len(), selected.session.image.arch) {
             (8, _) => (value as i64).to_string(),
             (4, Arch::I386) => (value as u32 as i32).to_string(),
@@ -176,26 +158,4 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
 /// `<main+4>`.
 pub(crate) fn symbol_text((name, distance): &(String, u64)) -> String {
     if *distance == 0 { format!("<{name}>") } else { format!("<{name}+{distance}>") }
-}
-
-fn flags_text(value: u64) -> String {
-    let mut text = "[ ".to_owned();
-    for (bit, name) in EFLAGS {
-        if value >> bit & 1 == 1 {
-            text += name;
-            text.push(' ');
-        }
-    }
-    text + "]"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_read_as_in_gdb() {
-        assert_eq!(flags_text(0x10212), "[ AF IF RF ]");
-        assert_eq!(flags_text(0x202), "[ IF ]");
-    }
 }

@@ -3,10 +3,13 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, Output, State, common};
+use super::selected::select;
+use super::{CommandError, FrameArgs, Output, State, common};
+use crate::expr::Variables;
 use crate::report::snapshot_documents;
 use crate::report::source::Sources;
-use crate::snapshot::{self, Lines, Options, Redaction};
+use crate::snapshot::{self, Lines, Options, Privacy, Redaction};
+use crate::value::Limits;
 
 /// Source lines on both sides of a frame's own: what `list` shows, and what comes before and after.
 const LINES_AROUND: u32 = 15;
@@ -20,18 +23,49 @@ pub struct Args {
     /// Keep at most this much memory beyond what answers at the usual limits (bytes, KiB, MiB, GiB)
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
     pub budget: u64,
+    /// Add at most this much memory for one thread's frames [default: what is left, shared equally]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub thread_budget: Option<u64>,
     /// Follow values this deep while the budget lasts
-    #[arg(long = "follow", value_name = "N", default_value_t = 8)]
+    #[arg(long, alias = "follow", value_name = "N", default_value_t = 8)]
     pub depth: usize,
+    /// Keep this many elements of an array or a container while the budget lasts
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_items: usize,
+    /// Keep the global or static variable, too (may repeat)
+    #[arg(long, value_name = "NAME")]
+    pub global: Vec<String>,
+    /// Keep what the expression reads in the crashed frame, too (may repeat)
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub expr: Vec<String>,
     /// An attribute to find it by (may repeat)
     #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
     pub attr: Vec<(String, String)>,
+    /// Keep the last lines of a log file, too (may repeat)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub log: Vec<PathBuf>,
+    /// Leave out all that the program wrote but pointers, lengths and types
+    #[arg(long, value_name = "WHAT")]
+    pub redact: Option<Redact>,
+    /// Leave out the heap
+    #[arg(long)]
+    pub no_heap: bool,
+    /// Leave out text
+    #[arg(long)]
+    pub no_strings: bool,
     /// Mask secrets by the rules in FILE [default: the usual rules]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub redact_rules: Option<PathBuf>,
     /// Mask nothing: the file may hold passwords
     #[arg(long, conflicts_with = "redact_rules")]
     pub no_redaction: bool,
+}
+
+/// What `--redact` leaves out.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Redact {
+    /// Numbers and text
+    Scalars,
 }
 
 /// Takes a snapshot and writes it.
@@ -45,11 +79,27 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         }
         None => Redaction::usual(),
     };
+    let privacy = Privacy { scalars: args.redact.is_some(), no_heap: args.no_heap, no_strings: args.no_strings };
+    if privacy.is_on() {
+        state.session.record_roles();
+    }
+    let logs = args.log.iter().map(|path| {
+        snapshot::log_tail(path).map_err(|error| CommandError::Usage(format!("{}: {error}", path.display())))
+    });
+    let logs = logs.collect::<Result<_, _>>()?;
+    for expression in args.global.iter().chain(&args.expr) {
+        keep_expression(state, expression, args)?;
+    }
     let lines = lines_around(&state.sources);
     let options = Options {
         budget: args.budget,
         depth: args.depth,
+        items: args.max_items,
+        thread_budget: args.thread_budget,
         attributes: args.attr.iter().cloned().collect(),
+        environment: None,
+        logs,
+        privacy,
         redaction: (!args.no_redaction).then_some(redaction),
         sources: Some(&lines),
     };
@@ -63,9 +113,23 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     }
     let threads = taken.capture.threads;
     let noun = crate::report::bt_text::plural(threads, "thread", "threads");
-    let size = super::info::bytes_text(taken.bytes.len() as u64);
+    let size = crate::report::environment_text::bytes_text(taken.bytes.len() as u64);
     writeln!(output.out, "{}: {size}, {threads} {noun}", args.output.display())?;
     common::write_notes(output, &notes)
+}
+
+/// Evaluates an expression in the crashed frame as `print` would, formatted and not, so that what it reads is kept.
+fn keep_expression(state: &mut State, expression: &str, args: &Args) -> Result<(), CommandError> {
+    state.session.record();
+    let selected = select(state, &FrameArgs::default())?;
+    let evaluated = crate::expr::evaluate(&selected, expression, &mut Variables::default())?;
+    let usual = Limits::default();
+    let (depth, items) = (args.depth.max(usual.depth), args.max_items.max(usual.items));
+    let deeper = Limits { depth, items, string: 64 << 10, ..usual };
+    for limits in [usual, Limits { raw: true, ..usual }, deeper] {
+        super::print::read(&selected, &evaluated, &limits);
+    }
+    Ok(())
 }
 
 /// Finds the lines around a line.
@@ -79,6 +143,10 @@ pub(super) fn lines_around(sources: &Sources) -> impl Fn(&str, Option<&[u8]>, u3
 
 /// Under another name first, so that nobody sees half a file.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // A pipe or a device is written to, not replaced.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let unfinished = path.with_file_name(name);

@@ -77,11 +77,12 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
             _ => return Err(format!("{text}: {c} is no form ({LETTERS}) and no unit (bhwg)")),
         }
     }
+    let given = unit;
     // As gdb: what is not said is as it was the last time.
     let letter_before = before.map(|before| before.letter);
     let unit = match (letter.or(letter_before), unit, before) {
         (Some(wanted), None, Some(before))
-            if wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i') =>
+            if wanted != 'c' && (wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i')) =>
         {
             Some(before.unit)
         }
@@ -90,7 +91,7 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
     let letter = letter.or(letter_before).unwrap_or('x');
     // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
     let unit = match (letter, unit) {
-        ('a', _) => address_size,
+        ('a', _) => given.unwrap_or(address_size),
         ('s', _) => 1,
         ('f', Some(unit @ (4 | 8))) => unit,
         ('f', _) => 8,
@@ -355,6 +356,7 @@ mod tests {
         assert_eq!(parse_format("", 8, None), Ok(format(1, 'x', 4)));
         assert_eq!(parse_format("3s", 8, None), Ok(format(3, 's', 1)));
         assert_eq!(parse_format("2a", 4, None), Ok(format(2, 'a', 4)));
+        assert_eq!(parse_format("2aw", 8, None), Ok(format(2, 'a', 4)));
         assert_eq!(parse_format("c", 8, None), Ok(format(1, 'c', 1)));
         assert_eq!(parse_format("4f", 8, None), Ok(format(4, 'f', 8)));
         assert_eq!(parse_format("bx", 8, None), Ok(format(1, 'x', 1)));
@@ -364,6 +366,7 @@ mod tests {
         assert_eq!(parse_format("", 8, Some(before)), Ok(format(1, 'd', 8)));
         assert_eq!(parse_format("4x", 8, Some(before)), Ok(format(4, 'x', 8)));
         assert_eq!(parse_format("s", 8, Some(before)), Ok(format(1, 's', 1)));
+        assert_eq!(parse_format("c", 8, Some(before)), Ok(format(1, 'c', 1)));
         assert!(parse_format("4q", 8, None).is_err());
         assert!(parse_format("99999999999999999999x", 8, None).is_err());
     }

@@ -84,6 +84,14 @@ impl Evaluator<'_> {
             id = match derivation {
                 Derivation::Pointer => self.pointer_to(id),
                 Derivation::Array(count) => self.array_of(id, *count),
+                Derivation::Function(parameters) => {
+                    let known = parameters.as_ref();
+                    let result = (!matches!(self.kind_of(id), TypeKind::Void)).then_some(id);
+                    let given: Step<Vec<TypeId>> = known.into_iter().flatten().map(|name| self.type_of(name)).collect();
+                    let kind =
+                        TypeKind::Function { result, parameters: given?, variadic: known.is_none(), method: None };
+                    types.make(Type { name: None, size: None, language: types.get(id).language, kind })
+                }
                 Derivation::Reference => types.make(Type {
                     name: None,
                     size: Some(self.address_size()),

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::arithmetic::{self, Number};
-use super::eval::{Evaluated, Evaluator, Step, computed};
-use super::tree::Node;
+use super::eval::{Evaluated, Evaluator, Step, Stop, computed};
+use super::tree::{Node, NodeKind};
 use super::{ErrorKind, nearest};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
@@ -24,6 +24,8 @@ impl Evaluator<'_> {
         let number = if is_pc { Some(arch.pc()) } else { None };
         let number = number.or(is_sp.then(|| arch.sp())).or(is_fp.then(|| arch.fp()));
         let real_name = number.and_then(by_number).map_or(name, |register| register.name);
+        // gdb's other name for it.
+        let real_name = if real_name == "ps" && arch != Arch::Aarch64 { "eflags" } else { real_name };
         let Some(bytes) = self.scope.register(real_name) else {
             if let Some(part) = self.register_part(name) {
                 return part;
@@ -44,13 +46,18 @@ impl Evaluator<'_> {
         } else if is_sp || is_fp {
             types.make_pointer(types.make_void(Language::C), arch.address_size())
         } else {
-            match bytes.as_ref().map_or(self.address_size() as usize, Vec::len) {
-                size @ (1 | 2 | 4 | 8) => self.int_type(size as u64, true),
+            let size = bytes.as_ref().map_or(self.address_size() as usize, Vec::len);
+            self.register_type(real_name, size).unwrap_or_else(|| match size {
+                1 | 2 | 4 => self.int_type(size as u64, true),
                 size => self.array_of(self.int_type(1, false), size as u64),
-            }
+            })
         };
         match bytes {
-            Ok(data) => Ok(computed(type_id, data)),
+            Ok(mut data) => {
+                // Flags have four bytes, whatever they are saved in.
+                data.truncate(types.size(type_id).map_or(data.len(), |size| size as usize));
+                Ok(computed(type_id, data))
+            }
             Err(_) if self.dry.get() => Ok(Evaluated::new(Ok(Place::Memory(RunAddr(0))), type_id, false)),
             Err(absent) => Ok(Evaluated::new(Err(absent), type_id, false)),
         }
@@ -225,7 +232,16 @@ impl Evaluator<'_> {
 
     /// Functions of gdb that need no process.
     pub(super) fn call(&self, name: &str, arguments: &[Node], depth: usize, span: &Range<usize>) -> Step<Evaluated> {
-        let values: Step<Vec<Evaluated>> = arguments.iter().map(|argument| self.value_of(argument, depth)).collect();
+        let values: Step<Vec<Evaluated>> = arguments
+            .iter()
+            .map(|argument| match (self.value_of(argument, depth), &argument.kind) {
+                // What was never set is void, as it is in gdb.
+                (Err(Stop::Error(error)), NodeKind::Register(_)) if name == "_isvoid" && error.is_unknown_name() => {
+                    Ok(self.void())
+                }
+                (value, _) => value,
+            })
+            .collect();
         let values = values?;
         let text = |value: &Evaluated, node: &Node| {
             if !self.is_text(value.type_id) {

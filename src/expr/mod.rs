@@ -21,6 +21,7 @@ mod text;
 mod tree;
 mod user;
 mod variables;
+mod vectors;
 mod views;
 mod walks;
 

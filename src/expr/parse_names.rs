@@ -250,31 +250,84 @@ impl Parser<'_> {
             }
             name
         };
+        let derivations = if with_suffixes { self.declarator()? } else { Vec::new() };
+        Some(TypeName { base, derivations, span: start..self.token_end_before() })
+    }
+
+    /// What follows a type's name, inside out: `*`, `[4]`, `(*)[4]`, `(*)(int)`.
+    fn declarator(&mut self) -> Option<Vec<Derivation>> {
         let mut derivations = Vec::new();
         loop {
-            if !with_suffixes {
-                break;
-            }
+            let before = derivations.len();
             self.skip_qualifiers();
             if self.eat("*") {
                 derivations.push(Derivation::Pointer);
             } else if self.eat("&") || self.eat("&&") {
                 derivations.push(Derivation::Reference);
-            } else if self.eat("[") {
-                let TokenKind::Int { value, .. } = *self.peek() else { return None };
-                self.at += 1;
-                if !self.eat("]") {
-                    return None;
-                }
-                derivations.push(Derivation::Array(u64::try_from(value).ok()?));
             } else {
-                break;
+                let inner = self.inner_declarator();
+                let mut suffixes = Vec::new();
+                while suffixes.len() <= MAX_NESTING {
+                    if self.eat("[") {
+                        let TokenKind::Int { value, .. } = *self.peek() else { return None };
+                        self.at += 1;
+                        if !self.eat("]") {
+                            return None;
+                        }
+                        suffixes.push(Derivation::Array(u64::try_from(value).ok()?));
+                    } else if inner.is_some() && self.eat("(") {
+                        suffixes.push(Derivation::Function(self.parameters()?));
+                    } else {
+                        break;
+                    }
+                }
+                // The first dimension is the outermost.
+                derivations.extend(suffixes.into_iter().rev());
+                derivations.extend(inner.unwrap_or_default());
+            }
+            if derivations.len() == before {
+                return Some(derivations);
             }
             if derivations.len() > MAX_NESTING {
                 return None;
             }
         }
-        Some(TypeName { base, derivations, span: start..self.token_end_before() })
+    }
+
+    /// `(*)`; leaves the place where there is none.
+    fn inner_declarator(&mut self) -> Option<Vec<Derivation>> {
+        if !self.is_punct(0, "(") || !(self.is_punct(1, "*") || self.is_punct(1, "&")) {
+            return None;
+        }
+        let before = self.at;
+        self.at += 1;
+        let inner = self.nested(|parser| Ok(parser.declarator())).ok().flatten();
+        if inner.is_some() && self.eat(")") {
+            return inner;
+        }
+        self.at = before;
+        None
+    }
+
+    /// A function's parameters up to the closing bracket.
+    fn parameters(&mut self) -> Option<Option<Vec<TypeName>>> {
+        if self.eat(")") {
+            return Some(None);
+        }
+        if self.is_word(0, "void") && self.is_punct(1, ")") {
+            self.at += 2;
+            return Some(Some(Vec::new()));
+        }
+        let mut parameters = Vec::new();
+        loop {
+            parameters.push(self.nested(|parser| Ok(parser.type_name())).ok()??);
+            if self.eat(")") {
+                return Some(Some(parameters));
+            }
+            if !self.eat(",") || parameters.len() > MAX_NESTING {
+                return None;
+            }
+        }
     }
 
     fn qualified_name(&mut self) -> Option<String> {

@@ -61,6 +61,7 @@ fn show_type(type_name: &TypeName) -> String {
             Derivation::Pointer => "*".to_owned(),
             Derivation::Reference => "&".to_owned(),
             Derivation::Array(count) => format!("[{count}]"),
+            Derivation::Function(parameters) => format!("({})", parameters.as_ref().map_or(0, Vec::len)),
         };
     }
     text

@@ -52,7 +52,7 @@ impl Evaluator<'_> {
         self.composite("siginfo", StructKind::Struct, SIZE, &whole)
     }
 
-    fn composite(&self, name: &str, kind: StructKind, size: u64, fields: &[(&str, TypeId, u64)]) -> TypeId {
+    pub(super) fn composite(&self, name: &str, kind: StructKind, size: u64, fields: &[(&str, TypeId, u64)]) -> TypeId {
         let members = fields.iter().map(|(name, type_id, offset)| Member {
             name: Some((*name).to_owned().into()),
             type_id: *type_id,

@@ -120,7 +120,7 @@ pub struct TypeName {
 }
 
 /// A step from a type to a derived one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Derivation {
     /// `*`
     Pointer,
@@ -128,4 +128,6 @@ pub enum Derivation {
     Reference,
     /// `[n]`
     Array(u64),
+    /// `(int, char)`: a function's parameters; without any, nothing is known of them.
+    Function(Option<Vec<TypeName>>),
 }

@@ -9,6 +9,7 @@ pub mod dying;
 pub mod elf_core;
 pub mod elf_in_memory;
 pub mod elf_writer;
+pub mod environment;
 mod link_map;
 pub mod live;
 pub mod minidump;

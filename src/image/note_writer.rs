@@ -17,6 +17,9 @@ const NT_PRPSINFO: u32 = 3;
 const NT_AUXV: u32 = 6;
 const NT_SIGINFO: u32 = 0x5349_4749;
 const NT_FILE: u32 = 0x4649_4c45;
+/// Owner and type of a note of this program's own, behind a thread's NT_PRSTATUS: names of registers, NUL between them,
+/// that were not known, and are 0 there.
+pub const UNKNOWN_REGISTERS: (&str, u32) = ("OBIT", 1);
 /// NT_FILE counts offsets in pages of this size.
 const PAGE: u64 = 4096;
 

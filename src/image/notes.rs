@@ -17,6 +17,7 @@ use crate::addr::RunAddr;
 use crate::arch::xsave::{self, FloatingNotes};
 use crate::arch::{Arch, LazyVectorRegisters, Registers, VectorRegisters, aarch64, i386};
 use crate::image::elf_core::NoteSegment;
+use crate::image::note_writer::UNKNOWN_REGISTERS;
 use crate::image::{Note, ProcessInfo, SignalInfo, ThreadState, signal};
 
 /// No process had more threads (Linux's pid_max is 2^22), no core more notes.
@@ -65,6 +66,8 @@ struct RawThread {
     xstate: Option<&'static [u8]>,
     tls: Option<&'static [u8]>,
     pac_mask: Option<&'static [u8]>,
+    /// Names of special registers whose value in `status` says nothing.
+    unknown: &'static [u8],
 }
 
 /// Reads note segments.
@@ -92,10 +95,14 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
                 }
             };
             let content = note.desc();
+            let kind = note.n_type(LittleEndian);
+            if note.name() == UNKNOWN_REGISTERS.0.as_bytes() && kind.0 == UNKNOWN_REGISTERS.1 {
+                threads.last_mut().into_iter().for_each(|thread| thread.unknown = content);
+                continue;
+            }
             if note.name() != b"CORE" && note.name() != b"LINUX" {
                 continue;
             }
-            let kind = note.n_type(LittleEndian);
             if kind == elf::NT_PRSTATUS {
                 if threads.len() < MAX_THREADS {
                     threads.push(RawThread { status: content, ..RawThread::default() });
@@ -257,6 +264,7 @@ fn lazy_vectors(
 ) -> LazyVectorRegisters {
     LazyLock::new(Box::new(move || {
         let mut vectors = VectorRegisters { special: arch.special_registers(saved), ..VectorRegisters::default() };
+        vectors.special.retain(|(name, _)| !thread.unknown.split(|byte| *byte == 0).any(|one| one == name.as_bytes()));
         let xstate = thread.xstate;
         match arch {
             Arch::Aarch64 => aarch64::decode_floating(thread.floating.unwrap_or_default(), &mut vectors),

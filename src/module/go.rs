@@ -44,7 +44,7 @@ impl Program {
         self.each_go_constant(type_die.module, package, &mut |die, of_type, name, value| {
             if of_type == Some(type_die) {
                 constants.push((name, value));
-                self.constants.write().expect("not poisoned").push(die);
+                self.note_entry(die);
             }
             constants.len() < MAX_CONSTANTS
         });
@@ -57,7 +57,7 @@ impl Program {
         self.each_go_constant(module, package, &mut |die, of_type, name, value| {
             if name == constant {
                 found = of_type.map(|of_type| (of_type, value));
-                self.constants.write().expect("not poisoned").push(die);
+                self.note_entry(die);
             }
             found.is_none()
         });

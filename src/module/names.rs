@@ -17,6 +17,7 @@ use super::skim::{NamedEntry, Skim};
 use super::unit::Unit;
 use super::units::DebugInfo;
 use crate::addr::FileAddr;
+use crate::interrupt;
 
 /// Offsets of a name in the string section up to which each is searched for by itself.
 const FEW_STRING_OFFSETS: usize = 12;
@@ -52,6 +53,9 @@ impl DebugInfo {
             return found;
         }
         for headers in self.units_mentioning(name).chunks(UNITS_AT_ONCE) {
+            if interrupt::requested() {
+                break;
+            }
             let in_units: Vec<Vec<DieRef>> = headers
                 .par_iter()
                 .filter_map(|offset| self.unit_holding(*offset))
@@ -106,13 +110,15 @@ impl DebugInfo {
         })
     }
 
-    /// All names. Made at the first call, unless an earlier run left them: this reads every unit.
+    /// All names. Made at the first call, unless an earlier run left them: this reads every unit. None, and nothing is
+    /// kept, where the request to end comes before they are all read.
     pub fn names(&self) -> &NameIndex {
         if let Some(index) = self.names_at_hand() {
             return index;
         }
+        // What was not finished is no index; whoever asked sees the request to end too.
+        let Some(index) = name_index::build(self) else { return &name_index::NO_NAMES };
         self.own_names.get_or_init(|| {
-            let index = name_index::build(self);
             // What is in other files may be found or changed the next time.
             let is_split = |unit: &&Unit| unit.skeleton.is_some() || unit.missing_split.is_some();
             if self.file().elf.debugaltlink().is_none() && !self.all_units().iter().any(is_split) {
@@ -166,7 +172,16 @@ impl DebugInfo {
             }
         }
         if self.name_index.get().is_some() || self.name_searches.load(Ordering::Relaxed) >= SEARCHES_BEFORE_INDEX {
-            let index = self.name_index.get_or_init(|| self.index_names(&starts));
+            let index = match self.name_index.get() {
+                Some(index) => index,
+                None => {
+                    let index = self.index_names(&starts);
+                    if interrupt::requested() {
+                        return Vec::new();
+                    }
+                    self.name_index.get_or_init(|| index)
+                }
+            };
             let hash = hash_of(name.as_bytes());
             let first = index.partition_point(|(known, _)| *known < hash);
             let units = index[first..].iter().take_while(|(known, _)| *known == hash);
@@ -207,7 +222,8 @@ impl DebugInfo {
         let mut index: Vec<(u32, u32)> = (0..starts.len())
             .into_par_iter()
             .flat_map_iter(|number| {
-                let unit = starts.get(number).and_then(|start| self.unit_holding(*start));
+                let start = starts.get(number).filter(|_| !interrupt::requested());
+                let unit = start.and_then(|start| self.unit_holding(*start));
                 let mut hashes: Vec<u32> = unit.map(names_in).unwrap_or_default();
                 hashes.sort_unstable();
                 hashes.dedup();
@@ -271,6 +287,9 @@ fn in_chunks(info: &[u8], overlap: usize, search: impl Fn(&[u8]) -> Vec<usize> +
     let found: Vec<Vec<usize>> = (0..chunks)
         .into_par_iter()
         .map(|chunk| {
+            if interrupt::requested() {
+                return Vec::new();
+            }
             let start = chunk * SEARCH_CHUNK;
             let end = (start + SEARCH_CHUNK + overlap - 1).min(info.len());
             search(&info[start..end]).into_iter().map(|at| start + at).collect()

@@ -1,10 +1,11 @@
 //! All modules together: from a code address to functions, scopes and lines, and from a reference to an entry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::Language;
 use super::function::{Function, Link, ScopeKind, each_origin};
+use super::lines::Position;
 use super::names::components;
 use super::unit::{Unit, Units};
 use super::units::DebugInfo;
@@ -71,8 +72,8 @@ pub struct Program {
     definitions: RwLock<HashMap<(ModuleId, String), Option<DieRef>>>,
     files: RwLock<FilePaths>,
     codes: RwLock<HashMap<RunAddr, Arc<CodeInfo>, AddressHash>>,
-    /// Constants that values were named by.
-    pub(super) constants: RwLock<Vec<DieRef>>,
+    /// Entries outside of functions that answers were made from: globals, constants that values were named by.
+    entries: RwLock<HashSet<DieRef>>,
     /// Chains of calls that were worked out, by the called frame's address and the return address in its caller.
     pub(crate) chains: RwLock<HashMap<(RunAddr, RunAddr), ChainResult, AddressHash>>,
 }
@@ -95,7 +96,7 @@ impl Program {
             definitions: RwLock::default(),
             files: RwLock::default(),
             codes: RwLock::default(),
-            constants: RwLock::default(),
+            entries: RwLock::default(),
             chains: RwLock::default(),
         }
     }
@@ -166,17 +167,23 @@ impl Program {
     }
 
     fn resolve_in_unit(&self, module: &Module, unit: &Unit, here: FileAddr, info: &mut CodeInfo) {
-        let position = unit.position(here);
+        let mut position = unit.position(here);
+        let function = unit.skim().function_at(here.0).and_then(|range| self.function(unit, range.offset));
+        if let Some(function) = &function
+            && position.as_ref().is_some_and(|position| position.line.is_none())
+        {
+            position = line_before(unit, function, here).or(position);
+        }
         let (mut file, mut line, mut column) =
             position.map_or((None, None, None), |position| (position.file, position.line, position.column));
-        let Some(range) = unit.skim().function_at(here.0) else {
+        if unit.skim().function_at(here.0).is_none() {
             // Assembly has lines, but no functions.
             let code = self.symbol_code(module, here);
             let code = Code { file, line, column, language: Some(unit.language), ..code };
             info.levels.push(Level { code: Arc::new(code), scopes: Vec::new() });
             return;
-        };
-        let Some(function) = self.function(unit, range.offset) else { return };
+        }
+        let Some(function) = function else { return };
         let mut scopes = Vec::new();
         for index in function.scopes_at(here.0) {
             let scope = &function.scopes[index as usize];
@@ -249,9 +256,14 @@ impl Program {
         self.names.read().expect("not poisoned").keys().copied().collect()
     }
 
-    /// The constants that values were named by so far.
-    pub fn constants_read(&self) -> Vec<DieRef> {
-        self.constants.read().expect("not poisoned").clone()
+    /// The globals that were asked for and the constants that values were named by so far.
+    pub fn entries_read(&self) -> Vec<DieRef> {
+        self.entries.read().expect("not poisoned").iter().copied().collect()
+    }
+
+    /// Remembers that an answer was made from the entry.
+    pub fn note_entry(&self, die: DieRef) {
+        self.entries.write().expect("not poisoned").insert(die);
     }
 
     /// The code addresses that were resolved so far.
@@ -435,6 +447,10 @@ impl Units for Program {
             return *known;
         }
         let found = self.search_definition(die.module, qualified_name);
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
         *self.definitions.write().expect("not poisoned").entry(key).or_insert(found)
     }
 }
@@ -461,4 +477,33 @@ impl Program {
             found.into_iter().find(|candidate| self.qualified_name(*candidate).as_deref() == Some(qualified_name))
         })
     }
+}
+
+/// Rows that are looked at before one of line 0.
+const MAX_ROWS_BACK: usize = 8;
+
+/// The position of the nearest code before `here` that has a line, in the same function or inlined call. Optimisers
+/// give line 0 to what they moved or merged, calls too; a debugger shows the line that the code goes on from.
+fn line_before(unit: &Unit, function: &Function, here: FileAddr) -> Option<Position> {
+    let range = unit.skim().function_at(here.0)?.offset;
+    let call_at = |address: FileAddr| {
+        unit.skim().function_at(address.0).filter(|found| found.offset == range)?;
+        let is_call =
+            |index: &u32| function.scopes.get(*index as usize).is_some_and(|scope| scope.kind != ScopeKind::Block);
+        function.scopes_at(address.0).into_iter().find(is_call)
+    };
+    let call = call_at(here)?;
+    let mut at = here;
+    for _ in 0..MAX_ROWS_BACK {
+        let (start, _) = unit.line_extent(at)?;
+        at = FileAddr(start.0.checked_sub(1)?);
+        if call_at(at) != Some(call) {
+            return None;
+        }
+        match unit.position(at)? {
+            Position { line: None, .. } => {}
+            position => return Some(position),
+        }
+    }
+    None
 }

@@ -206,6 +206,23 @@ impl SymbolTable {
         found
     }
 
+    /// Symbols whose names have the text in them, at most so many.
+    pub fn containing(&self, text: &[u8], most: usize) -> Vec<Symbol> {
+        let mut found: Vec<Symbol> = Vec::new();
+        for source in &self.sources {
+            // Most string tables do not have it at all.
+            if text.is_empty() || memchr::memmem::find(source.strings, text).is_none() {
+                continue;
+            }
+            for symbol in source.iter().filter_map(|(_, raw)| source.symbol(&raw)) {
+                if found.len() < most && memchr::memmem::find(symbol.name, text).is_some() && !found.contains(&symbol) {
+                    found.push(symbol);
+                }
+            }
+        }
+        found
+    }
+
     /// Every defined symbol, in the tables' order.
     pub fn iter(&self) -> impl Iterator<Item = Symbol> {
         self.sources.iter().flat_map(|source| source.iter().filter_map(|(_, raw)| source.symbol(&raw)))

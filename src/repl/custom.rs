@@ -9,6 +9,9 @@ use crate::interrupt;
 
 /// User-defined commands within each other.
 const MAX_CALLS: usize = 64;
+/// What the name of a command begins with that is called before another one, and after it.
+const HOOK: &str = "hook-";
+const HOOK_AFTER: &str = "hookpost-";
 /// Aliases of aliases.
 const MAX_ALIASES: usize = 16;
 
@@ -19,6 +22,8 @@ pub(super) struct Customs {
     aliases: BTreeMap<String, Alias>,
     /// Commands that are running within each other.
     calls: usize,
+    /// Commands whose hooks are running: a hook that asks its own command is not called again.
+    hooking: Vec<String>,
 }
 
 /// A user-defined command.
@@ -100,8 +105,13 @@ fn words_of_the_dead(word: &str) -> CommandError {
 
 fn define(repl: &mut Repl<'_>, name: &str, lines: &[String]) -> Result<Next, CommandError> {
     let nodes = block::parse(lines)?;
-    if name.starts_with("hook-") || name.starts_with("hookpost-") {
-        repl.aside(&format!("define {name}: kept, but nothing calls hooks here"));
+    if let Some(hooked) = name.strip_prefix(HOOK).or_else(|| name.strip_prefix(HOOK_AFTER)) {
+        let exists = words::find(hooked).is_ok() || repl.customs.commands.contains_key(hooked);
+        if hooked == "stop" {
+            repl.aside("define: nothing stops here, as the process is dead; the hook is kept, but never called");
+        } else if !exists {
+            repl.aside(&format!("warning: Your new `{name}' command does not hook any existing command."));
+        }
     }
     let command = repl.customs.commands.entry(name.to_owned()).or_default();
     (command.lines, command.nodes) = (lines.to_vec(), nodes);
@@ -131,9 +141,41 @@ pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Option<Result<Next, Com
     let (name, rest) = first_word(&line);
     if let Some(command) = repl.customs.commands.get(name) {
         let nodes = command.nodes.clone();
-        return Some(call(repl, &nodes, rest));
+        return Some(hooked(repl, &[name], |repl| call(repl, &nodes, rest)));
     }
     Some(words::answer_own(repl, &line))
+}
+
+/// Runs a command of those names between what the user defined to be called before and after it, as gdb does: a hook that
+/// fails ends the command too, and a command that fails its later hook.
+pub(super) fn hooked(
+    repl: &mut Repl<'_>,
+    names: &[&str],
+    run: impl FnOnce(&mut Repl<'_>) -> Result<Next, CommandError>,
+) -> Result<Next, CommandError> {
+    let customs = &repl.customs;
+    let hook = |prefix: &str| {
+        let found = names.iter().find_map(|name| customs.commands.get(&format!("{prefix}{name}")));
+        found.map(|command| command.nodes.clone())
+    };
+    let (before, after) = match customs.commands.is_empty() || repl.state.json {
+        true => (None, None),
+        false => (hook(HOOK), hook(HOOK_AFTER)),
+    };
+    let own = names.first().copied().unwrap_or_default();
+    if before.is_none() && after.is_none() || customs.hooking.iter().any(|name| name == own) {
+        return run(repl);
+    }
+    repl.customs.hooking.push(own.to_owned());
+    let mut answered = before.map_or(Ok(Next::Line), |nodes| call(repl, &nodes, ""));
+    if answered.as_ref().is_ok_and(|next| *next == Next::Line) {
+        answered = run(repl);
+    }
+    if let (Ok(Next::Line), Some(nodes)) = (&answered, after) {
+        answered = call(repl, &nodes, "");
+    }
+    repl.customs.hooking.pop();
+    answered
 }
 
 fn call(repl: &mut Repl<'_>, nodes: &[Node], text: &str) -> Result<Next, CommandError> {

@@ -60,10 +60,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Invocation, String> {
             "-e" | "-exec" | "-se" => plain.insert(0, value("a file")?),
             "-p" | "-pid" => {
                 let pid = value("a process")?;
-                let pid = pid.to_string_lossy();
-                return Err(format!(
-                    "-p {pid}: this version cannot look into live processes yet; make a core with gcore {pid}"
-                ));
+                plain.push(format!("pid:{}", pid.to_string_lossy()).into());
             }
             "-args" => return Err("--args: obit runs no program; it reads the core of one: obit EXE CORE".to_owned()),
             "-tui" | "-nw" | "-nowindows" | "-return-child-result" | "-readnow" | "-readnever" => {}

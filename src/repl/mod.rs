@@ -21,6 +21,7 @@ mod files;
 mod find;
 mod history;
 mod invocation;
+mod pager;
 mod printf;
 mod process;
 mod screen;
@@ -177,18 +178,27 @@ impl Repl<'_> {
     fn asked_alone(&mut self, ask: impl FnOnce(&mut Self) -> Result<Next, CommandError>) -> io::Result<Next> {
         interrupt::clear();
         self.page();
-        match ask(self) {
+        let answered = ask(self);
+        // A pager has the answer until its reader has seen it.
+        let flushed = self.out.flush();
+        let answered = answered.and_then(|next| flushed.map(|()| next).map_err(CommandError::from));
+        let ended = self.after(answered);
+        // What comes too late for this command is not for what Tab looks up.
+        interrupt::clear();
+        ended
+    }
+
+    /// Says how it went.
+    fn after(&mut self, answered: Result<Next, CommandError>) -> io::Result<Next> {
+        match answered {
             Ok(next) => Ok(next),
             Err(CommandError::Output(error)) => Err(error),
             Err(CommandError::Interrupted) => {
-                interrupt::clear();
                 self.block = None;
-                self.out.flush()?;
                 self.aside("Quit");
                 Ok(Next::Line)
             }
             Err(error) => {
-                self.out.flush()?;
                 self.complain(&error);
                 Ok(Next::Line)
             }
@@ -313,6 +323,8 @@ impl Repl<'_> {
         let next = match answered {
             Ok(next) => next,
             Err(error @ (CommandError::Output(_) | CommandError::Interrupted)) => return Err(error),
+            // A search that was ended has found nothing; that is no answer.
+            Err(_) if interrupt::requested() => return Err(CommandError::Interrupted),
             Err(error) => {
                 self.out.flush()?;
                 self.complain(&error);

@@ -10,6 +10,7 @@ use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 
+use super::pager::Pager;
 use crate::command::Settings;
 use crate::interrupt;
 
@@ -31,6 +32,11 @@ pub(super) struct Screen {
     /// Within an escape sequence, which takes no room.
     escape: bool,
     log: Option<Log>,
+    /// The reader's own pager, which gets what a page has no room for.
+    command: Option<String>,
+    /// Lines that wait until it is known whether they fit on the page; the pager gets those that do not.
+    held: Vec<u8>,
+    pager: Option<Pager>,
 }
 
 /// `set logging enabled on`
@@ -63,6 +69,7 @@ impl Screen {
     /// The page begins, as large as the settings and the terminal say at this moment.
     pub(super) fn begin(&mut self, settings: &Settings) {
         (self.rows, self.column, self.escape) = (0, 0, false);
+        self.command = Pager::command();
         self.resize(settings);
     }
 
@@ -132,6 +139,28 @@ impl Screen {
         }
     }
 
+    /// One line, or a part of one, for the pager if there are more than a page has room for; `false`: there is no pager.
+    fn paged(&mut self, line: &[u8]) -> io::Result<bool> {
+        if let Some(pager) = &mut self.pager {
+            pager.write(line)?;
+            return Ok(true);
+        }
+        let Some(command) = self.command.as_deref().filter(|_| self.height.is_some()) else { return Ok(false) };
+        if self.is_full() {
+            let Ok(mut pager) = Pager::start(command) else {
+                self.command = None;
+                return Ok(false);
+            };
+            pager.write(&std::mem::take(&mut self.held))?;
+            pager.write(line)?;
+            self.pager = Some(pager);
+            return Ok(true);
+        }
+        self.held.extend_from_slice(line);
+        self.count(line);
+        Ok(true)
+    }
+
     /// What the reader answers to a question, with which a page begins; `None`: nothing, and no more comes.
     pub(super) fn question(&mut self, question: &str) -> io::Result<Option<String>> {
         self.rows = 0;
@@ -185,6 +214,11 @@ impl Write for Through<'_> {
             return Ok(bytes.len());
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if screen.paged(line)? {
+                continue;
+            }
+            // Without a pager that starts, its lines are written as all others.
+            self.out.write_all(&std::mem::take(&mut screen.held))?;
             if screen.is_full() {
                 self.out.flush()?;
                 screen.ask()?;
@@ -199,7 +233,17 @@ impl Write for Through<'_> {
         Ok(bytes.len())
     }
 
+    /// All that was written is to be seen: lines that fit on the page, and what the pager shows until its reader leaves it.
     fn flush(&mut self) -> io::Result<()> {
+        let (held, pager) = {
+            let mut screen = self.screen.borrow_mut();
+            (std::mem::take(&mut screen.held), screen.pager.take())
+        };
+        if pager.is_some() {
+            self.screen.borrow_mut().rows = 0;
+        }
+        drop(pager);
+        self.out.write_all(&held)?;
         self.out.flush()
     }
 }

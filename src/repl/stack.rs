@@ -210,6 +210,9 @@ fn frame_at(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
 }
 
 fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
+    if index > 0 && trace_of(repl)?.frames.binary_search_by_key(&index, |frame| frame.index).is_err() {
+        return Err(CommandError::NoMatch(format!("No frame at level {index}.")));
+    }
     let before = std::mem::replace(&mut repl.state.selection.frame, index);
     let shown = show_frame(repl);
     if shown.is_err() {
@@ -250,9 +253,9 @@ pub(super) fn step(repl: &mut Repl<'_>, arguments: &str, step: isize) -> Result<
     let to = from.saturating_add_signed(step.saturating_mul(count)).min(highest);
     if to == from && count != 0 {
         let message = if step > 0 {
-            "Initial frame selected; you can't go up."
+            "Initial frame selected; you cannot go up."
         } else {
-            "Bottom (innermost) frame selected; you can't go down."
+            "Bottom (innermost) frame selected; you cannot go down."
         };
         return Err(CommandError::NoMatch(message.to_owned()));
     }

@@ -215,7 +215,7 @@ pub(super) fn answer_own(repl: &mut Repl<'_>, line: &str) -> Result<Next, Comman
     {
         return data::piped(repl, &format!("{name}{arguments}"), shell);
     }
-    (word.run)(repl, rest.trim())
+    custom::hooked(repl, word.names, |repl| (word.run)(repl, rest.trim()))
 }
 
 /// The command of that name or unambiguous beginning.

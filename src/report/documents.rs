@@ -1,9 +1,12 @@
 //! One JSON document for each command that answers in one piece.
 
+use std::collections::BTreeMap;
+
 use super::json::Json;
 use super::json_backtrace::{FrameSource, begin_document, write_frame, write_process, write_signal};
 use super::json_value::write_value;
 use crate::addr::RunAddr;
+use crate::image::environment::Environment;
 use crate::image::{Image, Mapping, Note, ThreadState};
 use crate::module::ModuleId;
 use crate::session::Frame;
@@ -62,8 +65,23 @@ pub struct Counts {
     pub saved_bytes: u64,
 }
 
+/// What is around the process itself.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Where it ran.
+    pub environment: &'a Environment,
+    /// What it says of itself, and `--attr`.
+    pub attributes: &'a BTreeMap<String, String>,
+}
+
 /// `obit.info/1`.
-pub fn info(image: &Image, auxv: &[(&'static str, u64)], counts: Counts, notes: &[Note]) -> Json {
+pub fn info(
+    image: &Image,
+    auxv: &[(&'static str, u64)],
+    counts: Counts,
+    surroundings: Surroundings<'_>,
+    notes: &[Note],
+) -> Json {
     let mut json = Json::new();
     begin_document(&mut json, "obit.info/1", notes);
     json.field_string("target", Some(&image.path.to_string_lossy()));
@@ -90,7 +108,7 @@ pub fn info(image: &Image, auxv: &[(&'static str, u64)], counts: Counts, notes: 
     json.field_uint("modules", Some(counts.modules as u64));
     json.field_uint("modules_missing", Some(counts.modules_missing as u64));
     json.field_uint("modules_without_debug_info", Some(counts.without_debug_info as u64));
-    super::snapshot_documents::of_info(&mut json, image.snapshot.as_deref());
+    super::snapshot_documents::of_info(&mut json, image.snapshot.as_deref(), surroundings);
     json.end_object();
     json
 }

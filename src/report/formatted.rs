@@ -9,6 +9,44 @@ use crate::types::{TypeId, TypeTable};
 use crate::value::float::{FloatFormat, FloatText};
 use crate::value::{Value, ValueKind};
 
+/// Flags of EFLAGS (Intel SDM volume 1, 3.4.3), by bit.
+const EFLAGS: &[(u32, &str)] = &[
+    (0, "CF"),
+    (2, "PF"),
+    (4, "AF"),
+    (6, "ZF"),
+    (7, "SF"),
+    (8, "TF"),
+    (9, "IF"),
+    (10, "DF"),
+    (11, "OF"),
+    (14, "NT"),
+    (16, "RF"),
+    (17, "VM"),
+    (18, "AC"),
+    (19, "VIF"),
+    (20, "VIP"),
+    (21, "ID"),
+];
+
+/// Flags of MXCSR (Intel SDM volume 1, 10.2.3), by bit.
+const MXCSR: &[(u32, &str)] = &[
+    (0, "IE"),
+    (1, "DE"),
+    (2, "ZE"),
+    (3, "OE"),
+    (4, "UE"),
+    (5, "PE"),
+    (6, "DAZ"),
+    (7, "IM"),
+    (8, "DM"),
+    (9, "ZM"),
+    (10, "OM"),
+    (11, "UM"),
+    (12, "PM"),
+    (15, "FZ"),
+];
+
 /// The letters.
 pub const LETTERS: &str = "xzduotcafs";
 
@@ -47,7 +85,6 @@ pub fn number_text(bits: Bits, letter: char, padded: bool, symbol: &dyn Fn(u64) 
         'u' => value.to_string(),
         // gdb writes zero alone, and otherwise a leading zero.
         'o' if value == 0 => "0".to_owned(),
-        'o' if padded => format!("0{value:0width$o}", width = (8 * size).div_ceil(3)),
         'o' => format!("0{value:o}"),
         't' if padded => format!("{value:0width$b}", width = 8 * size),
         't' => format!("{value:b}"),
@@ -61,6 +98,23 @@ pub fn number_text(bits: Bits, letter: char, padded: bool, symbol: &dyn Fn(u64) 
         'f' => bits.signed().to_string(),
         _ => format!("{value:#x}"),
     }
+}
+
+/// `[ AF IF RF ]`: the flags in a register of one of gdb's types for them; `None`: the type is another one.
+pub fn flags_text(type_name: &str, value: u64) -> Option<String> {
+    let flags = match type_name {
+        "i386_eflags" => EFLAGS,
+        "i386_mxcsr" => MXCSR,
+        _ => return None,
+    };
+    let mut text = "[ ".to_owned();
+    for (bit, name) in flags {
+        if value >> bit & 1 == 1 {
+            text += name;
+            text.push(' ');
+        }
+    }
+    Some(text + "]")
 }
 
 /// `97 'a'`, `0 '\000'`.
@@ -219,6 +273,13 @@ fn write_items(out: &mut String, form: &Form<'_>, items: &[Value], omitted: u64)
 mod tests {
     use super::*;
 
+    #[test]
+    fn flags_read_as_in_gdb() {
+        assert_eq!(flags_text("i386_eflags", 0x10212).as_deref(), Some("[ AF IF RF ]"));
+        assert_eq!(flags_text("i386_mxcsr", 0x1f80).as_deref(), Some("[ IM DM ZM OM UM PM ]"));
+        assert_eq!(flags_text("int", 1), None);
+    }
+
     fn none(_: u64) -> Option<String> {
         None
     }
@@ -232,7 +293,7 @@ mod tests {
         assert_eq!(text(0xffff_ffff, 4, 'd', true), "-1");
         assert_eq!(text(0xffff_ffff, 4, 'u', true), "4294967295");
         assert_eq!(text(0, 1, 'o', true), "0");
-        assert_eq!(text(0o52, 1, 'o', true), "0052");
+        assert_eq!(text(0o52, 1, 'o', true), "052");
         assert_eq!(text(8, 4, 'o', false), "010");
         assert_eq!(text(10, 4, 't', false), "1010");
         assert_eq!(text(10, 1, 't', true), "00001010");

@@ -456,9 +456,9 @@ documents! {
         modules_without_debug_info: u64,
         /// How a snapshot was taken; null for other targets.
         capture: Option<CaptureInfo>,
-        /// What surrounded the process, where the snapshot has it.
+        /// What surrounded the process: all of it of a live process, what a core or a snapshot has of others.
         environment: Option<serde_json::Map<String, serde_json::Value>>,
-        /// The snapshot's attributes.
+        /// What the program says of itself (docs/attributes.md), and what a snapshot was given.
         attributes: Option<std::collections::BTreeMap<String, String>>,
     }
     /// `obit snapshot`.

@@ -256,7 +256,10 @@ fn info_conforms() {
         mapped_bytes: 0x1000,
         saved_bytes: 64,
     };
-    let document = check("obit.info/1", documents::info(&image, &[("entry", 0x401000)], counts, &notes()));
+    let (environment, attributes) = Default::default();
+    let surroundings = documents::Surroundings { environment: &environment, attributes: &attributes };
+    let info = documents::info(&image, &[("entry", 0x401000)], counts, surroundings, &notes());
+    let document = check("obit.info/1", info);
     assert_eq!(document["signal"]["address"], "0x8");
     assert_eq!((&document["threads"], &document["saved_bytes"]), (&json!(1), &json!(64)));
     assert_eq!(document["auxv"], json!({"entry": "0x401000"}));

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::documents::Surroundings;
 use super::json::Json;
 use super::json_backtrace::begin_document;
 use crate::image::Note;
 use crate::image::snapshot::Snapshot;
-use crate::image::snapshot::format::{Capture, ENVIRONMENT};
+use crate::image::snapshot::format::Capture;
 
 /// `obit.snapshot-taken/1`.
 pub fn taken(file: &Path, bytes: u64, capture: &Capture, notes: &[Note]) -> Json {
@@ -28,15 +29,20 @@ pub fn taken(file: &Path, bytes: u64, capture: &Capture, notes: &[Note]) -> Json
     json
 }
 
-/// `capture`, `environment` and `attributes` of `obit.info/1`: null where the target is no snapshot.
-pub fn of_info(json: &mut Json, snapshot: Option<&Snapshot>) {
-    let Some(snapshot) = snapshot else {
-        for key in ["capture", "environment", "attributes"] {
-            json.key(key);
-            json.null();
-        }
-        return;
-    };
+/// `capture` (null where the target is no snapshot), `environment` and `attributes` of `obit.info/1`.
+pub fn of_info(json: &mut Json, snapshot: Option<&Snapshot>, surroundings: Surroundings<'_>) {
+    json.key("capture");
+    match snapshot {
+        Some(snapshot) => of_capture(json, snapshot),
+        None => json.null(),
+    }
+    json.key("environment");
+    value(json, surroundings.environment);
+    json.key("attributes");
+    value(json, surroundings.attributes);
+}
+
+fn of_capture(json: &mut Json, snapshot: &Snapshot) {
     let header = &snapshot.header;
     let capture = serde_json::json!({
         "file": snapshot.file(),
@@ -49,12 +55,7 @@ pub fn of_info(json: &mut Json, snapshot: Option<&Snapshot>) {
         "left_out": header.capture.left_out,
         "redaction": header.capture.redaction,
     });
-    json.key("capture");
     value(json, &capture);
-    json.key("environment");
-    value(json, &snapshot.json::<serde_json::Value>(ENVIRONMENT).ok());
-    json.key("attributes");
-    value(json, &header.attributes);
 }
 
 fn value(json: &mut Json, value: &impl Serialize) {

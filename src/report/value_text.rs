@@ -190,6 +190,13 @@ impl<'a> Writer<'a> {
         match &value.kind {
             ValueKind::Int(number) => match definition.kind {
                 TypeKind::MemberPointer { class, .. } => self.data_member(class, *number),
+                TypeKind::Int { .. } if definition.language == Language::C => {
+                    let name = definition.name.as_deref().unwrap_or_default();
+                    match super::formatted::flags_text(name, *number as u64) {
+                        Some(flags) => self.out.push_str(&flags),
+                        None => self.display(number),
+                    }
+                }
                 _ => self.display(number),
             },
             ValueKind::Uint(number) => self.display(number),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::Session;
 use crate::addr::RunAddr;
+use crate::interrupt;
 use crate::module::function::each_origin;
 use crate::module::name_index::NameKind;
 use crate::module::unit::Units;
@@ -62,7 +63,11 @@ impl Session {
         let mut seen = HashSet::new();
         for (module, index) in self.name_indexes() {
             let Some(debug) = self.program.debug_info(module) else { continue };
+            let fits = |qualified: &str| !interrupt::requested() && fits(qualified);
             for name in index.matching(|name| wanted(name.kind) && fits(&name.qualified())) {
+                if interrupt::requested() {
+                    break;
+                }
                 if listing.declarations.len() >= most {
                     listing.left += 1;
                     continue;
@@ -137,6 +142,9 @@ impl Session {
     ) {
         let mut asked = 0;
         for symbol in module.symbols().iter().filter(|symbol| wanted(symbol.kind)) {
+            if interrupt::requested() {
+                break;
+            }
             let plain = symbol.text();
             let name = crate::demangle::demangle(&plain).unwrap_or_else(|| plain.into_owned());
             if !fits(&name) {

@@ -58,7 +58,10 @@ impl Session {
         globals
     }
 
-    pub(super) fn global(
+    /// The variable (or function) outside of functions that the entry defines; with `file`, only where its unit's file
+    /// ends so. What is thread-local is that of the thread whose storage is at `thread_pointer`;
+    /// `is_only_one` where the module has no other of that name.
+    pub fn global(
         &self,
         die: DieRef,
         file: Option<&str>,
@@ -100,6 +103,7 @@ impl Session {
         if source.is_none() && entry.has_attr(gimli::DW_AT_declaration) {
             return None;
         }
+        program.note_entry(die);
         let type_id = self.types.of_die(type_die?);
         let place = match source {
             LocationSource::None => self.thread_local(&context, die, is_only_one),
@@ -311,6 +315,10 @@ impl Session {
             return *known;
         }
         let found = find(&self.program).map(|die| self.types.of_die(die));
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
         *self.described.write().expect("not poisoned").entry(address.0).or_insert(found)
     }
 }

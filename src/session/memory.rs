@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::record::ReadSet;
 use crate::addr::RunAddr;
 use crate::image::Mapping;
-use crate::memory::{Memory, MissingReason, ReadError};
+use crate::memory::{Memory, MissingReason, ReadAs, ReadError};
 use crate::module::Module;
 use crate::module::program::Program;
 use crate::unwind::{CodeMap, CodeModule};
@@ -23,13 +23,15 @@ pub struct ProcessMemory {
     backing: Vec<OnceLock<FileBytes>>,
     /// What was read, where it is to be remembered.
     recorded: OnceLock<ReadSet>,
+    /// What it was read for, where that is to be remembered: [`ReadAs`] in order.
+    roles: OnceLock<[ReadSet; 3]>,
 }
 
 impl ProcessMemory {
     /// Over a core and its modules.
     pub fn new(core: Arc<dyn Memory>, program: Arc<Program>) -> ProcessMemory {
         let backing = program.modules.iter().map(|_| OnceLock::new()).collect();
-        ProcessMemory { core, program, backing, recorded: OnceLock::new() }
+        ProcessMemory { core, program, backing, recorded: OnceLock::new(), roles: OnceLock::new() }
     }
 }
 
@@ -52,12 +54,19 @@ impl Memory for ProcessMemory {
         }
     }
 
+    fn noted(&self, address: RunAddr, length: usize, role: ReadAs) {
+        if let Some(roles) = self.roles.get() {
+            roles[role as usize].add(address, length);
+        }
+    }
+
     fn read_c_string(&self, address: RunAddr, limit: usize) -> Result<(Vec<u8>, bool), ReadError> {
         // The limit is far more than the string.
         let (bytes, ended) = Unrecorded(self).read_c_string(address, limit)?;
         if let Some(recorded) = self.recorded.get() {
             recorded.add(address, bytes.len() + usize::from(ended));
         }
+        self.noted(address, bytes.len(), ReadAs::Text);
         Ok((bytes, ended))
     }
 }
@@ -75,6 +84,16 @@ impl ProcessMemory {
     /// From now on remembers what is read.
     pub fn record(&self) -> &ReadSet {
         self.recorded.get_or_init(ReadSet::default)
+    }
+
+    /// From now on remembers what for.
+    pub fn record_roles(&self) {
+        self.roles.get_or_init(Default::default);
+    }
+
+    /// What was read for that, where it was remembered.
+    pub fn role(&self, role: ReadAs) -> Option<&ReadSet> {
+        Some(&self.roles.get()?[role as usize])
     }
 
     fn unrecorded(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {

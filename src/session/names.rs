@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Session;
 use crate::addr::RunAddr;
+use crate::interrupt;
 use crate::module::name_index::{NameIndex, NameKind};
 use crate::module::{Module, ModuleId, SymbolKind};
 
@@ -117,19 +118,24 @@ impl Session {
         ids.filter_map(|id| self.program.modules.get(id)).filter(at_hand)
     }
 
-    /// Source files that the line tables name, of all modules, ascending.
+    /// Source files that the line tables name, of all modules, ascending. None where the request to end comes before all
+    /// tables are read.
     pub fn source_files(&self) -> &[String] {
-        self.source_files.get_or_init(|| {
-            let mut found = BTreeSet::new();
-            for module in self.modules_at_hand() {
-                let units = self.program.debug_info(module.id).map(|debug| debug.all_units()).unwrap_or_default();
-                for unit in units {
-                    let left = MAX_FILES.saturating_sub(found.len());
-                    found.extend(unit.files().take(left));
+        if let Some(known) = self.source_files.get() {
+            return known;
+        }
+        let mut found = BTreeSet::new();
+        for module in self.modules_at_hand() {
+            let units = self.program.debug_info(module.id).map(|debug| debug.all_units()).unwrap_or_default();
+            for unit in units {
+                if interrupt::requested() {
+                    return &[];
                 }
+                let left = MAX_FILES.saturating_sub(found.len());
+                found.extend(unit.files().take(left));
             }
-            found.into_iter().collect()
-        })
+        }
+        self.source_files.get_or_init(|| found.into_iter().collect())
     }
 
     /// The first code of a line of a source file, which is named as its path ends.
@@ -137,7 +143,8 @@ impl Session {
         let ends_so = |path: String| path.strip_suffix(file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
         self.modules_at_hand().find_map(|module| {
             let units = self.program.debug_info(module.id)?.all_units();
-            let mut with_file = units.into_iter().filter(|unit| unit.files().any(ends_so));
+            let wanted = units.into_iter().take_while(|_| !interrupt::requested());
+            let mut with_file = wanted.filter(|unit| unit.files().any(ends_so));
             with_file.find_map(|unit| unit.code_of_line(file, line)).map(|address| module.to_run(address))
         })
     }

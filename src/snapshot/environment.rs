@@ -1,112 +1,70 @@
-//! What surrounded the process, as far as its own memory tells: its command line and its environment's names.
+//! The process's surroundings as a snapshot keeps them: without secrets, with the last lines of its logs.
 
-use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
-use super::Redaction;
-use crate::addr::RunAddr;
-use crate::image::auxv;
-use crate::memory::Memory;
-use crate::session::Session;
+use serde_json::Value;
 
-/// Bytes of the initial stack's strings and vectors that are looked through: the kernel allows 6 MiB (fs/exec.c,
-/// Linux 6.1), real ones are a few KiB.
-const LARGEST_BLOCK: u64 = 1 << 20;
-/// Strings of either vector that are read.
-const MOST_STRINGS: usize = 4096;
-/// Bytes of one string that are read.
-const LONGEST_STRING: usize = 64 << 10;
+use super::{Privacy, Redaction};
+use crate::image::environment::{Environment, LogTail};
 
-/// The strings that the kernel put on the initial stack.
-#[derive(Default)]
-pub struct InitialStack {
-    /// The command line.
-    pub arguments: Vec<Vec<u8>>,
-    /// `NAME=value`.
-    pub variables: Vec<Vec<u8>>,
+/// Bytes of a log's end that are kept.
+const LOG_TAIL: u64 = 64 << 10;
+/// What stands for text that is not kept.
+const LEFT_OUT: &str = "***";
+
+/// The last lines of a file. `root` is where the process's files are.
+pub fn log_tail(path: &Path) -> std::io::Result<LogTail> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "is no regular file"));
+    }
+    let size = metadata.len();
+    let from = size.saturating_sub(LOG_TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+    // The first line may have lost its beginning.
+    let whole = if from == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(0, |end| end + 1) };
+    let text = String::from_utf8_lossy(bytes.get(whole..).unwrap_or_default()).into_owned();
+    Ok(LogTail { file: path.to_string_lossy().into_owned(), size, text })
 }
 
-impl InitialStack {
-    /// Finds them: the auxiliary vector, whose content the core's notes repeat, stands right behind the vectors of the
-    /// environment and the arguments (System V psABI AMD64 1.0, section 3.4.1).
-    pub fn find(session: &Session) -> InitialStack {
-        // A minidump has both in lists of its own, and seldom the end of the initial stack.
-        if let Some(facts) = &session.image.minidump {
-            return InitialStack { arguments: facts.arguments.clone(), variables: facts.environment.clone() };
+/// As the snapshot has them, with everything masked that is to be.
+pub fn kept(mut environment: Environment, redaction: Option<&Redaction>, privacy: Privacy) -> Value {
+    if let Some(redaction) = redaction {
+        for variable in &mut environment.variables {
+            variable.value = variable.value.take().filter(|_| redaction.keeps_variable(&variable.name));
         }
-        InitialStack::search(session).unwrap_or_default()
-    }
-
-    fn search(session: &Session) -> Option<InitialStack> {
-        let image = &session.image;
-        let memory: &dyn Memory = &image.memory;
-        let word = image.arch.address_size();
-        let strings_at = image.process.auxv(auxv::EXECFN)?;
-        let mapping = image.mapping_at(RunAddr(strings_at))?;
-        // A copy of a live process has the end of the stack alone.
-        let sizes = (12..=LARGEST_BLOCK.ilog2()).rev().map(|bits| 1u64 << bits);
-        let stack = sizes.into_iter().find_map(|size| {
-            let from = mapping.start.0.max(strings_at.saturating_sub(size));
-            memory.read_vec(RunAddr(from), usize::try_from(strings_at - from).ok()?).ok()
-        })?;
-        let mut pattern = Vec::new();
-        for (kind, value) in &image.process.auxv {
-            pattern.extend_from_slice(&kind.to_le_bytes()[..word]);
-            pattern.extend_from_slice(&value.to_le_bytes()[..word]);
-        }
-        let auxv_at = memchr::memmem::rfind(&stack, &pattern).filter(|_| !pattern.is_empty())?;
-        let words: Vec<u64> = stack[..auxv_at]
-            .rchunks_exact(word)
-            .take(2 * MOST_STRINGS)
-            .map(|bytes| bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-            .collect();
-        // Backwards from the auxiliary vector: 0, the environment, 0, the arguments, their number.
-        let mut backwards = words.iter().copied();
-        backwards.next().filter(|end| *end == 0)?;
-        let mut variables: Vec<u64> = backwards.by_ref().take_while(|pointer| *pointer != 0).collect();
-        let mut arguments = Vec::new();
-        for pointer in backwards {
-            if pointer == arguments.len() as u64 {
-                break;
-            }
-            arguments.push(pointer);
-        }
-        variables.reverse();
-        arguments.reverse();
-        let text = |pointer: &u64| memory.read_c_string(RunAddr(*pointer), LONGEST_STRING).ok().map(|(text, _)| text);
-        Some(InitialStack {
-            arguments: arguments.iter().filter_map(text).collect(),
-            variables: variables.iter().filter_map(text).collect(),
-        })
-    }
-
-    /// As the snapshot has it: values of variables that are not kept are null.
-    pub fn json(&self, redaction: Option<&Redaction>) -> Value {
-        let text = |bytes: &[u8]| {
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            redaction.map_or(text.clone(), |redaction| redaction.masked(&text))
-        };
-        let mut arguments = self.arguments.join(&0);
         // A secret may be an argument of its own, behind the one that names it.
-        if let Some(redaction) = redaction {
+        if !environment.command_line.is_empty() {
+            let mut arguments = environment.command_line.join("\0").into_bytes();
             redaction.mask(&mut arguments);
+            let arguments = String::from_utf8_lossy(&arguments).into_owned();
+            environment.command_line = arguments.split('\0').map(str::to_owned).collect();
         }
-        let arguments: Vec<String> = match self.arguments.is_empty() {
-            true => Vec::new(),
-            false => {
-                arguments.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
-            }
-        };
-        let variables: Vec<Value> = self
-            .variables
-            .iter()
-            .map(|variable| {
-                let equals = memchr::memchr(b'=', variable).unwrap_or(variable.len());
-                let name = String::from_utf8_lossy(&variable[..equals]).into_owned();
-                let kept = redaction.is_none_or(|redaction| redaction.keeps_variable(&name));
-                let value = variable.get(equals + 1..).filter(|_| kept).map(text);
-                json!({ "name": name, "value": value })
-            })
-            .collect();
-        json!({ "command_line": arguments, "variables": variables })
+    }
+    if privacy.without_text() {
+        environment.variables.iter_mut().for_each(|variable| variable.value = None);
+        environment.command_line.iter_mut().skip(1).for_each(|argument| *argument = LEFT_OUT.to_owned());
+        environment.kernel_lines.clear();
+        environment.logs.iter_mut().for_each(|log| log.text = LEFT_OUT.to_owned());
+        environment.unwritten.iter_mut().for_each(|unwritten| unwritten.text = LEFT_OUT.to_owned());
+    }
+    let mut value = serde_json::to_value(environment).unwrap_or_default();
+    if let Some(redaction) = redaction {
+        mask(&mut value, redaction);
+    }
+    value
+}
+
+fn mask(value: &mut Value, redaction: &Redaction) {
+    match value {
+        Value::String(text) => *text = redaction.masked(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, redaction)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, redaction)),
+        _ => {}
     }
 }

@@ -1,15 +1,17 @@
 //! Taking a snapshot of an opened target.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use super::archive::{self, Packed};
-use super::environment::InitialStack;
+use super::environment;
 use super::module::{self, LookedAt};
-use super::{Redaction, SnapshotError};
+use super::privacy::{self, Piece};
+use super::{Privacy, Redaction, SnapshotError};
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
+use crate::image::environment::{Environment, InitialStack, LogTail};
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
 use crate::image::{ThreadState, elf_writer};
 use crate::memory::Memory;
@@ -17,6 +19,7 @@ use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
 use crate::session::record::ReadSet;
 use crate::session::{Session, Trace};
+use crate::types::{TypeId, TypeKind};
 use crate::value::Limits;
 use crate::value::decode::Symbols;
 
@@ -32,6 +35,14 @@ const MANY_THREADS: usize = 64;
 const STACK_OF_MANY: u64 = 1 << 10;
 /// Below the stack pointer: the red zone (System V psABI AMD64 1.0, section 3.2.2).
 const RED_ZONE: u64 = 128;
+/// Bytes around a piece of memory that are looked at for what names a secret.
+const AROUND_SECRETS: u64 = 128;
+/// Types of variables whose pointees' definitions are kept.
+const MOST_POINTED_TO: usize = 1 << 16;
+/// Typedefs, qualifiers and pointers between a variable's type and a structure.
+const LINKS_FOLLOWED: usize = 16;
+/// Pointers to pointers that lead to a structure.
+const POINTERS_FOLLOWED: usize = 3;
 /// Holes that are no wider than this are kept too: a segment's header costs as much.
 const JOINED: u64 = 64;
 
@@ -48,12 +59,39 @@ pub struct Options<'a> {
     pub budget: u64,
     /// How deep values are followed while the budget lasts.
     pub depth: usize,
-    /// `--attr`.
+    /// How many elements of an array or a container are kept while the budget lasts.
+    pub items: usize,
+    /// Bytes that one thread's frames may add to what answers at the usual limits; an equal share where `None`.
+    pub thread_budget: Option<u64>,
+    /// `--attr`: in place of what the program says under the same keys.
     pub attributes: BTreeMap<String, String>,
+    /// The process's surroundings, where the session cannot know them.
+    pub environment: Option<Environment>,
+    /// Ends of log files, which go along.
+    pub logs: Vec<LogTail>,
+    /// What is left out of the memory.
+    pub privacy: Privacy,
     /// What is masked; nothing where `None`.
     pub redaction: Option<Redaction>,
     /// Where source lines are found.
     pub sources: Option<SourceLines<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            budget: 2 << 20,
+            depth: 8,
+            items: 256,
+            thread_budget: None,
+            attributes: BTreeMap::new(),
+            environment: None,
+            logs: Vec::new(),
+            privacy: Privacy::default(),
+            redaction: Some(Redaction::usual()),
+            sources: None,
+        }
+    }
 }
 
 /// A snapshot, ready to be written.
@@ -66,8 +104,14 @@ pub struct Snapshot {
 
 /// Takes a snapshot.
 pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, SnapshotError> {
-    let initial = InitialStack::find(session);
+    let initial = InitialStack::find(&session.image);
+    let surroundings = options.environment.clone().unwrap_or_else(|| session.environment());
+    let mut attributes = session.attributes();
+    attributes.extend(options.attributes.clone());
     let reads = session.record();
+    if options.privacy.is_on() {
+        session.record_roles();
+    }
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     let traces = look_at_everything(session, reads, &options, &mut left_out);
     let redaction = options.redaction.map(|mut redaction| {
@@ -90,11 +134,13 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         packed.collect::<std::io::Result<Vec<(ModuleId, Packed, usize)>>>()
     };
     let memory = || {
-        let (core, kept_bytes, masked) = core(session, reads, redaction);
-        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked))
+        let mut private = BTreeMap::new();
+        let (core, kept_bytes, masked) = core(session, reads, redaction, options.privacy, &mut private);
+        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked, private))
     };
     let (files, memory) = rayon::join(files, memory);
-    let (files, (core, kept_bytes, masked)) = (files?, memory?);
+    let (files, (core, kept_bytes, masked, private)) = (files?, memory?);
+    left_out.extend(private);
     let lost: usize = files.iter().map(|(.., lost)| lost).sum();
     if lost > 0 {
         left_out.insert("debug-information-attributes".to_owned(), lost as u64);
@@ -108,9 +154,12 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     left_out.insert("memory-bytes".to_owned(), saved.saturating_sub(kept_bytes));
     let layout = serde_json::to_vec(&layout(session, &names)).map_err(std::io::Error::from)?;
     let mut parts = vec![archive::pack(format::LAYOUT, &layout)?, core];
-    let environment = serde_json::to_vec(&initial.json(redaction)).map_err(std::io::Error::from)?;
+    let mut logs = surroundings.logs.clone();
+    logs.extend(options.logs);
+    let environment = environment::kept(Environment { logs, ..surroundings }, redaction, options.privacy);
+    let environment = serde_json::to_vec(&environment).map_err(std::io::Error::from)?;
     parts.push(archive::pack(format::ENVIRONMENT, &environment)?);
-    if let Some(sources) = options.sources.and_then(|find| source_lines(session, &traces, find)) {
+    if let Some(sources) = options.sources.and_then(|find| source_lines(session, &traces, find, redaction)) {
         let sources = serde_json::to_vec(&sources).map_err(std::io::Error::from)?;
         parts.push(archive::pack(format::SOURCES, &sources)?);
     }
@@ -127,7 +176,7 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         left_out,
         redaction: redaction.map(|redaction| redaction.version().to_owned()),
     };
-    let header = header(session, options.attributes, capture.clone(), redaction);
+    let header = header(session, attributes, capture.clone(), redaction);
     let bytes = archive::write(header, &parts)?;
     Ok(Snapshot { bytes, capture })
 }
@@ -163,15 +212,37 @@ fn look_at_everything(
             trace
         })
         .collect();
+    keep_pointed_to(session, &traces);
     // What `locks` and `stacks` read beyond that: the locks themselves, and what leads to their names.
     crate::waits::find(session);
-    let mut passed_over = 0;
-    let deeper = Limits { depth: options.depth.max(usual.depth), items: 256, string: 4096, ..usual };
     let crashed_first = traces.iter().zip(threads).filter(|(_, thread)| thread.crashed);
     let others = traces.iter().zip(threads).filter(|(_, thread)| !thread.crashed);
-    for (trace, _) in crashed_first.chain(others) {
+    let ordered: Vec<(&Trace, &ThreadState)> = crashed_first.chain(others).collect();
+    super::globals::keep(session, &ordered, reads, options.budget, left_out);
+    follow_deeper(session, &ordered, reads, options, left_out);
+    traces
+}
+
+/// Follows values deeper while the budgets last. What one thread leaves of its share goes to those after it.
+fn follow_deeper(
+    session: &Session,
+    traces: &[(&Trace, &ThreadState)],
+    reads: &ReadSet,
+    options: &Options<'_>,
+    left_out: &mut BTreeMap<String, u64>,
+) {
+    let usual = Limits::default();
+    let (depth, items) = (options.depth.max(usual.depth), options.items.max(usual.items));
+    let deeper = Limits { depth, items, string: 4096, ..usual };
+    let mut passed_over = 0;
+    for (number, (trace, thread)) in traces.iter().enumerate() {
+        let before = reads.bytes();
+        let rest = options.budget.saturating_sub(before);
+        let share = rest / (traces.len() - number) as u64;
+        // What the crashed thread had in its hands comes first.
+        let share = options.thread_budget.unwrap_or(if thread.crashed { rest } else { share });
         for frame in 0..trace.frames.len() {
-            if reads.bytes() > options.budget {
+            if reads.bytes() > options.budget || reads.bytes() - before > share {
                 passed_over += 1;
                 continue;
             }
@@ -181,11 +252,48 @@ fn look_at_everything(
     if passed_over > 0 {
         left_out.insert("frames-not-followed-deeper".to_owned(), passed_over);
     }
-    traces
+}
+
+/// Looks at the definitions of the structures that variables point to, whether or not the pointers lead anywhere.
+fn keep_pointed_to(session: &Session, traces: &[Trace]) {
+    let mut seen: HashSet<TypeId> = HashSet::new();
+    for (trace, thread) in traces.iter().zip(&session.image.threads) {
+        for frame in 0..trace.frames.len() {
+            for type_id in session.variable_types(trace, frame) {
+                if seen.len() >= MOST_POINTED_TO || !seen.insert(type_id) {
+                    continue;
+                }
+                let mut target = type_id;
+                let mut pointers = 0;
+                for _ in 0..LINKS_FOLLOWED {
+                    target = match session.types.get(target).kind {
+                        TypeKind::Typedef { target } | TypeKind::Qualified { target, .. } => target,
+                        TypeKind::Pointer { target } | TypeKind::Reference { target, .. }
+                            if pointers < POINTERS_FOLLOWED =>
+                        {
+                            pointers += 1;
+                            target
+                        }
+                        _ => break,
+                    };
+                }
+                // To find what is defined elsewhere may cost a search of all debug information.
+                if thread.crashed {
+                    target = session.types.complete(target);
+                }
+                session.types.get(target);
+            }
+        }
+    }
 }
 
 /// The source lines around every frame's line, a file each.
-fn source_lines(session: &Session, traces: &[Trace], find: SourceLines<'_>) -> Option<BTreeMap<String, SourceRecord>> {
+fn source_lines(
+    session: &Session,
+    traces: &[Trace],
+    find: SourceLines<'_>,
+    redaction: Option<&Redaction>,
+) -> Option<BTreeMap<String, SourceRecord>> {
     let mut wanted: BTreeMap<(&str, u32), Option<&[u8]>> = BTreeMap::new();
     for frame in traces.iter().flat_map(|trace| &trace.frames) {
         let (Some(file), Some(line)) = (frame.code.file.as_deref(), frame.code.line) else { continue };
@@ -197,6 +305,16 @@ fn source_lines(session: &Session, traces: &[Trace], find: SourceLines<'_>) -> O
         let record = files.entry(file.to_owned()).or_default();
         record.line_count = count;
         record.lines.extend(lines);
+    }
+    if let Some(redaction) = redaction {
+        for record in files.values_mut() {
+            // Together, as a secret may go over several lines.
+            let lines: Vec<&str> = record.lines.values().map(String::as_str).collect();
+            let masked = redaction.masked(&lines.join("\n"));
+            for (line, masked) in record.lines.values_mut().zip(masked.split('\n')) {
+                masked.clone_into(line);
+            }
+        }
     }
     (!files.is_empty()).then_some(files)
 }
@@ -239,10 +357,15 @@ fn touch(memory: &dyn Memory, start: u64, end: u64) {
 }
 
 /// An ELF core of what was read, how many bytes of memory that is, and how many secrets were masked in it.
-fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (Vec<u8>, u64, u64) {
+fn core(
+    session: &Session,
+    reads: &ReadSet,
+    redaction: Option<&Redaction>,
+    privacy: Privacy,
+    left_out: &mut BTreeMap<String, u64>,
+) -> (Vec<u8>, u64, u64) {
     let memory = session.memory();
-    let mut pieces: Vec<(u64, u32, Vec<u8>)> = Vec::new();
-    let mut kept = 0;
+    let mut pieces: Vec<Piece> = Vec::new();
     for (start, end) in reads.ranges(JOINED) {
         let mut at = start;
         while at < end {
@@ -251,7 +374,6 @@ fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (V
                 continue;
             };
             let flags = session.image.mapping_at(RunAddr(at)).map_or(4, |mapping| mapping.flags);
-            kept += piece.len() as u64;
             match pieces.last_mut() {
                 Some((from, known, bytes)) if *from + bytes.len() as u64 == at && *known == flags => {
                     bytes.extend_from_slice(piece);
@@ -265,9 +387,38 @@ fn core(session: &Session, reads: &ReadSet, redaction: Option<&Redaction>) -> (V
     let mut masked = 0;
     if let Some(redaction) = redaction {
         masked += redaction.mask(&mut notes);
-        masked += pieces.par_iter_mut().map(|(.., bytes)| redaction.mask(bytes)).sum::<u64>();
+        masked += pieces.par_iter_mut().map(|(at, _, bytes)| mask_piece(session, redaction, *at, bytes)).sum::<u64>();
     }
+    if privacy.is_on() {
+        pieces = privacy::apply(session, privacy, pieces, left_out);
+    }
+    if privacy.scalars {
+        notes = privacy::notes_without_scalars(&session.image, &notes);
+    }
+    let kept = pieces.iter().map(|(.., bytes)| bytes.len() as u64).sum();
     (elf_writer::core(session.image.arch, &notes, &pieces), kept, masked)
+}
+
+/// Masks secrets in a piece of memory; what names one may stand before the piece, and one may go on behind it.
+fn mask_piece(session: &Session, redaction: &Redaction, start: u64, bytes: &mut [u8]) -> u64 {
+    let memory = session.memory();
+    let around = |from: u64, length: u64| {
+        let mut found = Vec::new();
+        while (found.len() as u64) < length {
+            let at = RunAddr(from.saturating_add(found.len() as u64));
+            // Looking around keeps nothing.
+            let Ok(piece) = memory.window(at, (length - found.len() as u64) as usize) else { break };
+            found.extend_from_slice(piece);
+        }
+        found
+    };
+    let before = around(start.saturating_sub(AROUND_SECRETS), AROUND_SECRETS.min(start));
+    let before = if before.len() as u64 == AROUND_SECRETS { before } else { Vec::new() };
+    let behind = around(start.saturating_add(bytes.len() as u64), AROUND_SECRETS);
+    let mut whole = [&before[..], bytes, &behind].concat();
+    let masked = redaction.mask(&mut whole);
+    bytes.copy_from_slice(&whole[before.len()..before.len() + bytes.len()]);
+    masked
 }
 
 fn layout(session: &Session, parts: &HashMap<ModuleId, String>) -> Layout {
@@ -347,7 +498,10 @@ fn header(
             address: signal.address.map(|address| Hex(address.0)),
         }),
         capture,
-        attributes,
+        attributes: match redaction {
+            Some(redaction) => redaction.masked_attributes(attributes),
+            None => attributes,
+        },
         parts: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! session ── every thread, frame and variable is asked for, as `bt --locals` would
 //!    │  what the answers were made from: bytes of memory, symbols, entries of debug information, code addresses
+//!    ├─ globals ── what the frames' code refers to is asked for, too
 //!    ├─ closure, dwarf, frames, module ── a small ELF file for each module
 //!    ├─ make, archive ── a core of the bytes that were read
 //!    └─ archive ── the header, and these as parts behind it
@@ -16,11 +17,15 @@ mod closure;
 mod dwarf;
 mod environment;
 mod frames;
+mod globals;
 mod make;
 mod module;
+mod privacy;
 mod redaction;
 
+pub use environment::log_tail;
 pub use make::{Lines, Options, Snapshot, SourceLines, take};
+pub use privacy::Privacy;
 pub use redaction::Redaction;
 
 /// Why there is no snapshot.

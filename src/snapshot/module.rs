@@ -51,7 +51,7 @@ pub fn looked_at(session: &Session) -> BTreeMap<ModuleId, LookedAt> {
     for die in program.functions_named() {
         modules.entry(die.module).or_default().entries.push(die);
     }
-    for die in program.constants_read() {
+    for die in program.entries_read() {
         modules.entry(die.module).or_default().entries.push(die);
     }
     for die in session.global_entries() {

@@ -1,7 +1,10 @@
 //! Masking secrets before anything is written.
 //!
 //! Rules are a TOML file (`redaction.toml` beside this one is the usual one). Masked bytes become `*`, so that lengths
-//! and addresses stay as they were. Text of one byte a character is seen; text in UTF-16 or in pieces is not.
+//! and addresses stay as they were. Text of one byte a character is seen, and ASCII in UTF-16 and UTF-32; text in pieces
+//! is not.
+
+use std::collections::BTreeMap;
 
 use memchr::memmem;
 use regex::bytes::Regex;
@@ -91,22 +94,43 @@ impl Redaction {
     /// From now on masks the values of these variables (`NAME=value`) wherever they are, but those that are kept.
     pub fn add_environment<'a>(&mut self, variables: impl IntoIterator<Item = &'a [u8]>) {
         let mut values: Vec<Vec<u8>> = Vec::new();
+        let mut public: Vec<&[u8]> = Vec::new();
         for variable in variables {
             let Some(equals) = memchr::memchr(b'=', variable) else { continue };
             let (name, value) = (&variable[..equals], &variable[equals + 1..]);
             let kept = std::str::from_utf8(name).is_ok_and(|name| self.keeps_variable(name));
-            if !kept && value.len() >= SHORTEST_VALUE {
-                values.push(value.to_vec());
+            match kept {
+                true => public.push(value),
+                false if value.len() >= SHORTEST_VALUE => values.push(value.to_vec()),
+                false => {}
             }
         }
+        // What a variable that is kept says as well (OLDPWD and PWD) is no secret.
+        values.retain(|value| !public.contains(&value.as_slice()));
         // The longer one first, where one holds another.
         values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
         self.values.extend(values.iter().map(|value| memmem::Finder::new(value).into_owned()));
     }
 
-    /// Masks what the rules find; says how many secrets that were.
+    /// Masks what the rules find, in text of one, two (UTF-16) and four (UTF-32, `wchar_t`) bytes a character; says how
+    /// many secrets that were.
     pub fn mask(&self, bytes: &mut [u8]) -> u64 {
+        let mut masked = self.mask_narrow(bytes);
+        for stride in [2, 4] {
+            for (start, narrow) in wide_runs(bytes, stride) {
+                let mut text = narrow.clone();
+                masked += self.mask_narrow(&mut text);
+                for (index, (new, old)) in text.iter().zip(&narrow).enumerate().filter(|(_, (new, old))| new != old) {
+                    debug_assert_eq!(bytes[start + index * stride], *old);
+                    bytes[start + index * stride] = *new;
+                }
+            }
+        }
+        masked
+    }
+
+    fn mask_narrow(&self, bytes: &mut [u8]) -> u64 {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for rule in &self.rules {
             for captures in rule.pattern.captures_iter(bytes) {
@@ -127,12 +151,45 @@ impl Redaction {
         found.len() as u64
     }
 
+    /// The same of attributes, whose keys may name secrets.
+    pub fn masked_attributes(&self, attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let masked = attributes.into_iter().map(|(key, value)| {
+            let whole = self.masked(&format!("{key}={value}"));
+            let value = whole.get(key.len() + 1..).unwrap_or_default().to_owned();
+            (key, value)
+        });
+        masked.collect()
+    }
+
     /// The same of text.
     pub fn masked(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
         self.mask(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// Runs of little-endian characters of `stride` bytes that are ASCII: where each begins, and its text.
+fn wide_runs(bytes: &[u8], stride: usize) -> Vec<(usize, Vec<u8>)> {
+    let character = |at: usize| {
+        let unit = bytes.get(at..at + stride)?;
+        let is_text = matches!(unit[0], b'\t' | b'\n' | b'\r' | b' '..=b'~') && unit[1..].iter().all(|byte| *byte == 0);
+        is_text.then_some(unit[0])
+    };
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at + stride <= bytes.len() {
+        let narrow: Vec<u8> = (at..bytes.len()).step_by(stride).map_while(character).collect();
+        if narrow.len() < SHORTEST_VALUE {
+            // The next may begin at any byte: behind the zeros of this one at the earliest.
+            at += 1;
+            continue;
+        }
+        let length = narrow.len() * stride;
+        runs.push((at, narrow));
+        at += length;
+    }
+    runs
 }
 
 /// ISO/IEC 7812-1, annex B.
@@ -161,6 +218,7 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(masked(text), expected);
         check("password=hunter22 next", "password=******** next");
         check("{\"api_key\": \"0123456789abcdef\"}", "{\"api_key\": \"****************\"}");
+        check(r#"{\"secret\": \"0123456789\"}"#, r#"{\"secret\": \"***********"}"#);
         check("prog --token s3cr3t-v4lue --level 3", "prog --token ************ --level 3");
         check("prog\0--password\0hunter22\0--x\0", "prog\0--password\0********\0--x\0");
         check("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer *************");
@@ -178,9 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn wide_text_is_masked() {
+        let wide = |text: &str, stride: usize| -> Vec<u8> {
+            let characters =
+                text.bytes().flat_map(|byte| std::iter::once(byte).chain(std::iter::repeat_n(0, stride - 1)));
+            [7].into_iter().chain(characters).chain([0; 4]).collect()
+        };
+        for stride in [2, 4] {
+            let mut bytes = wide("token=abcdef12 and more", stride);
+            assert_eq!(Redaction::usual().mask(&mut bytes), 1);
+            assert_eq!(bytes, wide("token=******** and more", stride));
+        }
+    }
+
+    #[test]
     fn the_environment_is_masked_wherever_it_is() {
         let mut redaction = Redaction::usual();
-        redaction.add_environment([&b"DB_DSN=very-private"[..], b"LANG=C.UTF-8", b"N=1"]);
+        redaction.add_environment([&b"DB_DSN=very-private"[..], b"LANG=C.UTF-8", b"N=1", b"OLD=C.UTF-8"]);
         assert_eq!(redaction.masked("x very-private LANG=C.UTF-8 N=1"), "x ************ LANG=C.UTF-8 N=1");
         assert!(redaction.keeps_variable("LC_ALL") && !redaction.keeps_variable("DB_DSN"));
     }

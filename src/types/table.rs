@@ -176,10 +176,15 @@ impl TypeTable {
         if !declared {
             return id;
         }
-        *self.slot(id).complete.get_or_init(|| {
-            let definition = self.slot(id).die.and_then(|die| self.provider.find_definition(die, self.get(id)));
-            definition.map_or(id, |die| self.of_die(die))
-        })
+        if let Some(known) = self.slot(id).complete.get() {
+            return *known;
+        }
+        let definition = self.slot(id).die.and_then(|die| self.provider.find_definition(die, self.get(id)));
+        // What was not looked for to the end may be there.
+        if definition.is_none() && crate::interrupt::requested() {
+            return id;
+        }
+        *self.slot(id).complete.get_or_init(|| definition.map_or(id, |die| self.of_die(die)))
     }
 
     /// The type under typedefs and qualifiers, completed where it was only declared. Bounded: a cycle of typedefs

@@ -21,7 +21,7 @@ use super::formatters::user::UserFormatters;
 use super::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::memory::Memory;
+use crate::memory::{Memory, ReadAs};
 use crate::module::DieRef;
 use crate::module::Expression;
 use crate::types::{Name, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
@@ -281,6 +281,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         definition: &'d Type,
         nest: usize,
     ) -> Result<ValueKind, Absent> {
+        self.note_number(source, definition);
         match &definition.kind {
             TypeKind::Int { .. }
             | TypeKind::BitInt { .. }
@@ -323,6 +324,23 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             TypeKind::Typedef { .. } | TypeKind::Qualified { .. } => {
                 Err(Absent::because(AbsentReason::Corrupt, "its type refers to itself"))
             }
+        }
+    }
+
+    /// Bytes may be text, whatever their type; and plain fields may lie over text (libstdc++'s short strings).
+    fn note_number(&self, source: Source<'_>, definition: &Type) {
+        let is_number = matches!(
+            definition.kind,
+            TypeKind::Int { .. }
+                | TypeKind::BitInt { .. }
+                | TypeKind::Bool
+                | TypeKind::Enum { .. }
+                | TypeKind::Float
+                | TypeKind::Complex
+        );
+        let is_number = is_number && !self.decoder.raw;
+        if let (true, Source::Memory(address), Some(size @ 2..=64)) = (is_number, source, definition.size) {
+            self.decoder.memory.noted(address, size as usize, ReadAs::Number);
         }
     }
 

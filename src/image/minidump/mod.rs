@@ -17,7 +17,7 @@ mod streams;
 pub mod write;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use minidump_common::format::{
     MINIDUMP_EXCEPTION_STREAM, MINIDUMP_MISC_INFO, MINIDUMP_STREAM_TYPE as Kind, MINIDUMP_SYSTEM_INFO, MINIDUMP_THREAD,
@@ -70,7 +70,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
     let unusable = |problem: String| ImageError::NotACore { path: path.to_owned(), problem };
     let mut streams = Streams::read(bytes).map_err(unusable)?;
     let arch = identify(&streams).map_err(unusable)?;
-    let mut dump = Dump { arch, facts: facts(&streams), saved: Notes::new(arch), unknown: Vec::new() };
+    let mut dump = Dump { arch, facts: facts(&streams), saved: Notes::new(arch) };
     let status = text(&streams, Kind::LinuxProcStatus);
     let pid = dump.process(&streams, &status);
     let (listed, program) = modules::listed(&mut streams);
@@ -92,7 +92,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
     let content: &'static [u8] = Box::leak(dump.saved.into_bytes().into_boxed_slice());
     let mut image = elf_core::assemble(path, bytes, arch, memory, &[NoteSegment { content, align: 4 }], notes);
     place(&mut image, &ranges);
-    finish_threads(&mut image, &mut streams, &dump.unknown);
+    name_threads(&mut image, &mut streams);
     image.process.pid = pid;
     if let Some(crash) = crash {
         finish_signal(&mut image, &crash);
@@ -187,8 +187,6 @@ struct Dump {
     arch: Arch,
     facts: Facts,
     saved: Notes,
-    /// Special registers that no context has, by thread.
-    unknown: Vec<(u32, Vec<&'static str>)>,
 }
 
 /// The signal as the exception stream has it.
@@ -285,6 +283,10 @@ impl Dump {
     ) {
         let SavedRegisters { general, floating, extended, unknown } = registers;
         self.saved.thread(lwp, number, &general);
+        if !unknown.is_empty() {
+            let (owner, kind) = note_writer::UNKNOWN_REGISTERS;
+            self.saved.add(owner, kind, unknown.join("\0").as_bytes());
+        }
         if let Some(Crash { number, code: Some(code), address, sender }) = crash {
             let value = sender.map_or(*address, |(pid, uid)| u64::from(uid) << 32 | u64::from(pid));
             // Of what is not a fault, 32 bits are the sender alone, without its user.
@@ -315,7 +317,6 @@ impl Dump {
             }
             _ => {}
         }
-        self.unknown.push((lwp, unknown));
     }
 }
 
@@ -352,24 +353,13 @@ fn finish_signal(image: &mut Image, crash: &Crash) {
     }
 }
 
-/// Names threads, and takes out of their registers what the file does not have.
-fn finish_threads(image: &mut Image, streams: &mut Streams, unknown: &[(u32, Vec<&'static str>)]) {
+fn name_threads(image: &mut Image, streams: &mut Streams) {
     let names: Vec<MINIDUMP_THREAD_NAME> = streams.list(Kind::ThreadNamesStream);
     let names: std::collections::HashMap<u32, u64> =
         names.iter().take(MAX_THREADS).map(|name| (name.thread_id, name.thread_name_rva)).collect();
-    for (thread, (lwp, unknown)) in image.threads.iter_mut().zip(unknown) {
-        if thread.lwp != *lwp {
-            continue;
-        }
-        let name = names.get(lwp).and_then(|place| streams.string(*place));
+    for thread in &mut image.threads {
+        let name = names.get(&thread.lwp).and_then(|place| streams.string(*place));
         thread.name = name.map(|name| name.chars().take(LONGEST_NAME).collect());
-        let Some(vectors) = thread.registers.vectors.take().filter(|_| !unknown.is_empty()) else { continue };
-        let unknown = unknown.clone();
-        thread.registers.vectors = Some(Arc::new(LazyLock::new(Box::new(move || {
-            let mut known = (**vectors).clone();
-            known.special.retain(|(name, _)| !unknown.contains(name));
-            known
-        }))));
     }
 }
 

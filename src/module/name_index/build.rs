@@ -15,6 +15,7 @@ use super::{
 };
 use super::{hash_of, wide_hash};
 use crate::addr::AddressHash;
+use crate::interrupt;
 use crate::module::skim::{NameAt, NamedEntry, Skim};
 use crate::module::unit::Unit;
 use crate::module::units::DebugInfo;
@@ -65,8 +66,8 @@ struct OfUnit {
     texts: Vec<&'static [u8]>,
 }
 
-/// The index of all units; shows how far it is on a terminal.
-pub fn build(debug: &DebugInfo) -> NameIndex {
+/// The index of all units; shows how far it is on a terminal. `None` where the request to end comes before.
+pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
     let dwarf = debug.dwarf();
     let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
     let starts = debug.unit_starts(0);
@@ -76,6 +77,9 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
     let units: Vec<OfUnit> = (0..starts.len())
         .into_par_iter()
         .filter_map(|number| {
+            if interrupt::requested() {
+                return None;
+            }
             if count.load(Ordering::Relaxed) > MAX_ENTRIES {
                 whole.store(false, Ordering::Relaxed);
                 return None;
@@ -89,11 +93,17 @@ pub fn build(debug: &DebugInfo) -> NameIndex {
             Some(found)
         })
         .collect();
+    if interrupt::requested() {
+        if let Some(bar) = &progress {
+            bar.finish_and_clear();
+        }
+        return None;
+    }
     let index = written(units, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();
     }
-    index
+    Some(index)
 }
 
 fn progress(units: usize) -> Option<indicatif::ProgressBar> {

@@ -144,6 +144,20 @@ pub struct NameIndex {
     damaged: AtomicBool,
 }
 
+/// The index of nothing.
+pub static NO_NAMES: NameIndex = NameIndex {
+    bytes: &[],
+    debug_str: &[],
+    scopes: 0,
+    names: 0,
+    entries: 0,
+    complete: false,
+    checksums: 0..0,
+    payload: 0,
+    checked: None,
+    damaged: AtomicBool::new(false),
+};
+
 impl NameIndex {
     /// An index that an earlier run left; `None` where it is not whole, or was made of sections of other sizes: so many
     /// bytes of .debug_info, this .debug_str.

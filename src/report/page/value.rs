@@ -1,5 +1,7 @@
 //! Values as a tree to unfold.
 
+use std::borrow::Cow;
+
 use super::html::Html;
 use crate::report::json_value::provenance_code;
 use crate::report::value_text::{PrintOptions, value_text_with};
@@ -9,8 +11,18 @@ use crate::value::{Field, Provenance, Value, ValueKind};
 
 /// Characters of a value's line.
 const LINE: usize = 240;
+/// Characters of a type's name: those of C++'s containers list their allocators.
+const TYPE: usize = 80;
 /// Values within values that are unfolded; decoding stops before.
 const MAX_DEPTH: usize = 16;
+
+/// At most so many characters.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
 
 /// Writes values until the page is full.
 pub struct Values<'a> {
@@ -45,7 +57,7 @@ impl Values<'_> {
         html.element("<b>", name, "</b> = ");
         html.element("<code>", &self.line(value), "</code>");
         if let Some(type_name) = type_name {
-            html.element(" <i>", type_name, "</i>");
+            html.element(" <i>", &cut(type_name, TYPE), "</i>");
         }
         if let Some(provenance) = provenance {
             html.element(" <i class=mark>", provenance, "</i>");
@@ -65,11 +77,7 @@ impl Values<'_> {
     }
 
     fn line(&self, value: &Value) -> String {
-        let text = value_text_with(self.types, value, &PrintOptions::default());
-        match text.char_indices().nth(LINE) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        }
+        cut(&value_text_with(self.types, value, &PrintOptions::default()), LINE).into_owned()
     }
 
     /// What is within a value, with the names that stand before it.

@@ -6,7 +6,7 @@ use super::pointer::{no_evaluator, utf8};
 use super::scalar::{array_count, hole};
 use super::{Run, Source};
 use crate::addr::RunAddr;
-use crate::memory::ReadError;
+use crate::memory::{ReadAs, ReadError};
 use crate::types::{
     Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, Variant, VariantPart,
 };
@@ -182,7 +182,11 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         if size == 0 || size > 16 {
             return Err(Absent::because(AbsentReason::Corrupt, format!("a discriminant of {size} bytes")));
         }
-        Ok((self.bits(source.at(offset)?, size)?, 8 * size as u32))
+        let place = source.at(offset)?;
+        if let Some(address) = place.address() {
+            self.decoder.memory.noted(address, size as usize, ReadAs::Structure);
+        }
+        Ok((self.bits(place, size)?, 8 * size as u32))
     }
 
     pub(super) fn array(
@@ -281,6 +285,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 Err(_) => break,
             }
         }
+        self.decoder.memory.noted(address, bytes.len(), ReadAs::Text);
         Ok(bytes)
     }
 }

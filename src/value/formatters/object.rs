@@ -3,6 +3,7 @@
 use super::{Absent, AbsentReason, Item, Place, Refusal, Value, ValueKind, View, corrupt, layout};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
+use crate::memory::ReadAs;
 use crate::types::{Language, Member, MemberOffset, Name, StructType, Type, TypeId, TypeKind, TypeTable};
 use crate::value::decode::{Captured, Decoder, Source};
 use crate::value::{PlaceBytes, Text};
@@ -217,7 +218,14 @@ impl<'v> Object<'v> {
             _ => {}
         }
         let size = self.size()?;
+        self.note_structure(size);
         Ok(self.decoder.bits(self.source, size)?)
+    }
+
+    fn note_structure(&self, size: u64) {
+        if let Some(address) = self.source.address() {
+            self.decoder.memory.noted(address, size.min(16) as usize, ReadAs::Structure);
+        }
     }
 
     /// The same, of at most 8 bytes.
@@ -246,6 +254,7 @@ impl<'v> Object<'v> {
 
     /// The address that begins it, whatever its type: a function value of Go's.
     pub fn word_at_start(&self) -> Result<u64, Refusal> {
+        self.note_structure(self.word());
         Ok(self.decoder.bits(self.source, self.word())? as u64)
     }
 
@@ -322,6 +331,7 @@ impl<'v> Object<'v> {
         if length > MAX_READ {
             return Err(Absent::because(AbsentReason::Unsupported, format!("{length} bytes to read")).into());
         }
+        self.decoder.memory.noted(RunAddr(address), length, ReadAs::Structure);
         Ok(self.decoder.memory.read_vec(RunAddr(address), length)?)
     }
 
@@ -343,6 +353,7 @@ impl<'v> Object<'v> {
 
     /// An integer of 1, 2, 4 or 8 bytes in memory.
     pub fn read_uint(&self, address: u64, size: usize) -> Result<u64, Refusal> {
+        self.decoder.memory.noted(RunAddr(address), size.min(8), ReadAs::Structure);
         Ok(self.decoder.memory.read_uint(RunAddr(address), size.min(8))?)
     }
 
@@ -411,6 +422,7 @@ impl<'v> Object<'v> {
     /// `length` bytes of text in memory, as a part: as many as are shown of a string. This object's type is the part's.
     pub fn text(&self, address: u64, length: u64) -> Item<'v> {
         let shown = length.min(self.decoder.limits.string as u64).min(MAX_READ as u64);
+        self.decoder.memory.noted(RunAddr(address), shown as usize, ReadAs::Text);
         let kind = match self.decoder.memory.read_vec(RunAddr(address), shown as usize) {
             Ok(bytes) => ValueKind::String(Text {
                 omitted: length.saturating_sub(bytes.len() as u64),

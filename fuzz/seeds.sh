@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Seeds for the fuzz targets, made from the fixtures; then, with a nightly toolchain and cargo-fuzz:
+#
+#   fuzz/seeds.sh
+#   cargo +nightly fuzz run TARGET fuzz/corpus/TARGET -- -max_len=200000 -timeout=20 -rss_limit_mb=4000
+#
+# Needs zstd and binutils. Large files are left out or cut, as what matters is in their first pages.
+set -euo pipefail
+shopt -s nullglob
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+CORPUS=$HERE/corpus
+LARGEST=150000
+TEMPORARY=$(mktemp -d)
+trap 'rm -r "$TEMPORARY"' EXIT
+mkdir -p "$CORPUS"/{core_reader,dwarf,unwinder,demangle,expression}
+
+for directory in "$HERE"/../fixtures/*/; do
+    name=$(basename "$directory")
+    if [ -f "$directory/core.zst" ]; then
+        zstd -qdc "$directory/core.zst" 2>/dev/null | head -c 65536 >"$CORPUS/core_reader/$name" || true
+    fi
+    for packed in "$directory"*.zst; do
+        file=$(basename "$packed" .zst)
+        [ "$file" = core ] && continue
+        zstd -qdf "$packed" -o "$TEMPORARY/$file"
+        if [ "$(stat -c %s "$TEMPORARY/$file")" -le "$LARGEST" ]; then
+            cp "$TEMPORARY/$file" "$CORPUS/dwarf/$name-$file"
+        fi
+        { nm --defined-only "$TEMPORARY/$file" 2>/dev/null || true; } | awk '$3 ~ /^_(Z|R)/ { print $3 }' >>"$TEMPORARY/names"
+        # The target's input: 16 bytes of registers, then call frame information and a stack of one length.
+        objcopy -O binary --only-section=.eh_frame "$TEMPORARY/$file" "$TEMPORARY/frames" 2>/dev/null || continue
+        [ -s "$TEMPORARY/frames" ] || continue
+        head -c 8000 "$TEMPORARY/frames" >"$TEMPORARY/cut"
+        {
+            printf '\x11\x40\x10\x20\x30\x40\x50\x60\x70\x08\x18\x28\x38\x48\x58\x68'
+            cat "$TEMPORARY/cut"
+            head -c "$(stat -c %s "$TEMPORARY/cut")" < <(while :; do printf '\x40\x11\0\0\0\0\0\0\x80\0\0\x70\0\0\0\0'; done)
+        } >"$CORPUS/unwinder/$name-$file"
+    done
+done
+sort -u "$TEMPORARY/names" | shuf -n 3000 --random-source=<(yes) | (cd "$CORPUS/demangle" && split -l 1 -a 4 -)
+grep -ohE '"(print|p) [^"]+"' "$HERE"/../tests/*.rs | sed -E 's/^"(print|p) //; s/"$//' | sort -u >"$TEMPORARY/expressions"
+(cd "$CORPUS/expression" && split -l 1 -a 4 "$TEMPORARY/expressions")
+for target in "$CORPUS"/*/; do
+    echo "$(basename "$target"): $(find "$target" -type f | wc -l) seeds"
+done
