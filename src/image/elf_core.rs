@@ -18,6 +18,7 @@ use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::image::dying::ProcessPages;
 use crate::image::notes::{self, CoreNotes, FileRange};
+use crate::image::snapshot::frames::Frames;
 use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
 use crate::memory::{Memory, MissingReason, ReadError};
 
@@ -41,10 +42,19 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
-    /// The process that has what the segments hold, where it is still there.
-    process: Option<Arc<ProcessPages>>,
+    /// Who has what the segments hold, where it is not `bytes`.
+    source: Option<Source>,
     /// What is to be said of addresses that no segment has.
     elsewhere: MissingReason,
+}
+
+/// Who has the memory of a core of which only the headers and notes are at hand.
+#[derive(Clone)]
+pub enum Source {
+    /// The process, which is still there.
+    Process(Arc<ProcessPages>),
+    /// The packed core, which is unpacked as it is looked at.
+    Packed(Arc<Frames>),
 }
 
 /// A piece of the process's memory, and where in the file its bytes are.
@@ -71,10 +81,10 @@ pub struct NoteSegment {
 const LOWEST: u64 = 0x1_0000;
 
 impl CoreMemory {
-    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], process: Option<Arc<ProcessPages>>) -> CoreMemory {
+    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], source: Option<Source>) -> CoreMemory {
         CoreMemory {
             bytes,
-            process,
+            source,
             starts: segments.iter().map(|(start, _)| *start).collect(),
             segments: segments.iter().map(|(_, segment)| *segment).collect(),
             elsewhere: MissingReason::Unmapped,
@@ -86,13 +96,29 @@ impl CoreMemory {
         CoreMemory { elsewhere: MissingReason::NotSaved, ..self }
     }
 
-    /// The bytes that are held, ascending by address.
+    /// The bytes that are held, ascending by address, in pieces.
     pub fn held(&self) -> impl Iterator<Item = (RunAddr, &'static [u8])> {
-        let held = self.starts.iter().zip(&*self.segments).filter(|(_, segment)| segment.held > 0);
-        held.filter_map(|(start, segment)| {
-            let bytes = self.bytes.get(segment.offset..)?.get(..usize::try_from(segment.held).ok()?)?;
-            Some((RunAddr(*start), bytes))
+        let segments = self.starts.iter().zip(&*self.segments);
+        segments.flat_map(move |(start, segment)| {
+            let mut done = 0;
+            std::iter::from_fn(move || {
+                let address = RunAddr(start + done);
+                let left = usize::try_from(segment.held.checked_sub(done)?).ok()?;
+                let piece = self.stored(address, segment.offset.checked_add(done as usize)?, left)?;
+                done += piece.len() as u64;
+                Some((address, piece))
+            })
         })
+    }
+
+    /// Bytes that are held: at that address and there in the file, at most so many.
+    fn stored(&self, address: RunAddr, offset: usize, limit: usize) -> Option<&'static [u8]> {
+        let piece = match &self.source {
+            Some(Source::Process(process)) => process.piece(address, limit)?,
+            Some(Source::Packed(frames)) => frames.piece(offset, limit)?,
+            None => self.bytes.get(offset..offset.checked_add(limit)?)?,
+        };
+        (!piece.is_empty()).then_some(piece)
     }
 
     /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
@@ -108,7 +134,7 @@ impl CoreMemory {
         }
         let all: Vec<(u64, Segment)> =
             without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.process.clone()) }
+        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.source.clone()) }
     }
 
     fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
@@ -131,12 +157,8 @@ impl Memory for CoreMemory {
         let inside = address.0 - self.starts[after - 1];
         if inside < segment.held {
             let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
-            if let Some(process) = &self.process {
-                let piece = process.piece(address, length);
-                return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
-            }
-            let start = segment.offset + inside as usize;
-            return Ok(&self.bytes[start..start + length]);
+            let piece = self.stored(address, segment.offset + inside as usize, length);
+            return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
         }
         match inside {
             _ if inside >= segment.size => missing(self.reason_elsewhere(address)),
@@ -151,22 +173,45 @@ pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Imag
     parse_any(path, bytes, notes, None)
 }
 
-/// The same of a core's beginning that holds its headers and notes; memory comes from the process.
-pub fn parse_dying(path: &Path, bytes: &'static [u8], process: Arc<ProcessPages>) -> Result<Image, ImageError> {
-    parse_any(path, bytes, Vec::new(), Some(process))
-}
-
-fn parse_any(
+/// The same of a core's beginning that holds its headers and notes; `source` has the memory.
+pub fn parse_beginning(
     path: &Path,
     bytes: &'static [u8],
+    source: Source,
     notes: Vec<Note>,
-    process: Option<Arc<ProcessPages>>,
 ) -> Result<Image, ImageError> {
+    parse_any(path, bytes, notes, Some(source))
+}
+
+/// Where the headers and notes of a core end, as far as its first bytes tell: more may be needed to say it. None where
+/// they are no core's or where what is behind the memory must be known.
+pub fn end_of_notes(bytes: &[u8]) -> Option<u64> {
+    match identify(bytes).ok()? {
+        Arch::I386 => end_of_notes_as::<elf::FileHeader32<LittleEndian>>(bytes),
+        Arch::X86_64 | Arch::Aarch64 => end_of_notes_as::<elf::FileHeader64<LittleEndian>>(bytes),
+    }
+}
+
+fn end_of_notes_as<Elf: FileHeader<Endian = LittleEndian>>(bytes: &[u8]) -> Option<u64> {
+    let header = Elf::parse(bytes).ok()?;
+    let count = header.e_phnum(LittleEndian);
+    if count == elf::PN_XNUM {
+        return None;
+    }
+    let table = header.e_phoff(LittleEndian).into();
+    let end = u64::checked_add(table, u64::from(count) * size_of::<Elf::ProgramHeader>() as u64)?;
+    let Ok(headers) = bytes.read_slice_at::<Elf::ProgramHeader>(table, count.into()) else { return Some(end) };
+    let notes = headers.iter().filter(|header| header.p_type(LittleEndian) == elf::PT_NOTE);
+    let ends = notes.map(|header| header.file_range(LittleEndian)).map(|(offset, size)| offset.checked_add(size));
+    ends.chain([Some(end)]).try_fold(0, |last, end| Some(last.max(end?)))
+}
+
+fn parse_any(path: &Path, bytes: &'static [u8], notes: Vec<Note>, source: Option<Source>) -> Result<Image, ImageError> {
     let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
     let arch = identify(bytes).map_err(not_a_core)?;
     let result = match arch {
-        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, process),
-        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, process),
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, source),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, source),
     };
     result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
 }
@@ -232,11 +277,14 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     bytes: &'static [u8],
     arch: Arch,
     mut warnings: Vec<Note>,
-    process: Option<Arc<ProcessPages>>,
+    source: Option<Source>,
 ) -> Result<Image, object::read::Error> {
     let header = Elf::parse(bytes)?;
     let headers = program_headers(header, bytes, &mut warnings);
-    let length = bytes.len() as u64;
+    let length = match &source {
+        Some(Source::Packed(frames)) => frames.length() as u64,
+        _ => bytes.len() as u64,
+    };
     let mut note_segments = Vec::new();
     let mut segments = Vec::new();
     let mut lost = 0;
@@ -255,7 +303,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 let size: u64 = header.p_memsz(LittleEndian).into();
                 // No byte at the very end of the address space: one past it would have no address.
                 let size = size.max(file_size).min(u64::MAX - start);
-                let held = if process.is_some() { file_size } else { held };
+                let held = if matches!(source, Some(Source::Process(_))) { file_size } else { held };
                 let segment = Segment {
                     size,
                     named: file_size.min(size),
@@ -280,7 +328,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, process))
+    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, source))
 }
 
 /// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
@@ -309,7 +357,7 @@ fn finish(
     segments: Vec<FlaggedSegment>,
     note_segments: &[NoteSegment],
     mut warnings: Vec<Note>,
-    pages: Option<Arc<ProcessPages>>,
+    source: Option<Source>,
 ) -> Image {
     let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
@@ -319,7 +367,7 @@ fn finish(
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
     let mappings = join(&segments, &core_notes.files);
-    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), pages);
+    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), source);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;

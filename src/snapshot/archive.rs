@@ -2,10 +2,15 @@
 
 use std::io;
 
+use rayon::prelude::*;
+
 use crate::image::snapshot::format::{HEADER, Header, Part};
 
 /// zstd's level: beyond it little is won and much time lost.
 const LEVEL: i32 = 9;
+
+/// Bytes of a frame of a large part before they are packed.
+const FRAME: usize = 1 << 20;
 
 /// A part to be written.
 pub struct Packed {
@@ -17,6 +22,13 @@ pub struct Packed {
 /// Compresses a part; its name tells so by `.zst`.
 pub fn pack(name: &str, content: &[u8]) -> io::Result<Packed> {
     let bytes = zstd::bulk::compress(content, LEVEL)?;
+    Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes })
+}
+
+/// Compresses a large part in frames that can be unpacked one by one; together they are one stream.
+pub fn pack_in_frames(name: &str, content: &[u8]) -> io::Result<Packed> {
+    let frames = content.par_chunks(FRAME).map(|frame| zstd::bulk::compress(frame, LEVEL));
+    let bytes = frames.collect::<io::Result<Vec<Vec<u8>>>>()?.concat();
     Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes })
 }
 

@@ -136,7 +136,7 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     let memory = || {
         let mut private = BTreeMap::new();
         let (core, kept_bytes, masked) = core(session, reads, redaction, options.privacy, &mut private);
-        Ok::<_, std::io::Error>((archive::pack(format::CORE, &core)?, kept_bytes, masked, private))
+        Ok::<_, std::io::Error>((archive::pack_in_frames(format::CORE, &core)?, kept_bytes, masked, private))
     };
     let (files, memory) = rayon::join(files, memory);
     let (files, (core, kept_bytes, masked, private)) = (files?, memory?);

@@ -5,14 +5,18 @@
 //! is used, and notes say what is lost.
 
 pub mod format;
+pub mod frames;
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::format::{Header, Layout, from_hex};
+use self::frames::Frames;
 use crate::addr::{Bias, RunAddr};
+use crate::image::elf_core::Source;
 use crate::image::{Image, ImageError, Mapping, ModuleSeed, Note, elf_core};
 
 /// A part is at most this large when unpacked.
@@ -23,6 +27,8 @@ const LARGEST_TOTAL: u64 = 4 << 30;
 const LARGEST_JSON: u64 = 64 << 20;
 /// The header is at most this large.
 const LARGEST_HEADER: u64 = 1 << 20;
+/// What claims to be packed better than this is unpacked step by step.
+const LARGEST_RATIO: usize = 1 << 12;
 /// A file has at most this many parts.
 const MOST_PARTS: usize = 1 << 16;
 
@@ -70,14 +76,17 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         Ok(layout) => snapshot.layout = layout,
         Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
     }
-    let core = match snapshot.unpack(format::CORE, LARGEST_PART) {
-        Ok((core, complaint)) => {
-            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
-            core
+    let mut image = match snapshot.packed_core() {
+        Some((beginning, frames)) => {
+            let beginning = Box::leak(beginning.into_boxed_slice());
+            elf_core::parse_beginning(path, beginning, Source::Packed(Arc::new(frames)), notes)?
         }
-        Err(problem) => return Err(broken(problem)),
+        None => {
+            let (core, complaint) = snapshot.unpack(format::CORE, LARGEST_PART).map_err(broken)?;
+            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
+            elf_core::parse(path, Box::leak(core.into_boxed_slice()), notes)?
+        }
     };
-    let mut image = elf_core::parse(path, Box::leak(core.into_boxed_slice()), notes)?;
     let mappings = snapshot.layout.mappings.iter().map(|record| Mapping {
         start: RunAddr(record.start.0),
         end: RunAddr(record.end.0),
@@ -99,7 +108,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
     }
     image.process.executable = image.process.executable.take().or_else(|| snapshot.header.process.executable.clone());
-    image.snapshot = Some(std::sync::Arc::new(snapshot));
+    image.snapshot = Some(Arc::new(snapshot));
     Ok(image)
 }
 
@@ -170,8 +179,24 @@ impl Snapshot {
         self.bytes.len() as u64
     }
 
-    /// A part's content, and what is wrong with it: what a truncated part still holds is given.
-    pub fn unpack(&self, part: &str, limit: u64) -> Result<(Vec<u8>, Option<String>), String> {
+    /// The core where it is whole and packed in frames: its headers and notes, and the frames.
+    fn packed_core(&self) -> Option<(Vec<u8>, Frames)> {
+        let (packed, cut) = self.packed(format::CORE).ok()?;
+        let frames = Frames::of(packed, LARGEST_PART).filter(|_| !cut)?;
+        let mut beginning = frames.piece(0, usize::MAX)?.to_vec();
+        // The first bytes say where the table of segments ends, that where the notes do.
+        for _ in 0..2 {
+            let end = usize::try_from(elf_core::end_of_notes(&beginning)?).ok()?.min(frames.length());
+            if end > beginning.len() {
+                beginning = frames.beginning(end)?;
+            }
+        }
+        self.unpacked.fetch_add(frames.length() as u64, Ordering::Relaxed);
+        Some((beginning, frames))
+    }
+
+    /// A part as it is in the file, and whether the file's truncated end cut it.
+    fn packed(&self, part: &str) -> Result<(&'static [u8], bool), String> {
         let path = self.path.display();
         let place = self.places.get(part).ok_or_else(|| format!("{path}: the snapshot has lost its part {part}"))?;
         let packed =
@@ -184,8 +209,18 @@ impl Snapshot {
         {
             return Err(format!("{path}: part {part} is damaged (its checksum differs)"));
         }
+        Ok((packed, cut))
+    }
+
+    /// A part's content, and what is wrong with it: what a truncated part still holds is given.
+    pub fn unpack(&self, part: &str, limit: u64) -> Result<(Vec<u8>, Option<String>), String> {
+        let path = self.path.display();
+        let (packed, cut) = self.packed(part)?;
         let mut content = Vec::new();
-        let read = if part.ends_with(".zst") {
+        let read = if let Some(whole) = (!cut && part.ends_with(".zst")).then(|| at_once(packed, limit)).flatten() {
+            content = whole;
+            Ok(content.len())
+        } else if part.ends_with(".zst") {
             zstd::stream::read::Decoder::new(packed)
                 .and_then(|decoder| decoder.take(limit + 1).read_to_end(&mut content))
         } else {
@@ -221,6 +256,13 @@ fn places(bytes: &'static [u8]) -> HashMap<String, (usize, usize)> {
         places.entry(name).or_insert((start, length));
     }
     places
+}
+
+/// A part that says how large it is, unpacked into its place without a window and copies between.
+fn at_once(packed: &[u8], limit: u64) -> Option<Vec<u8>> {
+    let size = zstd::bulk::Decompressor::upper_bound(packed)?;
+    let is_plausible = size as u64 <= limit && size / LARGEST_RATIO <= packed.len();
+    is_plausible.then(|| zstd::bulk::decompress(packed, size).ok())?
 }
 
 fn slice(bytes: &'static [u8], (start, length): (usize, usize)) -> Option<&'static [u8]> {
