@@ -131,7 +131,6 @@ fn handler_of(pid: u32) -> Option<u32> {
 }
 
 #[test]
-#[ignore = "waits for the second deadline, which begins late as yet"]
 fn the_kernel_s_crash_handler() {
     let Some(installed) = Installed::new() else { return };
     installs_and_captures(&installed);
