@@ -353,6 +353,40 @@ fn on_big_stack(work: impl FnOnce() -> Option<String> + Send) -> Option<String> 
     })
 }
 
+/// A demangled C++ function's name without its parameters' types and what follows them.
+pub fn without_parameters(name: &str) -> &str {
+    let mut end = name;
+    // What may follow the parameters: `f(int) const &`, `f(int) [clone .cold]`.
+    loop {
+        let shorter = [" const", " volatile", " &&", " &", " noexcept"]
+            .iter()
+            .find_map(|qualifier| end.strip_suffix(qualifier))
+            .or_else(|| end.strip_suffix(']').and_then(|rest| Some(&rest[..rest.rfind(" [")?])));
+        match shorter {
+            Some(shorter) => end = shorter,
+            None => break,
+        }
+    }
+    if !end.ends_with(')') {
+        return name;
+    }
+    let mut depth = 0usize;
+    for (at, byte) in end.bytes().enumerate().rev() {
+        match byte {
+            b')' => depth += 1,
+            b'(' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let short = &end[..at];
+            // `operator()` without parameters, and `(anonymous namespace)`.
+            let is_whole = short.is_empty() || short.ends_with("operator") || short.ends_with("::");
+            return if is_whole { name } else { short };
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,7 @@
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
+//! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
@@ -53,6 +54,7 @@
 #![warn(missing_docs)]
 
 pub mod addr;
+pub mod analyze;
 pub mod append;
 pub mod arch;
 pub mod capture;

@@ -9,6 +9,7 @@ pub mod memory;
 pub mod modules;
 pub mod names;
 pub mod objects;
+pub mod places;
 pub mod record;
 mod stdio;
 mod surroundings;

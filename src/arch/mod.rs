@@ -3,6 +3,7 @@
 pub mod aarch64;
 pub mod i386;
 pub mod instruction;
+pub mod operation;
 pub mod references;
 pub mod x86_64;
 pub mod xsave;

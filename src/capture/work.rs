@@ -83,6 +83,7 @@ pub fn options<'a>(
         environment: pid.map(|pid| Environment { unwritten: session.unwritten(), ..environment::of_process(pid) }),
         redaction: Some(Redaction::usual()),
         sources,
+        ..Options::default()
     }
 }
 

@@ -3,9 +3,11 @@
 //! A command is defined once, by its `Args` and its `run`. On the command line it is [`Targeted`]: the target and its
 //! options come before its own arguments. In a session the same arguments are read without them.
 
+pub mod analyze;
 pub mod bt;
 pub mod capture;
 pub mod common;
+pub mod coverage;
 pub mod disassemble;
 pub mod export;
 mod export_page;
@@ -25,6 +27,7 @@ pub mod state;
 pub mod targeted;
 pub mod threads;
 pub mod watch;
+pub mod why;
 pub mod x;
 
 use std::io::{self, Write};
@@ -41,6 +44,12 @@ pub use targeted::Targeted;
 pub enum Command {
     /// Show backtraces: the crashed thread in full, the other threads grouped by identical stack
     Bt(bt::Args),
+    /// Say why it died: the verdict, what it rests on, and what to ask next
+    Analyze(analyze::Args),
+    /// Say what is missing, and which questions that leaves open
+    Coverage(coverage::Args),
+    /// Say where a value comes from: core, file, register, caller
+    Why(why::Args),
     /// List the threads
     Threads(threads::Args),
     /// Show what threads do: stacks of the same functions together, and what they wait for
@@ -82,6 +91,9 @@ impl Command {
     pub fn run(&self, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
         match self {
             Command::Bt(args) => bt::run(args, state, output),
+            Command::Analyze(args) => analyze::run(args, state, output),
+            Command::Why(args) => why::run(args, state, output),
+            Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
             Command::Stacks(args) => stacks::run(args, state, output),
             Command::Locks(args) => locks::run(args, state, output),

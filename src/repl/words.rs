@@ -100,6 +100,21 @@ pub(super) static WORDS: &[Word] = &[
         run: disassemble,
     },
     Word { names: &["echo"], help: "TEXT: the text", run: printf::echo },
+    Word {
+        names: &["analyze"],
+        help: "why it died, what that rests on, and what to ask next",
+        run: |repl, text| words(repl, "analyze", text),
+    },
+    Word {
+        names: &["why"],
+        help: "EXPR: where a value comes from: core, file, register, caller",
+        run: |repl, text| one(repl, "why", text),
+    },
+    Word {
+        names: &["coverage"],
+        help: "what is missing, and which questions that leaves open",
+        run: |repl, text| words(repl, "coverage", text),
+    },
     Word { names: &["threads"], help: "the threads", run: |repl, text| words(repl, "threads", text) },
     Word {
         names: &["stacks"],

@@ -374,42 +374,9 @@ pub fn shortened(path: &str) -> Cow<'_, str> {
 /// follow.
 pub fn display_name<'a>(name: &'a str, code: &Code) -> &'a str {
     match code.language {
-        Some(Language::Cpp) => without_parameters(name),
+        Some(Language::Cpp) => crate::demangle::without_parameters(name),
         _ => name,
     }
-}
-
-fn without_parameters(name: &str) -> &str {
-    let mut end = name;
-    // What may follow the parameters: `f(int) const &`, `f(int) [clone .cold]`.
-    loop {
-        let shorter = [" const", " volatile", " &&", " &", " noexcept"]
-            .iter()
-            .find_map(|qualifier| end.strip_suffix(qualifier))
-            .or_else(|| end.strip_suffix(']').and_then(|rest| Some(&rest[..rest.rfind(" [")?])));
-        match shorter {
-            Some(shorter) => end = shorter,
-            None => break,
-        }
-    }
-    if !end.ends_with(')') {
-        return name;
-    }
-    let mut depth = 0usize;
-    for (at, byte) in end.bytes().enumerate().rev() {
-        match byte {
-            b')' => depth += 1,
-            b'(' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 {
-            let short = &end[..at];
-            // `operator()` without parameters, and `(anonymous namespace)`.
-            let is_whole = short.is_empty() || short.ends_with("operator") || short.ends_with("::");
-            return if is_whole { name } else { short };
-        }
-    }
-    name
 }
 
 /// 1234567 as 1,234,567.

@@ -145,7 +145,7 @@ fn frames_that_the_unwinder_left_out_are_counted() {
 
 #[test]
 fn c_plus_plus_names_lose_their_parameters() {
-    let short = |name| without_parameters(name);
+    let short = |name| crate::demangle::without_parameters(name);
     assert_eq!(short("ns::f(int, char const*)"), "ns::f");
     assert_eq!(short("ns::C::f() const"), "ns::C::f");
     assert_eq!(short("f(void (*)(int)) &"), "f");

@@ -3,6 +3,7 @@
 //! The commands gather rows; the files here render them. JSON is written as it is made, never held as a tree, so
 //! that a thousand threads with all their locals cost no more memory than a few of them.
 
+pub mod analysis;
 pub mod bt_text;
 pub mod capture_documents;
 pub mod documents;
@@ -13,6 +14,7 @@ pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
 pub mod page;
+pub mod sarif;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;

@@ -411,6 +411,26 @@ documents! {
         #[schemars(default)]
         late_notes: Option<Vec<Note>>,
     }
+    /// `obit analyze`.
+    Analysis "obit.analysis/1" {
+        /// The best finding; null where there is no thread.
+        verdict: Option<Verdict>,
+        /// All findings, the best first.
+        findings: Vec<Finding>,
+        gaps: Vec<Gap>,
+    }
+    /// `obit why`.
+    ValueSources "obit.why/1" {
+        expression: String,
+        /// As text.
+        value: String,
+        /// Where it comes from.
+        sources: Vec<Source>,
+    }
+    /// `obit coverage`.
+    Coverage "obit.coverage/1" {
+        gaps: Vec<Gap>,
+    }
     /// `obit threads`.
     Threads "obit.threads/1" {
         threads: Vec<ThreadRow>,

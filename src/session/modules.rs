@@ -93,7 +93,8 @@ impl Session {
     }
 }
 
-fn row(module: &Module) -> ModuleRow {
+/// One module; looks for its file.
+pub fn row(module: &Module) -> ModuleRow {
     let search = module.search();
     // Where the right file was found in the end, others that were passed over do not matter.
     let found_right = search.file.is_some() && search.identity != Some(Identity::Mismatched);

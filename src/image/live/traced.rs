@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use super::{maps, notes, tracer};
 use crate::arch::Arch;
 use crate::image::dying::ProcessPages;
+use crate::image::elf_core::Source;
 use crate::image::{Image, ImageError, Origin, elf_core, elf_writer};
 
 /// Addresses from here on are the kernel's, `[vsyscall]`'s among them.
@@ -39,8 +40,8 @@ pub fn image(pid: i32, tids: &[Pid], fatal: Option<&Fatal>) -> Result<Image, Ima
     let notes = notes::core_notes(pid, arch, &threads, &maps, &auxv, fatal);
     let readable = maps.iter().filter(|line| line.flags & 4 != 0 && line.end < KERNEL);
     let segments: Vec<(u64, u32, u64)> = readable.map(|line| (line.start, line.flags, line.end - line.start)).collect();
-    let beginning = elf_writer::core_beginning(arch, &notes, &segments);
-    let mut image = elf_core::parse_dying(&path, Box::leak(beginning.into_boxed_slice()), Arc::new(pages))?;
+    let beginning = Box::leak(elf_writer::core_beginning(arch, &notes, &segments).into_boxed_slice());
+    let mut image = elf_core::parse_beginning(&path, beginning, Source::Process(Arc::new(pages)), Vec::new())?;
     for thread in &mut image.threads {
         let name = fs::read_to_string(format!("/proc/{pid}/task/{}/comm", thread.lwp));
         thread.name = name.ok().map(|name| name.trim_end().to_owned());

@@ -225,6 +225,103 @@ pub(super) struct SourceLine {
     text: String,
 }
 
+/// What happened.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub(super) enum Class {
+    NullPointer,
+    WildPointer,
+    UseAfterFree,
+    DoubleFree,
+    HeapCorruption,
+    OutOfBounds,
+    StackOverflow,
+    StackSmashed,
+    BadControlFlow,
+    DivisionByZero,
+    IllegalInstruction,
+    Misaligned,
+    BusError,
+    Assertion,
+    Abort,
+    UncaughtException,
+    Panic,
+    OutOfMemory,
+    BadCall,
+    BitFlip,
+    Deadlock,
+    Hang,
+    SignalSent,
+    Sandbox,
+    Unknown,
+}
+
+/// How sure that is.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub(super) enum Certainty {
+    Certain,
+    Likely,
+    Possible,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Verdict {
+    class: Class,
+    certainty: Certainty,
+    /// One sentence, in the program's own names.
+    summary: String,
+    /// LWP.
+    thread: u32,
+    /// As `bt` counts.
+    frame_index: u64,
+    /// That frame's, without parameters.
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Finding {
+    rule: String,
+    class: Class,
+    certainty: Certainty,
+    summary: String,
+    thread: u32,
+    frame_index: u64,
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+    evidence: Vec<Evidence>,
+    /// Commands that show more.
+    next: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+pub(super) struct Evidence {
+    what: String,
+    /// What can be asked to see it, in the finding's frame.
+    expression: Option<String>,
+    value: String,
+}
+
+/// What is missing, and what that leaves open.
+#[derive(JsonSchema)]
+pub(super) struct Gap {
+    code: String,
+    missing: String,
+    question: String,
+    limits_verdict: bool,
+}
+
+/// Where a value comes from.
+#[derive(JsonSchema)]
+pub(super) struct Source {
+    /// `memory`, `register`, `origin`.
+    what: String,
+    detail: String,
+}
+
 /// A file of the crash handler's spool.
 #[derive(JsonSchema)]
 pub(super) struct SpoolFile {

@@ -1,0 +1,231 @@
+//! A function of the C library that was given a pointer to nothing, or a length that leads there: the argument at
+//! fault, as the caller has it.
+
+use crate::addr::RunAddr;
+use crate::analyze::code::{Tracer, argument_registers};
+use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
+use crate::analyze::names::Pointer;
+use crate::analyze::origin;
+use crate::analyze::{Case, Certainty, Class, Finding};
+use crate::arch::operation::Flow;
+
+/// How far a string may go on before its memory ends.
+const MAX_STRING: u64 = 1 << 24;
+
+/// How much of an argument's memory is used.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Extent {
+    /// As many bytes as the argument of that position says.
+    Bytes(usize),
+    /// Up to a NUL.
+    String,
+    /// Some.
+    Object,
+}
+
+/// A function and its arguments that are pointers.
+type Known = (&'static str, &'static [(usize, bool, Extent)]);
+
+/// Functions, and their arguments that are pointers: position, written, how much.
+const FUNCTIONS: &[Known] = &[
+    ("memcpy", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
+    ("memmove", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
+    ("mempcpy", &[(0, true, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
+    ("memset", &[(0, true, Extent::Bytes(2))]),
+    ("bzero", &[(0, true, Extent::Bytes(1))]),
+    ("memcmp", &[(0, false, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
+    ("bcmp", &[(0, false, Extent::Bytes(2)), (1, false, Extent::Bytes(2))]),
+    ("memchr", &[(0, false, Extent::Bytes(2))]),
+    ("strlen", &[(0, false, Extent::String)]),
+    ("strnlen", &[(0, false, Extent::String)]),
+    ("wcslen", &[(0, false, Extent::String)]),
+    ("strcpy", &[(0, true, Extent::Object), (1, false, Extent::String)]),
+    ("stpcpy", &[(0, true, Extent::Object), (1, false, Extent::String)]),
+    ("strncpy", &[(0, true, Extent::Bytes(2)), (1, false, Extent::String)]),
+    ("strcat", &[(0, true, Extent::String), (1, false, Extent::String)]),
+    ("strncat", &[(0, true, Extent::String), (1, false, Extent::String)]),
+    ("strcmp", &[(0, false, Extent::String), (1, false, Extent::String)]),
+    ("strncmp", &[(0, false, Extent::String), (1, false, Extent::String)]),
+    ("strcasecmp", &[(0, false, Extent::String), (1, false, Extent::String)]),
+    ("strchr", &[(0, false, Extent::String)]),
+    ("strrchr", &[(0, false, Extent::String)]),
+    ("strstr", &[(0, false, Extent::String), (1, false, Extent::String)]),
+    ("strdup", &[(0, false, Extent::String)]),
+    ("strtol", &[(0, false, Extent::String)]),
+    ("strtoul", &[(0, false, Extent::String)]),
+    ("strtod", &[(0, false, Extent::String)]),
+    ("atoi", &[(0, false, Extent::String)]),
+    ("atol", &[(0, false, Extent::String)]),
+    ("atof", &[(0, false, Extent::String)]),
+    ("puts", &[(0, false, Extent::String)]),
+    ("fputs", &[(0, false, Extent::String), (1, true, Extent::Object)]),
+    ("fclose", &[(0, true, Extent::Object)]),
+    ("fgets", &[(0, true, Extent::Bytes(1)), (2, true, Extent::Object)]),
+    ("fprintf", &[(0, true, Extent::Object), (1, false, Extent::String)]),
+    ("fread", &[(0, true, Extent::Object), (3, true, Extent::Object)]),
+    ("fwrite", &[(0, false, Extent::Object), (3, true, Extent::Object)]),
+    ("free", &[(0, true, Extent::Object)]),
+    ("realloc", &[(0, true, Extent::Object)]),
+    ("pthread_mutex_lock", &[(0, true, Extent::Object)]),
+    ("pthread_mutex_unlock", &[(0, true, Extent::Object)]),
+    ("pthread_join", &[(0, true, Extent::Object)]),
+    ("closedir", &[(0, true, Extent::Object)]),
+    ("readdir", &[(0, true, Extent::Object)]),
+];
+
+/// A library's function that faults on what its caller gave it.
+pub fn bad_call(case: &Case<'_>) -> Vec<Finding> {
+    found(case).into_iter().collect()
+}
+
+fn found(case: &Case<'_>) -> Option<Finding> {
+    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
+        return None;
+    }
+    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let address = fault.address?;
+    // The library's frames are the inner ones.
+    case.kind(fault.frame).filter(|kind| *kind == "libc")?;
+    let frame = case.own_frame(fault.frame)?;
+    let machine = case.frame(frame)?.machine;
+    let tracer = Tracer::new(case, machine)?;
+    let call = tracer.operation().filter(|call| matches!(call.flow, Flow::Call | Flow::IndirectCall))?;
+    let (name, arguments) = function(case, call.target, frame)?;
+    let registers = argument_registers(case.arch());
+    let place = case.place(frame);
+    let values: Vec<_> = registers
+        .iter()
+        .take(4)
+        .map(|register| {
+            let sum = tracer.register(*register, tracer.here, 0)?;
+            let value = tracer.value(&sum);
+            // What the caller does not have any more may still be in the function's own register.
+            let callee = case.registers(fault.machine).filter(|_| fault.machine + 1 == machine);
+            let guessed = value.is_none();
+            let value = value.or_else(|| callee?.get(*register));
+            Some((value, guessed, tracer.expression(&sum), sum))
+        })
+        .collect();
+    for (position, written, extent) in arguments {
+        let Some(Some((Some(value), guessed, named, sum))) = values.get(*position) else { continue };
+        let value = *value;
+        let length = match extent {
+            Extent::Bytes(of) => values.get(*of).and_then(|found| found.as_ref()?.0),
+            Extent::String | Extent::Object => None,
+        };
+        let text = named.as_ref().map(|named| named.text.clone());
+        let shown = match (&text, sum.terms.is_empty()) {
+            (Some(text), _) => format!("`{text}`"),
+            (None, true) if value == 0 => case.null_word(frame).to_owned(),
+            _ => format!("argument {}", position + 1),
+        };
+        let reaches = reaches(case, value, address, *extent, length);
+        if !reaches {
+            continue;
+        }
+        let verb = if *written { "writes" } else { "reads" };
+        let null = value < super::null_pointer::LOWEST;
+        let class = if null { Class::NullPointer } else { Class::BadCall };
+        let summary = match (null, length) {
+            (true, _) if text.is_none() => format!("null pointer: {name}() was given {shown} at {place}"),
+            (true, _) if value == 0 => {
+                format!("null pointer: {name}() was given {shown} at {place}, which is {}", case.null_word(frame))
+            }
+            (true, _) => format!("null pointer: {name}() was given {shown} at {place}, which is {value:#x}"),
+            (false, Some(length)) => {
+                let readable = address.saturating_sub(value);
+                format!("bad call: {name}() {verb} {length} bytes at {shown} at {place}, of which {readable} are there")
+            }
+            (false, None) => {
+                let what = if *extent == Extent::String { "string" } else { "memory" };
+                format!("bad call: {name}() {verb} the {what} at {shown} at {place}, and {address:#x} is not mapped")
+            }
+        };
+        let certainty = if *guessed { Certainty::Likely } else { Certainty::Certain };
+        let mut finding = case.finding("bad-call", class, certainty, frame, summary);
+        finding = finding.with("argument", text.as_deref(), format!("{value:#x}, argument {}", position + 1));
+        if let Some(length) = length {
+            finding = finding.with("length", None, length.to_string());
+        }
+        if let Some(named) = named {
+            let pointer =
+                sum.single().map(|term| Pointer { named: named.clone(), term: term.clone(), value: Some(value) });
+            if let Some(origin) = pointer.and_then(|pointer| origin::of(&tracer, &pointer)) {
+                finding.summary = format!("{}; {}", finding.summary, origin.text);
+                finding = finding.with("origin", None, origin.text);
+            }
+            finding = finding.ask(format!("print {}", named.text));
+        }
+        finding = super::access::instruction_evidence(case, fault, finding);
+        return Some(finding.ask(format!("frame {}", case.frame(frame)?.index)).ask("info locals"));
+    }
+    None
+}
+
+/// Whether the fault lies in what the argument leads to.
+fn reaches(case: &Case<'_>, value: u64, address: u64, extent: Extent, length: Option<u64>) -> bool {
+    // Vector code reads from the block around the first byte on.
+    let first = value & !63;
+    match (extent, length) {
+        (Extent::Bytes(_), Some(length)) => {
+            first <= address && address < value.saturating_add(length).max(value.saturating_add(1))
+        }
+        (Extent::Bytes(_), None) => first <= address && address < value.saturating_add(4096),
+        (Extent::Object, _) => first <= address && address < value.saturating_add(4096),
+        (Extent::String, _) => {
+            if !(first <= address && address.saturating_sub(value) < MAX_STRING) {
+                return false;
+            }
+            // The string goes on up to there.
+            address.saturating_sub(value) < 64 || {
+                let read = case.memory().read_c_string(RunAddr(value), MAX_STRING as usize);
+                read.is_ok_and(|(bytes, ended)| !ended && (bytes.len() as u64) + 64 >= address - value)
+            }
+        }
+    }
+}
+
+/// The function that is called: by the call's target, else by the frame that it made.
+fn function(case: &Case<'_>, target: Option<RunAddr>, frame: usize) -> Option<Known> {
+    let by_target = target.and_then(|target| case.function_at(target));
+    let by_frame = frame.checked_sub(1).and_then(|callee| case.function(callee).map(str::to_owned));
+    [by_target, by_frame].into_iter().flatten().find_map(|name| known(&name))
+}
+
+fn known(name: &str) -> Option<Known> {
+    let name = name.split('@').next().unwrap_or(name);
+    let plain = name.trim_start_matches("__GI_").trim_start_matches("__libc_").trim_start_matches("__isoc23_");
+    let exact = FUNCTIONS.iter().find(|(known, _)| *known == plain || plain.trim_start_matches('_') == *known);
+    // `__memmove_avx_unaligned_erms`, `__strlen_sse2`.
+    let variant = || {
+        let plain = plain.trim_start_matches('_');
+        FUNCTIONS.iter().find(|(known, _)| {
+            let rest = plain.strip_prefix(known);
+            rest.is_some_and(|rest| {
+                ["_avx", "_sse", "_evex", "_erms", "_generic", "_ssse", "_unaligned"]
+                    .iter()
+                    .any(|kind| rest.starts_with(kind))
+            })
+        })
+    };
+    exact.or_else(variant).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known;
+
+    #[test]
+    fn functions_are_known_by_all_their_names() {
+        for (name, expected) in [
+            ("strlen@plt", Some("strlen")),
+            ("__memmove_avx_unaligned_erms", Some("memmove")),
+            ("__strlen_avx2", Some("strlen")),
+            ("__GI_strcmp", Some("strcmp")),
+            ("memcpyish", None),
+            ("main", None),
+        ] {
+            assert_eq!(known(name).map(|(name, _)| name), expected, "{name}");
+        }
+    }
+}

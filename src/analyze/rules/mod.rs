@@ -1,0 +1,42 @@
+//! The rules, one a file.
+
+mod access;
+mod bad_call;
+mod bit_flip;
+mod bounds;
+mod control_flow;
+mod cpp;
+mod division;
+mod freed;
+mod glibc;
+mod go;
+mod instruction;
+mod null_pointer;
+mod rust;
+mod sent;
+mod stack_overflow;
+pub(super) mod unknown;
+
+use super::{Case, Finding};
+
+/// Turns a case into findings.
+pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
+
+/// Every rule; among findings of one rank, those of earlier rules come first.
+pub const RULES: &[Rule] = &[
+    stack_overflow::stack_overflow,
+    cpp::uncaught_exception,
+    rust::panic,
+    go::panic,
+    glibc::reported,
+    bad_call::bad_call,
+    null_pointer::null_pointer,
+    bounds::out_of_bounds,
+    freed::freed,
+    control_flow::bad_control_flow,
+    division::division,
+    instruction::instruction,
+    access::refused_access,
+    sent::sent,
+    bit_flip::bit_flip,
+];

@@ -1,0 +1,104 @@
+//! A null pointer was followed: the access's pointer is 0, or nearly.
+//!
+//! `certain` where the register or variable that the address is computed from holds 0; a pointer that is small but not
+//! 0 (a member's address of a null object, passed on) is `likely`.
+
+use crate::analyze::code::Tracer;
+use crate::analyze::fault::{Fault, Refused, SIGSEGV};
+use crate::analyze::names::{Object, Pointer};
+use crate::analyze::origin;
+use crate::analyze::{Case, Certainty, Class, Finding};
+
+/// No program maps its first pages (vm.mmap_min_addr is 65536, at least 4096).
+pub(super) const LOWEST: u64 = 0x1_0000;
+
+/// A null pointer.
+pub fn null_pointer(case: &Case<'_>) -> Vec<Finding> {
+    found(case).into_iter().collect()
+}
+
+fn found(case: &Case<'_>) -> Option<Finding> {
+    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    if case.signal_number() != SIGSEGV {
+        return None;
+    }
+    let operand = fault.operand?;
+    let registers = case.registers(fault.machine)?;
+    let base = operand.address.base.and_then(|base| registers.get(base));
+    let index = operand.address.index;
+    let index_value = index.and_then(|(index, _)| registers.get(index));
+    let address = fault.address?;
+    // Where the base is 0, any offset and index is behind a null pointer.
+    let base_is_null = base == Some(0) || operand.address.base.is_none() && index_value == Some(0);
+    let traced = Tracer::new(case, fault.machine);
+    let object = traced.as_ref().and_then(|tracer| object_of(tracer, fault));
+    let pointer_is_null =
+        object.as_ref().and_then(|object| object.pointer.as_ref()).is_some_and(|p| p.value == Some(0));
+    if !(address < LOWEST || base_is_null && index.is_none() || pointer_is_null) {
+        return None;
+    }
+    if case.is_mapped(address) {
+        return None;
+    }
+    // Frames of a library: the pointer is its caller's, and another rule's matter.
+    let frame = case.to_blame(fault.frame);
+    // In a library's code the register may be any; which argument is null is for the rule of calls to say.
+    let outside = case.frame(frame).is_none_or(|frame| frame.machine != fault.machine);
+    let in_library = outside && object.is_none();
+    let sure = (base_is_null || pointer_is_null) && !in_library;
+    let certainty = if sure { Certainty::Certain } else { Certainty::Likely };
+    let verb = fault.verb();
+    let pointer = object.as_ref().and_then(|object| object.pointer.clone());
+    let origin = match (&traced, &pointer) {
+        (Some(tracer), Some(pointer)) => origin::of(tracer, pointer),
+        _ => None,
+    };
+    let summary = summary(case, fault, object.as_ref(), pointer.as_ref(), verb);
+    let summary = match &origin {
+        Some(origin) => format!("{summary}; {}", origin.text),
+        None => summary,
+    };
+    let mut finding = case.finding("null-pointer", Class::NullPointer, certainty, frame, summary);
+    finding = super::access::instruction_evidence(case, fault, finding);
+    if let Some(pointer) = &pointer {
+        let value = pointer.value.map_or("not known".to_owned(), |value| case.scalar(pointer.named.type_id, value));
+        finding = finding.with("pointer", Some(&pointer.named.text), value);
+        finding = finding.ask(format!("print {}", pointer.named.text));
+    }
+    if let Some(origin) = origin {
+        finding = finding.with("origin", None, origin.text);
+        if origin.frame != frame {
+            finding = finding.ask(format!("frame {}", case.frame(origin.frame).map_or(0, |frame| frame.index)));
+        }
+    }
+    Some(finding.ask("info locals").ask("list"))
+}
+
+/// What the refused access is about, in the program's names; only where that comes to the address at fault.
+pub(super) fn object_of(tracer: &Tracer<'_>, fault: &Fault) -> Option<Object> {
+    let operand = fault.operand?;
+    let sum = tracer.address(&operand.address, tracer.here)?;
+    let computed = tracer.value(&sum);
+    if computed.is_some() && computed != fault.address {
+        return None;
+    }
+    tracer.object(&sum, operand.size)
+}
+
+fn summary(case: &Case<'_>, fault: &Fault, object: Option<&Object>, pointer: Option<&Pointer>, verb: &str) -> String {
+    let place = case.place(fault.frame);
+    let null = case.null_word(fault.frame);
+    let address = fault.address.unwrap_or(0);
+    match (object, pointer) {
+        (Some(object), Some(pointer)) if pointer.value.is_none_or(|value| value == 0) => {
+            format!("null pointer: `{}` {verb} at {place}, `{}` is {null}", object.named.text, pointer.named.text)
+        }
+        (Some(object), Some(pointer)) => format!(
+            "null pointer: `{}` {verb} at {place}, `{}` is {:#x}: nearly {null}",
+            object.named.text,
+            pointer.named.text,
+            pointer.value.unwrap_or(0)
+        ),
+        _ => format!("null pointer: address {address:#x} {verb} {}", case.in_at(case.to_blame(fault.frame))),
+    }
+}

@@ -1,0 +1,101 @@
+//! A signal that was sent: by another process, by the program itself, by the kernel for a limit or a filter.
+
+use crate::analyze::{Case, Certainty, Class, Finding};
+
+const SIGQUIT: i32 = 3;
+const SIGABRT: i32 = 6;
+const SIGPIPE: i32 = 13;
+const SIGALRM: i32 = 14;
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
+const SIGSYS: i32 = 31;
+/// `SI_USER`, `SI_QUEUE`, `SI_TKILL` (Linux, uapi/asm-generic/siginfo.h).
+const SENT: [i32; 3] = [0, -1, -6];
+/// The kernel's own.
+const SI_KERNEL: i32 = 0x80;
+/// `SYS_SECCOMP`.
+const SYS_SECCOMP: i32 = 1;
+
+/// A signal that somebody sent.
+pub fn sent(case: &Case<'_>) -> Vec<Finding> {
+    let found = system_call(case).or_else(|| by_process(case)).or_else(|| by_kernel(case));
+    found.into_iter().collect()
+}
+
+fn by_process(case: &Case<'_>) -> Option<Finding> {
+    let signal = case.signal.as_ref()?;
+    if !SENT.contains(&signal.code?) {
+        return None;
+    }
+    let name = signal.name();
+    let sender = signal.sender_pid?;
+    let own = case.session.image.process.pid;
+    let frame = case.to_blame(case.fault_frame);
+    if Some(sender) != own && sender != 0 {
+        let user = signal.sender_uid.map(|uid| format!(" of user {uid}")).unwrap_or_default();
+        let summary = format!("{name} was sent by process {sender}{user}, while the thread was {}", case.in_at(frame));
+        let finding = case.finding("signal-sent", Class::SignalSent, Certainty::Certain, frame, summary);
+        let uid = signal.sender_uid.map(|uid| format!(", uid {uid}")).unwrap_or_default();
+        let finding = finding.with("sender", Some("$_siginfo"), format!("pid {sender}{uid}"));
+        return Some(finding.ask("bt").ask("threads"));
+    }
+    let code = signal.code_name().unwrap_or("sent");
+    if sender == 0 {
+        let summary = format!("{name} was sent from outside ({code}), while the thread was {}", case.in_at(frame));
+        let finding = case.finding("signal-sent", Class::SignalSent, Certainty::Likely, frame, summary);
+        return Some(finding.with("sender", Some("$_siginfo"), "pid 0: of another namespace, or the kernel").ask("bt"));
+    }
+    let (class, what) = match signal.number {
+        SIGABRT if case.find_function(case.fault_frame, &["abort", "__GI_abort"]).is_some() => {
+            (Class::Abort, "abort() was called")
+        }
+        SIGABRT => (Class::Abort, "the program sent itself SIGABRT"),
+        _ => (Class::SignalSent, "the program sent itself the signal"),
+    };
+    let summary = match signal.number {
+        SIGABRT => format!("{what} {}", case.in_at(frame)),
+        _ => format!("{name}: {what} {}", case.in_at(frame)),
+    };
+    let finding = case.finding("signal-sent", class, Certainty::Certain, frame, summary).as_symptom();
+    Some(finding.with("sender", Some("$_siginfo"), format!("pid {sender}: the process itself")).ask("bt"))
+}
+
+fn by_kernel(case: &Case<'_>) -> Option<Finding> {
+    let signal = case.signal.as_ref()?;
+    if signal.code.is_some_and(|code| code != SI_KERNEL) {
+        return None;
+    }
+    let what = match signal.number {
+        SIGQUIT => "quit was typed at the terminal",
+        SIGPIPE => "nobody reads any more what was written",
+        SIGALRM => "an alarm that nothing handles rang",
+        SIGXCPU => "the limit of processor time (RLIMIT_CPU) was reached",
+        SIGXFSZ => "the limit of a file's size (RLIMIT_FSIZE) was reached",
+        _ => return None,
+    };
+    let frame = case.to_blame(case.fault_frame);
+    let summary = format!("{}: {what}, while the thread was {}", signal.name(), case.in_at(frame));
+    let certainty = if signal.code.is_some() { Certainty::Certain } else { Certainty::Likely };
+    Some(case.finding("signal-sent", Class::SignalSent, certainty, frame, summary).ask("bt").ask("threads"))
+}
+
+/// A system call that a filter refused. `si_call_addr`, `si_syscall` are the union's first members.
+fn system_call(case: &Case<'_>) -> Option<Finding> {
+    let signal = case.signal.as_ref().filter(|signal| signal.number == SIGSYS && signal.code == Some(SYS_SECCOMP))?;
+    let frame = case.to_blame(case.fault_frame);
+    let bytes = case.thread.siginfo.as_ref().and_then(|siginfo| siginfo.get(24..28)?.try_into().ok());
+    let number = bytes.map(i32::from_le_bytes);
+    let library = case.function(case.fault_frame).map(|name| format!(", made by {name}()")).unwrap_or_default();
+    let call =
+        number.map_or("a system call".to_owned(), |number| match crate::analyze::syscalls::name(case.arch(), number) {
+            Some(name) => format!("the system call {name} ({number})"),
+            None => format!("the system call {number}"),
+        });
+    let summary =
+        format!("{}: {call}{library}, is not allowed by the seccomp filter, {}", signal.name(), case.in_at(frame));
+    let mut finding = case.finding("system-call", Class::Sandbox, Certainty::Certain, frame, summary);
+    if let Some(number) = number {
+        finding = finding.with("system call", Some("$_siginfo"), number.to_string());
+    }
+    Some(finding.ask("bt").ask("info registers"))
+}
