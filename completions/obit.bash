@@ -70,6 +70,9 @@ _obit() {
             obit,threads)
                 cmd="obit__subcmd__threads"
                 ;;
+            obit,watch)
+                cmd="obit__subcmd__watch"
+                ;;
             obit,why)
                 cmd="obit__subcmd__why"
                 ;;
@@ -85,6 +88,9 @@ _obit() {
             obit__subcmd__capture,remove)
                 cmd="obit__subcmd__capture__subcmd__remove"
                 ;;
+            obit__subcmd__capture,start)
+                cmd="obit__subcmd__capture__subcmd__start"
+                ;;
             obit__subcmd__capture,status)
                 cmd="obit__subcmd__capture__subcmd__status"
                 ;;
@@ -98,7 +104,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage why threads stacks locks info modules maps registers print ptype x list disassemble snapshot export capture schema"
+            opts="-h -V --help --version bt analyze coverage why threads stacks locks info modules maps registers print ptype x list disassemble snapshot export capture watch schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -271,7 +277,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__capture)
-            opts="-h --help install remove status handle work"
+            opts="-h --help install remove status handle work start"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -388,6 +394,20 @@ _obit() {
                     fi
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__capture__subcmd__start)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1072,7 +1092,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__snapshot)
-            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --output --budget --thread-budget --depth --max-items --global --expr --attr --redact-rules --no-redaction --help"
+            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --output --budget --thread-budget --depth --max-items --global --expr --attr --log --redact --no-heap --no-strings --redact-rules --no-redaction --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1167,6 +1187,25 @@ _obit() {
                     ;;
                 --attr)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --redact)
+                    COMPREPLY=($(compgen -W "scalars" -- "${cur}"))
                     return 0
                     ;;
                 --redact-rules)
@@ -1292,6 +1331,38 @@ _obit() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__watch)
+            opts="-d -h --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
