@@ -418,7 +418,7 @@ mod tests {
         check("_ZTV1AI1BLj511EE", "vtable for A<B, 511u>");
         check("_ZTV1AI1BS_IS0_JEEJEE", "vtable for A<B, A<B>>");
         check("_ZTVSo", "vtable for std::basic_ostream<char, std::char_traits<char> >");
-        check("_ZN1M7resolveERKNS_3DeclE", "M::resolve(M::Decl const&)");
+        check("_ZN1M7resolveERKNS_4DeclE", "M::resolve(M::Decl const&)");
         check(
             "_ZNSsC1IPcEET_S1_RKSaIcE",
             "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::basic_string<char*>(char*, char*, \

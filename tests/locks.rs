@@ -149,7 +149,7 @@ fn the_circle_comes_first_in_words() {
     let lwps: Vec<String> = expected("locks-cpp").into_iter().take(7).map(|line| line[1].clone()).collect();
     let first = format!(
         "Deadlock: 2 threads wait for each other.\n  thread {} waits for mutex `main::two.mutex_`, held by thread {}, in \
-         bank::Account::merge at",
+         bank::Account::merge() at",
         lwps[0], lwps[1]
     );
     assert!(text.contains(&first), "{text}");
@@ -240,4 +240,34 @@ fn a_live_process_is_asked() {
     let names: BTreeSet<&str> =
         answer["waits"].as_array().unwrap().iter().filter_map(|wait| wait["name"].as_str()).collect();
     assert!(names.contains("locks::FIRST") && names.contains("locks::SECOND"), "{names:?}");
+}
+
+#[test]
+fn analyses_of_hangs_lead_with_the_circle() {
+    let analysis = |fixture: &str| json(&common::obit(fixture, "analyze", &["--json"]));
+    for (fixture, class, certainty, part) in [
+        ("locks-c", "deadlock", "certain", " threads wait for each other: thread "),
+        ("locks-many", "deadlock", "certain", "1000 threads wait for each other: thread "),
+        ("locks-handler", "deadlock", "certain", " waits for mutex `second`, held by thread "),
+        ("locks-rust", "deadlock", "likely", " threads wait for each other: thread "),
+        ("locks-stuck", "hang", "likely", " waits for condition `queue->ready` in take_job() at locks.c:"),
+    ] {
+        let verdict = &analysis(fixture)["verdict"];
+        assert_eq!(
+            (&verdict["class"], &verdict["certainty"]),
+            (&class.into(), &certainty.into()),
+            "{fixture}: {verdict}"
+        );
+        assert!(verdict["summary"].as_str().unwrap().contains(part), "{fixture}: {verdict}");
+        assert!(verdict["line"].is_u64() && verdict["function"].is_string(), "{fixture}: {verdict}");
+    }
+    // Threads without work, and one that waits for a lock whose owner computes: nothing hangs.
+    let idle = analysis("locks-idle");
+    assert_eq!(idle["verdict"]["class"], "signal-sent");
+    let wrong = idle["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["class"] == "deadlock" || finding["class"] == "hang");
+    assert_eq!(wrong, None);
 }

@@ -236,9 +236,6 @@ fn waits_for(group: &Members, name: &dyn Fn(Option<RunAddr>) -> Option<String>) 
             Some(format!("{}{held}", wait.text()))
         }
         // Not all of them for the same.
-        waits::State::Lock(wait) => Some(match wait.kind {
-            Kind::Join => "other threads to end".to_owned(),
-            kind => format!("several of kind {}", kind.code()),
-        }),
+        waits::State::Lock(wait) => Some(format!("several {}", wait.kind.plural())),
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(invocation.target.target, PathBuf::from("core.3"));
         assert!(matches!(invocation.scripts.as_slice(), [Script::Line(line)] if line == "bt"));
         assert!(invocation.init.is_none());
-        assert!(parse(&arguments(&["-p", "123"])).unwrap_err().contains("gcore 123"));
+        assert_eq!(parse(&arguments(&["-p", "123"])).unwrap().target.target, PathBuf::from("pid:123"));
         assert!(parse(&arguments(&["--args", "prog"])).unwrap_err().contains("runs no program"));
     }
 

@@ -99,6 +99,7 @@ fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait) {
         write_lwps(json, &wait.owners.iter().map(|owner| owner.lwp).collect::<Vec<u32>>());
     }
     json.field_bool("timed", wait.timed);
+    json.field_string("inside", wait.inside.as_deref());
     let spot = thread.place.as_ref();
     json.field_uint("frame_index", spot.map(|spot| spot.frame_index as u64));
     let code = spot.map(|spot| &spot.code);

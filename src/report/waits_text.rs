@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Deadlock: 2 threads wait for each other.
-//!   thread 12 (worker-3) waits for mutex `b`, held by thread 13 (worker-4), in transfer () at bank.c:44
-//!   thread 13 (worker-4) waits for mutex `a`, held by thread 12 (worker-3), in transfer () at bank.c:44
+//!   thread 12 (worker-3) waits for mutex `b`, held by thread 13 (worker-4), in transfer() at bank.c:44
+//!   thread 13 (worker-4) waits for mutex `a`, held by thread 12 (worker-3), in transfer() at bank.c:44
 //! ```
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,11 +20,11 @@ const MAX_CYCLES: usize = 16;
 /// Lines of waits that are listed.
 const MAX_LINES: usize = 200;
 
-/// ` in f () at f.c:3`
+/// ` in f() at f.c:3`
 fn place(spot: Option<&Spot>) -> String {
     let Some(spot) = spot else { return String::new() };
     let code = &*spot.code;
-    let function = code.function.as_deref().map(|function| format!(" in {}", display_name(function, code)));
+    let function = code.function.as_deref().map(|function| format!(" in {}()", display_name(function, code)));
     let function = function.unwrap_or_default();
     match (&code.file, code.line) {
         (Some(file), Some(line)) => format!("{function} at {}:{line}", shortened(file)),
@@ -121,7 +121,11 @@ impl WaitsText<'_> {
             0 => String::new(),
             count => format!(" and {count} more"),
         };
-        let gone = if first.gone { ", which has ended" } else { "" };
+        let gone = match self.by_lwp.contains_key(&first.lwp) {
+            true => "",
+            false if first.gone => ", which has ended",
+            false => " of another process",
+        };
         format!(", {verb} {}{others}{gone}{inferred}", self.thread(first.lwp))
     }
 
@@ -205,6 +209,7 @@ impl WaitsText<'_> {
             _ => None,
         };
         match owner {
+            Some(owner) if owner.crashed && owner.state == State::Running => format!("{held}, which crashed"),
             Some(owner) => format!("{held}, which {}", owner.state.text()),
             None => held,
         }

@@ -38,10 +38,21 @@ const SOURCES: &[&str] = &[
     "/sysdeps/",
 ];
 
+/// Beginnings of the names of functions of C libraries that are linked into a program, without their underscores.
+const STATIC: &[&str] =
+    &["pthread_", "lll_lock_wait", "futex_", "futex4_cp", "sem_", "new_sem_", "syscall", "timedwait"];
+
 /// Whether the frame is of a language's or the C library, or of nothing that has a name.
 pub fn is_library(session: &Session, frame: &Frame) -> bool {
     if let Some(file) = frame.code.file.as_deref() {
         return file.starts_with("library/std/") || SOURCES.iter().any(|part| file.contains(part));
+    }
+    let function = frame.code.function.as_deref().map(|name| name.trim_start_matches('_')).unwrap_or_default();
+    if STATIC
+        .iter()
+        .any(|name| function.strip_prefix("GI_").unwrap_or(function).trim_start_matches('_').starts_with(name))
+    {
+        return true;
     }
     let label = frame.module.and_then(|id| session.module_label(id));
     let Some(label) = label else { return true };

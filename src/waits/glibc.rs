@@ -32,13 +32,13 @@ pub(super) fn complete(asker: &Asker<'_>, wait: &mut Wait, word: RunAddr, expect
     match wait.kind {
         Kind::Mutex => {
             let owner = mutex_owner(memory, word);
-            wait.owners.extend(owner.map(|lwp| recorded(session, lwp)));
+            wait.owners.extend(owner.map(|lwp| recorded(session, lwp, wait.shared)));
         }
         Kind::ReadLock | Kind::WriteLock => {
             let Some(lock) = below(if is_lower { 8 } else { 12 }) else { return };
             wait.address = Some(lock);
             let owner = writer(memory, lock);
-            wait.owners.extend(owner.map(|lwp| recorded(session, lwp)));
+            wait.owners.extend(owner.map(|lwp| recorded(session, lwp, wait.shared)));
         }
         Kind::Condition => {
             let signals = if has_short_conditions(asker) { 32 } else { 40 };
@@ -51,14 +51,15 @@ pub(super) fn complete(asker: &Asker<'_>, wait: &mut Wait, word: RunAddr, expect
             // Cleared by the kernel when the thread has ended.
             let tid = memory.read_uint(word, 4).ok().or(expected).map(|tid| tid & 0xffff_ffff);
             let tid = tid.and_then(|tid| u32::try_from(tid).ok()).filter(|tid| *tid != 0);
-            wait.owners.extend(tid.map(|lwp| recorded(session, lwp)));
+            wait.owners.extend(tid.map(|lwp| recorded(session, lwp, wait.shared)));
         }
         _ => {}
     }
 }
 
-fn recorded(session: &Session, lwp: u32) -> Owner {
-    let gone = !session.image.threads.iter().any(|thread| thread.lwp == lwp);
+fn recorded(session: &Session, lwp: u32, shared: bool) -> Owner {
+    // What is shared may be another process's thread's.
+    let gone = !shared && !session.image.threads.iter().any(|thread| thread.lwp == lwp);
     Owner { lwp, found: Found::Recorded, gone }
 }
 

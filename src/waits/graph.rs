@@ -165,30 +165,45 @@ fn shortest_cycle(next: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
 
 /// Threads that nothing in the process can wake: what they wait for can come only from threads that wait in the same way.
 fn stuck(waits: &Waits) -> HashSet<u32> {
-    let goes_on = |state: &State| match state {
-        State::Lock(wait) => wait.timed,
-        State::Running | State::Call(_) | State::Idle => true,
-    };
-    let mut going: HashSet<u32> =
-        waits.threads.iter().filter(|thread| goes_on(&thread.state)).map(|thread| thread.lwp).collect();
-    loop {
-        let before = going.len();
-        for thread in &waits.threads {
-            let Some(wait) = thread.wait().filter(|_| !going.contains(&thread.lwp)) else { continue };
-            // Who has no owner may be woken by anybody who goes on.
-            let wakes = match wait.owners.as_slice() {
-                [] => !going.is_empty(),
-                owners => owners.iter().all(|owner| going.contains(&owner.lwp)),
-            };
-            if wakes {
-                going.insert(thread.lwp);
-            }
+    let numbers: HashMap<u32, usize> = waits.threads.iter().enumerate().map(|(at, thread)| (thread.lwp, at)).collect();
+    let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); waits.threads.len()];
+    // Owners that a thread still needs to go on.
+    let mut needed = vec![0usize; waits.threads.len()];
+    let mut going = Vec::new();
+    let mut without_owner = Vec::new();
+    for (at, thread) in waits.threads.iter().enumerate() {
+        let Some(wait) = thread.wait().filter(|wait| !wait.timed && !wait.shared) else {
+            going.push(at);
+            continue;
+        };
+        if wait.owners.is_empty() {
+            without_owner.push(at);
         }
-        if going.len() == before {
-            break;
+        for owner in &wait.owners {
+            if let Some(needs) = needed.get_mut(at) {
+                *needs += 1;
+            }
+            // Nobody goes on for who has ended.
+            let of_owner = numbers.get(&owner.lwp).and_then(|owner| waiters.get_mut(*owner));
+            of_owner.into_iter().for_each(|of_owner| of_owner.push(at));
         }
     }
-    waits.threads.iter().map(|thread| thread.lwp).filter(|lwp| !going.contains(lwp)).collect()
+    // What has no owner may be ended by anybody who goes on.
+    if !going.is_empty() {
+        going.append(&mut without_owner);
+    }
+    let mut goes_on: HashSet<usize> = going.iter().copied().collect();
+    while let Some(at) = going.pop() {
+        for waiter in waiters.get_mut(at).map(std::mem::take).unwrap_or_default() {
+            let Some(needs) = needed.get_mut(waiter) else { continue };
+            *needs = needs.saturating_sub(1);
+            if *needs == 0 && goes_on.insert(waiter) {
+                going.push(waiter);
+            }
+        }
+    }
+    let numbered = waits.threads.iter().enumerate();
+    numbered.filter(|(at, _)| !goes_on.contains(at)).map(|(_, thread)| thread.lwp).collect()
 }
 
 #[cfg(test)]
@@ -199,8 +214,18 @@ mod tests {
     fn waits(threads: &[(u32, Kind, &[u32])]) -> Waits {
         let threads = threads.iter().map(|(lwp, kind, owners)| {
             let owners = owners.iter().map(|lwp| Owner { lwp: *lwp, found: Found::Recorded, gone: false }).collect();
-            let wait = Wait { kind: *kind, address: None, name: None, owners, timed: false, since: 0, word: None };
-            ThreadWait { lwp: *lwp, name: None, state: State::Lock(wait), place: None::<Spot> }
+            let wait = Wait {
+                kind: *kind,
+                address: None,
+                name: None,
+                owners,
+                timed: false,
+                since: 0,
+                shared: false,
+                inside: None,
+                word: None,
+            };
+            ThreadWait { lwp: *lwp, name: None, crashed: false, state: State::Lock(wait), place: None::<Spot> }
         });
         let mut waits = Waits { threads: threads.collect(), ..Waits::default() };
         judge(&mut waits);
@@ -226,7 +251,7 @@ mod tests {
     #[test]
     fn a_chain_to_who_runs_is_no_circle() {
         let mut found = waits(&[(1, Kind::Mutex, &[2]), (2, Kind::Mutex, &[3]), (4, Kind::Condition, &[])]);
-        found.threads.push(ThreadWait { lwp: 3, name: None, state: State::Running, place: None });
+        found.threads.push(ThreadWait { lwp: 3, name: None, crashed: false, state: State::Running, place: None });
         judge(&mut found);
         assert!(found.cycles.is_empty() && found.problems.is_empty());
     }

@@ -16,11 +16,13 @@ mod frames;
 mod glibc;
 mod graph;
 mod guards;
+mod musl;
 mod name;
 mod primitive;
 mod syscall;
 mod words;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -41,6 +43,11 @@ const FRAMES: usize = 64;
 const FRAMES_WITH_GUARDS: usize = 256;
 /// Threads of which one is asked for a lock's name, before it stays without.
 const ASKED_FOR_A_NAME: usize = 8;
+
+/// Objects that are looked at for all names together, and for one name at least and at most.
+const ALL_OBJECTS: usize = 1 << 20;
+const FEWEST_OBJECTS: usize = 500;
+const MOST_OBJECTS: usize = 50_000;
 
 /// What a thread is doing.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,6 +77,10 @@ pub struct Wait {
     pub timed: bool,
     /// Position in the trace of the frame that waits: the innermost that is the program's own.
     pub since: usize,
+    /// Other processes may take part in it.
+    pub shared: bool,
+    /// The library's function that the program called, where it is of no known kind.
+    pub inside: Option<String>,
     /// What the kernel watches.
     pub(crate) word: Option<RunAddr>,
 }
@@ -101,6 +112,8 @@ pub struct ThreadWait {
     pub lwp: u32,
     /// Its name, where there is one.
     pub name: Option<String>,
+    /// The process died through it.
+    pub crashed: bool,
     /// What it is doing.
     pub state: State,
     /// The frame that does it: the innermost that is the program's own.
@@ -177,7 +190,7 @@ pub fn find(session: &Session) -> Waits {
                 _ => frames::own(session, &trace, 0),
             };
             let place = own.and_then(|position| spot(&trace, position));
-            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), state, place }
+            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), crashed: thread.crashed, state, place }
         })
         .collect();
     let mut waits = Waits { threads: looked_at, ..Waits::default() };
@@ -202,26 +215,30 @@ pub fn names(
 ) -> HashMap<RunAddr, (String, Option<RunAddr>)> {
     let mut waiters: HashMap<RunAddr, Vec<usize>> = HashMap::new();
     for (index, wait) in waits.iter().enumerate() {
-        let Some(wait) = wait.filter(|wait| wait.kind != Kind::Join) else { continue };
+        // What a thread is parked on is its own.
+        let Some(wait) = wait.filter(|wait| !matches!(wait.kind, Kind::Join | Kind::Park)) else { continue };
         let Some(word) = wait.word.filter(|word| wanted(*word)) else { continue };
         let of_word = waiters.entry(word).or_default();
         if of_word.len() < ASKED_FOR_A_NAME {
             of_word.push(index);
         }
     }
+    // The more there are, the less is looked at for each.
+    let most = (ALL_OBJECTS / waiters.len().max(1)).clamp(FEWEST_OBJECTS, MOST_OBJECTS);
     let named = waiters.par_iter().filter_map(|(word, waiters)| {
+        let left = Cell::new(most);
         let named = name::of_global(session, *word).or_else(|| {
             let mut weak = None;
             for index in waiters {
                 let since = waits.get(*index).copied().flatten()?.since;
                 let thread = session.image.threads.get(*index)?;
                 let trace = session.trace(thread, FRAMES);
-                match name::in_frames(session, &trace, since, *word) {
+                match name::in_frames(session, &trace, since, *word, &left) {
                     Some(named) if !named.is_weak => return Some(named),
                     found => weak = weak.or(found),
                 }
             }
-            weak
+            weak.or_else(|| name::of_symbol(session, *word))
         });
         named.map(|named| (*word, (named.text, named.object)))
     });
@@ -234,7 +251,7 @@ fn name_locks(session: &Session, threads: &mut [ThreadWait]) {
     for thread in threads {
         let State::Lock(wait) = &mut thread.state else { continue };
         let Some((name, object)) = wait.word.and_then(|word| names.get(&word)) else { continue };
-        if wait.kind == Kind::Join {
+        if matches!(wait.kind, Kind::Join | Kind::Park) {
             continue;
         }
         wait.name = Some(name.clone());

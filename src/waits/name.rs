@@ -4,6 +4,7 @@
 //! are. A name is an expression: `pool->lock`, `forks[2]`, `ns::table.mutex`. In objects of libraries their members'
 //! names say nothing to the program's author, so there the path ends: the lock in a `std::mutex m` is `m`.
 
+use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 
 use super::frames;
@@ -13,8 +14,6 @@ use crate::session::{Global, Session, Trace};
 use crate::types::{Language, MemberOffset, TypeId, TypeKind, TypeTable};
 use crate::value::formatters::{Item, Items, Object, View};
 
-/// Objects that are looked at for one name.
-const MAX_OBJECTS: usize = 3000;
 /// Frames of the program's own whose variables are looked at.
 const MAX_FRAMES: usize = 12;
 /// Pointers that a name leads through.
@@ -25,6 +24,8 @@ const MAX_GLOBALS: usize = 256;
 const MAX_PARTS: usize = 64;
 /// Structures and arrays within each other.
 const MAX_NESTING: usize = 32;
+/// Bytes from a symbol's start to the lock in it.
+const FARTHEST: u64 = 4096;
 /// Bytes of a name.
 const LONGEST: usize = 200;
 
@@ -112,8 +113,25 @@ pub(super) fn of_global(session: &Session, word: RunAddr) -> Option<Named> {
     })
 }
 
+/// The symbol that the word is in, where nothing else names it: of locks within libraries, and guards of what is
+/// initialised once.
+pub(super) fn of_symbol(session: &Session, word: RunAddr) -> Option<Named> {
+    let (name, distance) = session.symbol(word).filter(|(_, distance)| *distance < FARTHEST)?;
+    let text = match distance {
+        0 => name.trim_start_matches("guard variable for ").to_owned(),
+        distance => format!("{name}+{distance}"),
+    };
+    Some(Named { text, object: None, is_weak: false })
+}
+
 /// The name that frames from `since` outwards have for it.
-pub(super) fn in_frames(session: &Session, trace: &Trace, since: usize, word: RunAddr) -> Option<Named> {
+pub(super) fn in_frames(
+    session: &Session,
+    trace: &Trace,
+    since: usize,
+    word: RunAddr,
+    left: &Cell<usize>,
+) -> Option<Named> {
     let positions = (since..trace.frames.len()).filter(|position| {
         trace.frames.get(*position).is_some_and(|frame| !frame.signal && !frames::is_library(session, frame))
     });
@@ -122,7 +140,7 @@ pub(super) fn in_frames(session: &Session, trace: &Trace, since: usize, word: Ru
     // First what variables are or point to, then what is further away.
     for pointers in [1, MAX_POINTERS] {
         for position in &positions {
-            match in_frame(session, trace, *position, word, pointers) {
+            match in_frame(session, trace, *position, word, pointers, left) {
                 Some(named) if !named.is_weak => return Some(named),
                 found => weak = weak.or(found),
             }
@@ -130,15 +148,15 @@ pub(super) fn in_frames(session: &Session, trace: &Trace, since: usize, word: Ru
     }
     // Pointers outside of functions, of the file that waits.
     let innermost = positions.first()?;
-    weak.or_else(|| in_globals(session, trace, *innermost, word))
+    weak.or_else(|| in_globals(session, trace, *innermost, word, left))
 }
 
-fn in_globals(session: &Session, trace: &Trace, position: usize, word: RunAddr) -> Option<Named> {
+fn in_globals(session: &Session, trace: &Trace, position: usize, word: RunAddr, left: &Cell<usize>) -> Option<Named> {
     let globals = session.globals_beside(trace, position, MAX_GLOBALS);
     let (die, named) = globals.iter().find_map(|(die, global)| {
         let place = global.place.as_ref().ok().filter(|_| leads_somewhere(&session.types, global.type_id))?;
         let named = session.with_decoder(None, |decoder| {
-            let mut search = Search::new(word, 1);
+            let mut search = Search::new(word, 1, left);
             let object = decoder.object(place, global.type_id);
             search.objects.push_back((object, Path::of(&global.name, object.language()), 0));
             search.run()
@@ -149,11 +167,18 @@ fn in_globals(session: &Session, trace: &Trace, position: usize, word: RunAddr) 
     Some(named)
 }
 
-fn in_frame(session: &Session, trace: &Trace, position: usize, word: RunAddr, pointers: usize) -> Option<Named> {
+fn in_frame(
+    session: &Session,
+    trace: &Trace,
+    position: usize,
+    word: RunAddr,
+    pointers: usize,
+    left: &Cell<usize>,
+) -> Option<Named> {
     // A guard leads to its lock, and says nothing of whose it is.
     let variables = session.placed_variables(trace, position, |type_id| !is_guard(&session.types, type_id));
     session.with_decoder(Some((trace, position)), |decoder| {
-        let mut search = Search::new(word, pointers);
+        let mut search = Search::new(word, pointers, left);
         for variable in &variables {
             let object = decoder.object(&variable.place, variable.type_id);
             let path = Path::of(&variable.name, object.language());
@@ -166,21 +191,21 @@ fn in_frame(session: &Session, trace: &Trace, position: usize, word: RunAddr, po
 struct Search<'v> {
     word: u64,
     pointers: usize,
+    /// Objects that may still be looked at.
+    left: &'v Cell<usize>,
     objects: VecDeque<(Object<'v>, Path, usize)>,
     seen: HashSet<(u64, TypeId)>,
     weak: Option<Named>,
 }
 
 impl<'v> Search<'v> {
-    fn new(word: RunAddr, pointers: usize) -> Search<'v> {
-        Search { word: word.0, pointers, objects: VecDeque::new(), seen: HashSet::new(), weak: None }
+    fn new(word: RunAddr, pointers: usize, left: &'v Cell<usize>) -> Search<'v> {
+        Search { word: word.0, pointers, left, objects: VecDeque::new(), seen: HashSet::new(), weak: None }
     }
 
     fn run(mut self) -> Option<Named> {
-        let mut looked_at = 0;
         while let Some((object, path, pointers)) = self.objects.pop_front() {
-            looked_at += 1;
-            if looked_at > MAX_OBJECTS {
+            if self.left.get() == 0 {
                 break;
             }
             if path.text.len() > LONGEST {
@@ -198,6 +223,7 @@ impl<'v> Search<'v> {
 
     /// The name where the object covers the word; else what it leads to is to be looked at later.
     fn look_at(&mut self, object: Object<'v>, path: &Path, pointers: usize, nesting: usize) -> Option<Named> {
+        self.left.set(self.left.get().checked_sub(1)?);
         if covers(&object, self.word) {
             return Some(within(object, path.clone(), self.word));
         }

@@ -2,13 +2,16 @@
 
 use super::glibc;
 use super::syscall::{self, Entered, FUTEX, Whereabouts};
-use super::{Asker, State, Wait, frames};
+use super::{Asker, State, Wait, frames, musl};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
-use crate::session::{Session, Trace};
+use crate::session::{Frame, Session, Trace};
 
 /// Frames from the innermost outwards among which the function that waits is looked for.
 const INNERMOST: usize = 24;
+
+/// Functions in which musl waits (src/thread/__timedwait.c, __wait.c, 1.0 to 1.2).
+const MUSL: &[&str] = &["timedwait", "timedwait_cp", "futex4_cp", "syscall_cp", "syscall_cp_asm", "wait"];
 
 /// What is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,6 +63,24 @@ impl Kind {
         }
     }
 
+    /// Several of them, in words.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Kind::Mutex => "mutexes",
+            Kind::ReadLock | Kind::WriteLock => "rwlocks",
+            Kind::Condition => "conditions",
+            Kind::Semaphore => "semaphores",
+            Kind::Barrier => "barriers",
+            Kind::Join => "threads to end",
+            Kind::Once => "initialisations",
+            Kind::Future => "futures",
+            Kind::Channel => "channels",
+            Kind::Park => "other threads' unpark",
+            Kind::Spinlock => "spinlocks",
+            Kind::Futex => "futexes",
+        }
+    }
+
     /// `read` or `write`, of a lock that has both.
     pub fn mode(self) -> Option<&'static str> {
         match self {
@@ -75,18 +96,37 @@ impl Kind {
     }
 }
 
-/// What the thread is doing.
+/// What the thread is doing. Where a signal's handler runs, what it did when the signal came: that wait is not over.
 pub(super) fn state(asker: &Asker<'_>, thread: &ThreadState, trace: &Trace) -> State {
+    let now = innermost(asker, thread, trace);
+    if matches!(now, State::Lock(_)) {
+        return now;
+    }
+    let handler = trace.frames.iter().position(|frame| frame.signal);
+    handler.and_then(|handler| interrupted(asker, trace, handler + 1)).unwrap_or(now)
+}
+
+/// The wait for a lock that a signal interrupted, in the frame `position`.
+fn interrupted(asker: &Asker<'_>, trace: &Trace, position: usize) -> Option<State> {
+    let entered =
+        syscall::interrupted(asker.session, &trace.stack.frames.get(trace.frames.get(position)?.machine)?.registers)?;
+    match of_futex(asker, trace, position, Some(&entered)) {
+        State::Lock(wait) if entered.number == FUTEX || wait.kind != Kind::Futex => Some(State::Lock(wait)),
+        _ => None,
+    }
+}
+
+fn innermost(asker: &Asker<'_>, thread: &ThreadState, trace: &Trace) -> State {
     let session = asker.session;
     match syscall::whereabouts(session, thread) {
-        Whereabouts::Kernel(entered) if entered.number == FUTEX => of_futex(asker, trace, Some(&entered)),
+        Whereabouts::Kernel(entered) if entered.number == FUTEX => of_futex(asker, trace, 0, Some(&entered)),
         Whereabouts::Kernel(entered) => syscall::known(&entered).map_or(State::Running, State::Call),
         Whereabouts::Program => of_running(session, thread, trace),
         Whereabouts::Unknown => {
             let function = trace.frames.first().and_then(|frame| frame.code.function.as_deref());
             match function.and_then(syscall::named) {
                 Some(call) => State::Call(call),
-                None => of_futex(asker, trace, None),
+                None => of_futex(asker, trace, 0, None),
             }
         }
     }
@@ -105,7 +145,17 @@ fn of_running(session: &Session, thread: &ThreadState, trace: &Trace) -> State {
 }
 
 fn wait(kind: Kind, address: Option<RunAddr>, timed: bool, since: usize) -> State {
-    State::Lock(Wait { kind, address, name: None, owners: Vec::new(), timed, since, word: address })
+    State::Lock(Wait {
+        kind,
+        address,
+        name: None,
+        owners: Vec::new(),
+        timed,
+        since,
+        shared: false,
+        inside: None,
+        word: address,
+    })
 }
 
 /// Operations of futex (Linux 6.10, include/uapi/linux/futex.h) that wait: FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET,
@@ -114,7 +164,7 @@ fn waits(operation: u64) -> bool {
     matches!(operation & 0x7f, 0 | 6 | 9 | 11 | 13)
 }
 
-fn of_futex(asker: &Asker<'_>, trace: &Trace, entered: Option<&Entered>) -> State {
+fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Entered>) -> State {
     let session = asker.session;
     let argument = |index: usize| entered.and_then(|entered| entered.arguments.get(index).copied().flatten());
     if argument(1).is_some_and(|operation| !waits(operation)) {
@@ -122,27 +172,28 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, entered: Option<&Entered>) -> Stat
     }
     let mut found: Option<(Kind, usize)> = None;
     let mut is_idle = false;
-    for position in 0..trace.frames.len().min(INNERMOST) {
+    let mut is_musl = false;
+    let mut outermost = None;
+    for position in from..trace.frames.len().min(from + INNERMOST) {
         let Some(frame) = trace.frames.get(position) else { break };
-        if frame.signal {
+        if frame.signal || !frames::is_library(session, frame) && kind_of_frame(frame).is_none() {
             break;
         }
         if let Some(name) = frames::function_name(session, trace, position) {
             is_idle |= name.starts_with("runtime.futex");
+            is_musl |= found.is_none() && MUSL.contains(&plain_name(&name));
             // What stands further out says more of what is no lock of its own.
             let kind = kind_of(&name);
             let refines = |kind: Kind| match found {
                 None => true,
-                Some((Kind::Park, _)) => kind == Kind::Channel,
+                Some((Kind::Park, _)) => kind != Kind::Park,
                 Some((Kind::Condition, _)) => kind == Kind::Future,
                 Some(_) => false,
             };
             if let Some(kind) = kind.filter(|kind| refines(*kind)) {
                 found = Some((kind, position));
             }
-        }
-        if !frames::is_library(session, frame) {
-            break;
+            outermost = Some(name);
         }
     }
     if is_idle {
@@ -151,22 +202,36 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, entered: Option<&Entered>) -> Stat
     if entered.is_none() && found.is_none() {
         return State::Running;
     }
-    let (kind, position) = found.unwrap_or((Kind::Futex, 0));
-    let since = frames::own(session, trace, 0).unwrap_or(position);
+    let (kind, position) = found.unwrap_or((Kind::Futex, from));
+    let since = frames::own(session, trace, from).unwrap_or(position);
     let timed = argument(3).is_some_and(|timeout| timeout != 0);
     let word = argument(0).filter(|word| *word != 0).map(RunAddr);
     let State::Lock(mut wait) = wait(kind, word, timed, since) else { return State::Running };
+    // Bit 7 says that nobody else can wake it (FUTEX_PRIVATE_FLAG); of threads' ends the kernel itself says.
+    wait.shared = kind != Kind::Join && argument(1).is_some_and(|operation| operation & 0x80 == 0);
     if let Some(word) = word
         && is_of_c_library(session, trace, position)
     {
-        glibc::complete(asker, &mut wait, word, argument(2));
+        match is_musl {
+            false => glibc::complete(asker, &mut wait, word, argument(2)),
+            true => musl::complete(session, &mut wait, word),
+        }
     }
-    if kind == Kind::Channel {
+    if wait.kind == Kind::Futex {
+        wait.inside = outermost.filter(|name| !matches!(plain_name(name), "syscall" | "lll_lock_wait"));
+    }
+    let name = frames::function_name(session, trace, position).unwrap_or_default();
+    if kind == Kind::Channel || name.contains("parking_lot") {
         // The word is the waiter's own.
         wait.word = super::guards::own_object(session, trace, position);
         wait.address = wait.word;
     }
     State::Lock(wait)
+}
+
+/// What a function waits for that may have been linked into the program itself.
+fn kind_of_frame(frame: &Frame) -> Option<Kind> {
+    kind_of(frame.code.function.as_deref()?)
 }
 
 /// Whether the frame's function is one of the C library's.
@@ -218,7 +283,7 @@ fn kind_of(name: &str) -> Option<Kind> {
         | "pthread_clockjoin_ex"
         | "pthread_timedjoin_ex" => Some(Kind::Join),
         "pthread_barrier_wait" => Some(Kind::Barrier),
-        "pthread_once" | "pthread_once_slow" => Some(Kind::Once),
+        "pthread_once" | "pthread_once_slow" | "cxa_guard_acquire" => Some(Kind::Once),
         _ => None,
     };
     c.or_else(|| of_cpp(name)).or_else(|| of_rust(name))
@@ -256,6 +321,7 @@ fn of_rust(name: &str) -> Option<Kind> {
         "lock_exclusive_slow" => Some(Kind::WriteLock),
         "wait" | "wait_optional_timeout" | "wait_timeout" if with("condvar") => Some(Kind::Condition),
         "call" | "wait" if with("once::") => Some(Kind::Once),
+        "wait_until_internal" if with("condvar") => Some(Kind::Condition),
         "park" | "park_timeout" if with("Parker") => Some(Kind::Park),
         "recv" | "send" if with("mpmc::") && with("::Channel") => Some(Kind::Channel),
         _ => None,

@@ -1,7 +1,7 @@
 //! The system call that a thread stands in, from its registers.
 
 use crate::addr::RunAddr;
-use crate::arch::Arch;
+use crate::arch::{Arch, Registers};
 use crate::image::ThreadState;
 use crate::session::Session;
 
@@ -158,6 +158,28 @@ pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
         return Whereabouts::Program;
     }
     Whereabouts::Kernel(Entered { number, arguments: ARGUMENTS.map(|register| registers.get(register)) })
+}
+
+/// The system call that a signal interrupted, from the registers that the handler goes back to. Its number is that of
+/// [`FUTEX`] where the code says so, else not known (`u64::MAX`).
+pub fn interrupted(session: &Session, registers: &Registers) -> Option<Entered> {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    if session.image.arch != Arch::X86_64 {
+        return None;
+    }
+    let pc = registers.pc()?;
+    // `mov $202,%eax; syscall`: behind it, or at the `syscall` where the call begins anew.
+    let mut bytes = [0; 9];
+    session.memory().read(RunAddr(pc.checked_sub(7)?), &mut bytes).ok()?;
+    let [before @ .., _, _] = bytes;
+    let number = match (before, [bytes[7], bytes[8]]) {
+        ([0xb8, number, 0, 0, 0, 0x0f, 0x05], _) => u64::from(number),
+        (_, SYSCALL) => registers.get(0)?,
+        ([.., 0x0f, 0x05], _) => u64::MAX,
+        _ => return None,
+    };
+    let arguments = ARGUMENTS.map(|register| registers.get(register));
+    (number == FUTEX || number == u64::MAX).then_some(Entered { number, arguments })
 }
 
 fn original_rax(thread: &ThreadState) -> Option<u64> {

@@ -1,6 +1,28 @@
 //! Waits in words.
 
-use super::{CallKind, Kind, State, Wait};
+use super::{CallKind, Kind, State, ThreadWait, Wait};
+use crate::demangle::without_parameters;
+use crate::types::Language;
+
+impl ThreadWait {
+    /// The function of the frame that waits, without parameters.
+    pub fn function(&self) -> Option<&str> {
+        let code = &*self.place.as_ref()?.code;
+        let name = code.function.as_deref()?;
+        Some(if code.language == Some(Language::Cpp) { without_parameters(name) } else { name })
+    }
+
+    /// ` in transfer() at bank.c:44`, without what is not known.
+    pub fn place_text(&self) -> String {
+        let Some(spot) = &self.place else { return String::new() };
+        let code = &*spot.code;
+        let function = self.function().map(|name| format!(" in {name}()")).unwrap_or_default();
+        match (&code.file, code.line) {
+            (Some(file), Some(line)) => format!("{function} at {}:{line}", file.rsplit('/').next().unwrap_or(file)),
+            _ => function,
+        }
+    }
+}
 
 impl Wait {
     /// ``mutex `b` ``, `rwlock 0x1234 (to read)`, `a mutex`.
@@ -20,7 +42,7 @@ impl Wait {
             Kind::Once => "initialisation",
             Kind::Future => "future",
             Kind::Channel => "channel",
-            Kind::Park => "unpark, word",
+            Kind::Park => return "another thread's unpark".to_owned(),
             Kind::Spinlock => "spinlock",
             Kind::Futex => "futex",
         };
@@ -34,9 +56,13 @@ impl Wait {
         };
         match (&self.name, self.address) {
             (Some(name), _) => format!("{kind} `{name}`{mode}"),
-            (None, Some(address)) => format!("{kind} {address}{mode}"),
-            (None, None) => format!("a {kind}{mode}"),
+            (None, Some(address)) => format!("{kind} {address}{mode}{}", self.inside_text()),
+            (None, None) => format!("a {kind}{mode}{}", self.inside_text()),
         }
+    }
+
+    fn inside_text(&self) -> String {
+        self.inside.as_ref().map(|function| format!(" inside {function}")).unwrap_or_default()
     }
 }
 

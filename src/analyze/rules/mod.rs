@@ -6,6 +6,7 @@ mod bit_flip;
 mod bounds;
 mod control_flow;
 mod cpp;
+mod deadlock;
 mod division;
 mod freed;
 mod glibc;
@@ -37,6 +38,7 @@ pub const RULES: &[Rule] = &[
     division::division,
     instruction::instruction,
     access::refused_access,
+    deadlock::deadlock,
     sent::sent,
     bit_flip::bit_flip,
 ];

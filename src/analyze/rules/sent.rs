@@ -37,6 +37,8 @@ fn by_process(case: &Case<'_>) -> Option<Finding> {
         let finding = case.finding("signal-sent", Class::SignalSent, Certainty::Certain, frame, summary);
         let uid = signal.sender_uid.map(|uid| format!(", uid {uid}")).unwrap_or_default();
         let finding = finding.with("sender", Some("$_siginfo"), format!("pid {sender}{uid}"));
+        // Who ends a process that hangs is not why it hung.
+        let finding = if super::deadlock::ENDING.contains(&signal.number) { finding.as_symptom() } else { finding };
         return Some(finding.ask("bt").ask("threads"));
     }
     let code = signal.code_name().unwrap_or("sent");

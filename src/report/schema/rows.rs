@@ -72,6 +72,8 @@ pub(super) struct Wait {
     owners: Option<Vec<u32>>,
     /// It ends by itself when its time is over.
     timed: bool,
+    /// The library's function that was called, where what it waits for is not known.
+    inside: Option<String>,
     /// The frame that waits.
     frame_index: Option<u64>,
     function: Option<String>,
