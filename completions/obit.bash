@@ -1341,7 +1341,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__watch)
-            opts="-d -h --output --timeout --help"
+            opts="-o -h --output --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1354,7 +1354,7 @@ _obit() {
                     fi
                     return 0
                     ;;
-                -d)
+                -o)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs

@@ -364,7 +364,7 @@ complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subco
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -l config -r -F
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
-complete -c obit -n "__fish_obit_using_subcommand watch" -s d -l output -d 'Where snapshots are put' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand watch" -s o -l output -d 'Where snapshots are put' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand watch" -l timeout -d 'After so many seconds it hangs: snapshots are taken, it is killed, and the status is 124' -r
 complete -c obit -n "__fish_obit_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

@@ -13,7 +13,7 @@ use crate::report::source::Sources;
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     /// Where snapshots are put
-    #[arg(short, long = "output", value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
+    #[arg(short = 'o', long = "output", value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     directory: PathBuf,
     /// After so many seconds it hangs: snapshots are taken, it is killed, and the status is 124
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
