@@ -161,3 +161,121 @@ fn text_says_the_verdict_first() {
     assert!(text.contains("\n  pointer      found = (struct node *) 0x0\n"), "{text}");
     assert!(text.contains("\n  print found\n"), "{text}");
 }
+
+#[test]
+fn a_snapshot_gives_the_verdict_of_its_core() {
+    let names = [
+        "null-result.gcc-O0",
+        "null-read.clang-O2",
+        "assert.gcc-O0",
+        "double-free.gcc-O0",
+        "throw.g++-O0",
+        "recurse.gcc-O0",
+        "strlen-null.gcc-O0",
+        "out-of-bounds.gcc-O0",
+        "null-call.gcc-O0",
+        "smash.gcc-O0",
+    ];
+    let mut wrong = Vec::new();
+    for name in names {
+        let program = name.split_once('.').unwrap().1;
+        let core = directory().join("cores").join(name);
+        let of_core = analysis(&core, program)["verdict"].clone();
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verdict-{name}.obit"));
+        let mut obit = common::program();
+        obit.arg("snapshot")
+            .arg(&core)
+            .arg("--exe")
+            .arg(directory().join(program))
+            .arg("--sysroot")
+            .arg(common::root());
+        assert!(obit.arg("-o").arg(&file).output().unwrap().status.success(), "{name}");
+        let answer = |command: &str| -> Value {
+            let output = common::program().arg(command).arg(&file).arg("--json").output().unwrap();
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        let of_snapshot = answer("analyze")["verdict"].clone();
+        if of_snapshot != of_core {
+            wrong.push(format!("{name}:\n  {of_core}\n  {of_snapshot}"));
+        }
+        let kept = answer("info")["capture"]["verdict"].clone();
+        for field in ["class", "certainty", "summary", "thread", "frame_index"] {
+            assert_eq!(kept[field], of_core[field], "{name}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A file of the test's own.
+fn written(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn expectations_decide_the_exit_status() {
+    let core = directory().join("cores/null-result.gcc-O0");
+    let expect = |text: &str| {
+        let file = written("expect.toml", text);
+        let output = analyze(&core, "gcc-O0", &["--expect", file.to_str().unwrap()]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let right = "[verdict]\nclass = \"null-pointer\"\ncertainty = \"likely\"\nfunction = \"from_*\"\n\n[[absent]]\nclass = \"stack-*\"\n\n[[print]]\nexpression = \"wanted\"\nvalue = \"99\"\n";
+    assert_eq!(expect(right).0, Some(0), "{}", expect(right).1);
+    let (status, complaint) = expect("[verdict]\nclass = \"panic\"\n");
+    assert_eq!(status, Some(1));
+    assert!(complaint.contains("the verdict is not as expected: null-pointer"), "{complaint}");
+    let (status, complaint) = expect("[[print]]\nexpression = \"wanted\"\nvalue = \"98\"\n");
+    assert_eq!((status, complaint.contains("wanted is 99, not 98")), (Some(1), true), "{complaint}");
+    assert_eq!(expect("nonsense = 1\n").0, Some(2));
+}
+
+#[test]
+fn known_issues_stand_beside_what_they_fit() {
+    let core = directory().join("cores/null-result.gcc-O0");
+    let known = "[[known]]\nnote = \"fixed in 2.4\"\nlink = \"https://example.org/12\"\nfunction = \"from_find\"\nclass = \"null-*\"\n\n[[known]]\nnote = \"another\"\nfile = \"*other.c\"\n";
+    let file = written("known.toml", known);
+    let text = String::from_utf8(analyze(&core, "gcc-O0", &["--known", file.to_str().unwrap()]).stdout).unwrap();
+    assert!(text.contains("known issue  fixed in 2.4 (https://example.org/12)"), "{text}");
+    assert!(!text.contains("another"), "{text}");
+}
+
+#[test]
+fn own_rules_of_blame_come_first() {
+    let core = directory().join("cores/null-result.gcc-O0");
+    let file = written("blame.toml", "[[frames]]\nkind = \"helpers\"\nfunctions = [\"from_*\"]\n");
+    let output = analyze(&core, "gcc-O0", &["--json", "--blame", file.to_str().unwrap()]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["verdict"]["function"], "main");
+}
+
+#[test]
+fn sarif_has_a_result_with_its_place() {
+    let core = directory().join("cores/null-result.gcc-O0");
+    let document: Value = serde_json::from_slice(&analyze(&core, "gcc-O0", &["--sarif"]).stdout).unwrap();
+    assert_eq!(document["version"], "2.1.0");
+    let result = &document["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&Value::from("null-pointer"), &Value::from("error")));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "file:///tmp/fixtures/src/die.c");
+    assert!(place["region"]["startLine"].as_u64().unwrap() > 50);
+}
+
+#[test]
+fn why_says_where_a_value_comes_from() {
+    let why = |name: &str, expression: &str| {
+        let program = name.split_once('.').unwrap().1;
+        let mut obit = common::program();
+        obit.arg("why").arg(directory().join("cores").join(name)).arg(expression);
+        obit.arg("--exe").arg(directory().join(program)).arg("--sysroot").arg(common::root());
+        String::from_utf8(obit.output().unwrap().stdout).unwrap()
+    };
+    let local = why("null-result.gcc-O0", "found");
+    assert!(local.starts_with("found = (struct node *) 0x0\n"), "{local}");
+    assert!(local.contains("from the core") && local.contains("find() returned it"), "{local}");
+    let constant = why("null-result.gcc-O0", "limits[1]");
+    assert!(constant.contains("the file /tmp/fixtures/die/gcc-O0") && constant.contains("limits+4"), "{constant}");
+    let register = why("null-result.clang-O2", "found");
+    assert!(register.contains("rax, as the thread had it"), "{register}");
+}

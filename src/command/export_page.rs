@@ -1,6 +1,7 @@
 //! The page of `obit export --html`: what is asked of a session for it.
 
 use super::{CommandError, bt};
+use crate::analyze::Class;
 use crate::image::snapshot::format::ENVIRONMENT;
 use crate::report::bt_text::{base_name, display_name};
 use crate::report::page::{Page, Stack};
@@ -52,6 +53,10 @@ pub fn page(session: &Session, sources: &Sources, name: &str) -> Result<String, 
 /// What happened, in a line: the signal, and the first function with a source file.
 fn verdict(session: &Session, trace: Option<&Trace>) -> Option<String> {
     let signal = session.image.signal.as_ref()?;
+    let kept = session.image.snapshot.as_ref().and_then(|snapshot| snapshot.header.verdict.clone());
+    if let Some(kept) = kept.filter(|kept| kept.class != Class::Unknown.code()) {
+        return Some(kept.summary);
+    }
     let mut text = signal_text::describe(signal);
     let with_source = |trace: &Trace| {
         let found = trace.frames.iter().position(|frame| frame.code.file.is_some() && frame.code.function.is_some());

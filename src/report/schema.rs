@@ -370,6 +370,9 @@ struct CaptureInfo {
     left_out: std::collections::BTreeMap<String, u64>,
     /// Version of the rules by which secrets were masked.
     redaction: Option<String>,
+    /// Why it died, as it was said when the snapshot was taken.
+    #[schemars(default)]
+    verdict: Option<KeptVerdict>,
 }
 
 macro_rules! documents {

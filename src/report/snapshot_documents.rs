@@ -54,6 +54,7 @@ fn of_capture(json: &mut Json, snapshot: &Snapshot) {
         "threads": header.capture.threads,
         "left_out": header.capture.left_out,
         "redaction": header.capture.redaction,
+        "verdict": header.verdict,
     });
     value(json, &capture);
 }

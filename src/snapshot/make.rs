@@ -10,6 +10,7 @@ use super::module::{self, LookedAt};
 use super::privacy::{self, Piece};
 use super::{Privacy, Redaction, SnapshotError};
 use crate::addr::RunAddr;
+use crate::analyze::{self, Blame};
 use crate::arch::GENERAL_COUNT;
 use crate::image::environment::{Environment, InitialStack, LogTail};
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
@@ -114,6 +115,7 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     let traces = look_at_everything(session, reads, &options, &mut left_out);
+    let verdict = verdict(session, options.privacy.is_on());
     let redaction = options.redaction.map(|mut redaction| {
         redaction.add_environment(initial.variables.iter().map(Vec::as_slice));
         redaction
@@ -176,13 +178,33 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         left_out,
         redaction: redaction.map(|redaction| redaction.version().to_owned()),
     };
-    let header = header(session, attributes, capture.clone(), redaction);
+    let header = header(session, attributes, capture.clone(), verdict, redaction);
     let bytes = archive::write(header, &parts)?;
     Ok(Snapshot { bytes, capture })
 }
 
 fn part_name(module: &Module) -> String {
     format!("modules/{:x}.elf.zst", module.seed.start.0)
+}
+
+/// Why it died. What that is read from is kept, so that the snapshot can be asked again.
+/// Where texts are private, the sentence says no more than where.
+fn verdict(session: &Session, private: bool) -> Option<format::Verdict> {
+    session.image.signal.as_ref()?;
+    let analysis = analyze::analyze(session, Blame::usual());
+    let verdict = analysis.verdict()?;
+    let place = || {
+        let function = verdict.function.as_ref().map(|function| format!(" in {function}()")).unwrap_or_default();
+        let line = verdict.line.as_ref().map(|(file, line)| format!(" at {file}:{line}")).unwrap_or_default();
+        format!("{}{function}{line}", verdict.class.code())
+    };
+    Some(format::Verdict {
+        class: verdict.class.code().to_owned(),
+        certainty: verdict.certainty.code().to_owned(),
+        summary: if private { place() } else { verdict.summary.clone() },
+        thread: verdict.thread,
+        frame_index: verdict.frame_index as u64,
+    })
 }
 
 /// Asks for what anybody may ask for at the usual limits, then deeper while the budget lasts: the crashed thread first.
@@ -475,6 +497,7 @@ fn header(
     session: &Session,
     attributes: BTreeMap<String, String>,
     capture: Capture,
+    verdict: Option<format::Verdict>,
     redaction: Option<&Redaction>,
 ) -> Header {
     let image = &session.image;
@@ -496,6 +519,10 @@ fn header(
             name: signal.name(),
             code: signal.code_name().map(str::to_owned),
             address: signal.address.map(|address| Hex(address.0)),
+        }),
+        verdict: verdict.map(|verdict| match redaction {
+            Some(redaction) => format::Verdict { summary: redaction.masked(&verdict.summary), ..verdict },
+            None => verdict,
         }),
         capture,
         attributes: match redaction {

@@ -57,6 +57,8 @@ pub struct Header {
     pub process: Process,
     /// The signal that it died of.
     pub signal: Option<Signal>,
+    /// Why it died, as `analyze` said when the snapshot was taken.
+    pub verdict: Option<Verdict>,
     /// How the snapshot was taken.
     pub capture: Capture,
     /// `--attr` and the program's own.
@@ -75,6 +77,22 @@ pub struct Process {
     pub command: Option<String>,
     /// Path of the executable.
     pub executable: Option<String>,
+}
+
+/// Why it died, in short; the words are those of `obit.analysis/1`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Verdict {
+    /// `null-pointer`.
+    pub class: String,
+    /// `certain`, `likely`, `possible`.
+    pub certainty: String,
+    /// One sentence, secrets masked.
+    pub summary: String,
+    /// The thread's LWP.
+    pub thread: u32,
+    /// The frame, counted as `bt` does.
+    pub frame_index: u64,
 }
 
 /// The signal in short.

@@ -330,3 +330,13 @@ pub(super) struct SpoolFile {
     name: String,
     bytes: u64,
 }
+
+/// Why it died, as a snapshot has it.
+#[derive(JsonSchema)]
+pub(super) struct KeptVerdict {
+    class: Class,
+    certainty: Certainty,
+    summary: String,
+    thread: u32,
+    frame_index: u64,
+}
