@@ -73,6 +73,9 @@ _obit() {
             obit,threads)
                 cmd="obit__subcmd__threads"
                 ;;
+            obit,watch)
+                cmd="obit__subcmd__watch"
+                ;;
             obit,why)
                 cmd="obit__subcmd__why"
                 ;;
@@ -88,6 +91,9 @@ _obit() {
             obit__subcmd__capture,remove)
                 cmd="obit__subcmd__capture__subcmd__remove"
                 ;;
+            obit__subcmd__capture,start)
+                cmd="obit__subcmd__capture__subcmd__start"
+                ;;
             obit__subcmd__capture,status)
                 cmd="obit__subcmd__capture__subcmd__status"
                 ;;
@@ -101,7 +107,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture schema"
+            opts="-h -V --help --version bt analyze coverage why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -274,7 +280,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__capture)
-            opts="-h --help install remove status handle work"
+            opts="-h --help install remove status handle work start"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,6 +397,20 @@ _obit() {
                     fi
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__capture__subcmd__start)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1389,6 +1409,38 @@ _obit() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__watch)
+            opts="-o -h --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -46,6 +46,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "disassemble" -d 'Show a f
 complete -c obit -n "__fish_obit_needs_command" -f -a "snapshot" -d 'Write a snapshot: a small file that answers without the core and the binaries'
 complete -c obit -n "__fish_obit_needs_command" -f -a "export" -d 'Write a snapshot in a format that other tools open'
 complete -c obit -n "__fish_obit_needs_command" -f -a "capture" -d 'The kernel\'s crash handler: a snapshot of every process that dies'
+complete -c obit -n "__fish_obit_needs_command" -f -a "watch" -d 'Run a program; take snapshots of it, and of what it starts, where they die or hang'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
@@ -354,12 +355,13 @@ complete -c obit -n "__fish_obit_using_subcommand export" -l core -d 'An ELF cor
 complete -c obit -n "__fish_obit_using_subcommand export" -l minidump -d 'A minidump of the same, for lldb and for whatever reads Breakpad\'s and Crashpad\'s'
 complete -c obit -n "__fish_obit_using_subcommand export" -l html -d 'A page for a browser: threads, frames, source, variables to unfold; needs no network and no script'
 complete -c obit -n "__fish_obit_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -s h -l help -d 'Print help'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "install" -d 'Make the kernel hand crashes over to obit, now and after every start of the system'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "remove" -d 'Put back what was set before; what was captured stays'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "status" -d 'Show what is set and what was captured; status 1 where the handler is not installed'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "handle" -d 'What the kernel calls: take a snapshot of the dying process PID, whose core is on standard input'
-complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work" -f -a "work" -d 'The handler\'s child'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "install" -d 'Make the kernel hand crashes over to obit, now and after every start of the system'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "remove" -d 'Put back what was set before; what was captured stays'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "status" -d 'Show what is set and what was captured; status 1 where the handler is not installed'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "handle" -d 'What the kernel calls: take a snapshot of the dying process PID, whose core is on standard input'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "work" -d 'The handler\'s child'
+complete -c obit -n "__fish_obit_using_subcommand capture; and not __fish_seen_subcommand_from install remove status handle work start" -f -a "start" -d 'The watched program, before it is one'
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l spool -d 'Where snapshots are put [default: /var/spool/obit]' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l quota -d 'What the spool may hold; the oldest files make room for new ones [default: 2GiB]' -r
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from install" -l same-crash-per-hour -d 'Snapshots of the same crash in an hour, at most [default: 5]' -r
@@ -385,4 +387,8 @@ complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subco
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from handle" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -l config -r -F
 complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from work" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand capture; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c obit -n "__fish_obit_using_subcommand watch" -s o -l output -d 'Where snapshots are put' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand watch" -l timeout -d 'After so many seconds it hangs: snapshots are taken, it is killed, and the status is 124' -r
+complete -c obit -n "__fish_obit_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c obit -n "__fish_obit_using_subcommand schema" -s h -l help -d 'Print help'

@@ -68,7 +68,9 @@ fn answer(command: &Targeted) -> u8 {
     if status != 0 {
         // What was answered before the error comes first.
         let _ = out.flush();
-        let _ = writeln!(io::stderr(), "obit: {}", chain(&error));
+        if !matches!(error, CommandError::Ended(_)) {
+            let _ = writeln!(io::stderr(), "obit: {}", chain(&error));
+        }
     }
     // A closed pipe would be met again when the buffer is dropped.
     let _ = out.into_parts();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -34,22 +34,17 @@ pub fn handle(facts: &Facts, config_path: &Path) -> Result<Vec<String>, CaptureE
     let started = Instant::now();
     refuse_recursion();
     let (config, problem) = Config::read_or_usual(config_path);
-    let last = started + config.deadline() + config.core_deadline();
-    give_up_at(last + SLACK);
     let spool = Spool::open(&config)?;
     problem.into_iter().for_each(|problem| spool.log(&format!("{problem}; the usual settings are used")));
     let command = fs::read_to_string(format!("/proc/{}/comm", facts.pid)).unwrap_or_default();
     let command = command.trim_end();
     let signal = facts.signal.as_deref().unwrap_or("?");
-    let crash = Crash { facts, config: &config, spool: &spool, command, started, last };
     let about = format!("pid {} ({command}) signal {signal}", facts.pid);
+    give_up_at(started + config.deadline() + config.core_deadline() + SLACK, &spool, &about);
+    let crash = Crash { facts, config: &config, spool: &spool, command, about, started };
     let done = crash.handle(config_path);
-    let lines = match &done {
-        Ok(lines) => lines.clone(),
-        Err(error) => vec![format!("failed: {error}")],
-    };
-    for line in &lines {
-        spool.log(&format!("{about}: {line}, after {:.2} s", started.elapsed().as_secs_f64()));
+    if let Err(error) = &done {
+        crash.log(&format!("failed: {error}"));
     }
     done
 }
@@ -58,6 +53,12 @@ pub fn handle(facts: &Facts, config_path: &Path) -> Result<Vec<String>, CaptureE
 pub fn refuse_recursion() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 1, 1);
     let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Bytes of memory that the supervisor and its child had at most.
+fn memory() -> u64 {
+    let most = |who| getrusage(who).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0));
+    most(UsageWho::RUSAGE_SELF).saturating_add(most(UsageWho::RUSAGE_CHILDREN)).saturating_mul(1024)
 }
 
 /// For the child: it ends with its supervisor, and goes first where memory runs out.
@@ -71,9 +72,11 @@ pub fn end_with(supervisor: u32) {
 }
 
 /// Ends this program then, whatever it waits for: the dying process waits for it.
-fn give_up_at(then: Instant) {
+fn give_up_at(then: Instant, spool: &Spool, about: &str) {
+    let (spool, line) = (spool.clone(), format!("{about}: given up, as its time is over"));
     std::thread::spawn(move || {
         std::thread::sleep(then.saturating_duration_since(Instant::now()));
+        spool.log(&line);
         std::process::exit(GAVE_UP);
     });
 }
@@ -83,11 +86,16 @@ struct Crash<'a> {
     config: &'a Config,
     spool: &'a Spool,
     command: &'a str,
+    about: String,
     started: Instant,
-    last: Instant,
 }
 
 impl Crash<'_> {
+    fn log(&self, line: &str) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.spool.log(&format!("{}: {line}, after {seconds:.2} s, with {} MiB", self.about, memory() >> 20));
+    }
+
     fn handle(&self, config_path: &Path) -> Result<Vec<String>, CaptureError> {
         let failed = |error: io::Error| CaptureError::Stream(error.to_string());
         let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
@@ -107,10 +115,13 @@ impl Crash<'_> {
                     && self.spool.admit(&format!("core:{}", self.command), self.config.same_crash_per_hour)?;
             }
         }
+        lines.iter().for_each(|line: &String| self.log(line));
         let earlier = self.config.earlier.as_ref().filter(|_| self.config.chain);
         let earlier = earlier.and_then(|earlier| pattern::expand(&earlier.core_pattern, self.facts));
         if keep || earlier.is_some() {
-            lines.extend(self.pass_on(&mut beginning, input, keep, earlier));
+            let more = self.pass_on(&mut beginning, input, keep, earlier);
+            more.iter().for_each(|line| self.log(line));
+            lines.extend(more);
         }
         Ok(lines)
     }
@@ -142,6 +153,8 @@ impl Crash<'_> {
     /// Keeps the whole core, and feeds an earlier handler.
     fn pass_on(&self, beginning: &mut Beginning, rest: File, keep: bool, earlier: Option<Vec<String>>) -> Vec<String> {
         let mut lines = Vec::new();
+        let last = Instant::now() + self.config.core_deadline();
+        give_up_at(last + SLACK, self.spool, &self.about);
         if let Err(error) = beginning.file.rewind() {
             return vec![format!("the core's beginning cannot be read again: {error}")];
         }
@@ -163,7 +176,7 @@ impl Crash<'_> {
         outputs.extend(core.as_mut().map(|core| core as &mut dyn Write));
         let mut feed = handler.as_mut().and_then(|handler| handler.stdin.take());
         outputs.extend(feed.as_mut().map(|feed| feed as &mut dyn Write));
-        let (results, ended) = stream::copy_all(&beginning.file, rest, &mut outputs, || Instant::now() < self.last);
+        let (results, ended) = stream::copy_all(&beginning.file, rest, &mut outputs, || Instant::now() < last);
         drop(feed);
         if let Some(core) = core {
             let whole = ended && results.first().is_some_and(Result::is_ok) && core.taken >= beginning.total;
@@ -171,7 +184,7 @@ impl Crash<'_> {
             lines.push(core.finish(&name));
         }
         if let Some(handler) = handler {
-            lines.push(match wait(handler, self.last) {
+            lines.push(match wait(handler, last) {
                 Ok(Ok(output)) => format!("the earlier handler ended with {}", output.status),
                 Ok(Err(error)) => format!("the earlier handler: {error}"),
                 Err(TimedOut) => "the earlier handler was not done in time".to_owned(),

@@ -15,6 +15,7 @@
 //!   Its quota and a reserve of the file system's space hold at every megabyte written.
 //! - No recursion: the kernel passes over a dying handler, as its core limit is 1 (fs/coredump.c,
 //!   `umh_coredump_setup`, Linux 6.1), which children inherit; the handler sets it for itself as well.
+//! - [`watch`] is the same for one program, without the kernel's handler: it traces it.
 //! - [`install`] keeps the earlier setting and puts it back; [`pattern`] knows the kernel's `%` words and can say them to
 //!   an earlier handler.
 
@@ -24,6 +25,7 @@ pub mod install;
 pub mod pattern;
 pub mod spool;
 pub mod stream;
+pub mod watch;
 pub mod work;
 
 pub use config::Config;

@@ -34,6 +34,7 @@ const HOUR: u64 = 3600;
 const TEMPORARY: &str = ".tmp-";
 
 /// The directory.
+#[derive(Clone)]
 pub struct Spool {
     directory: PathBuf,
     quota: u64,
@@ -185,6 +186,9 @@ impl Spool {
         // Losing it in a power cut costs nothing, so it is not synced.
         let unfinished = self.directory.join(".recent.new");
         let written = fs::write(&unfinished, lines.concat()).and_then(|()| fs::rename(&unfinished, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&unfinished);
+        }
         written.map_err(CaptureError::io(&path))?;
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! The handler's child: opens the dying process, tells its crash from others, and takes the snapshot.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -50,25 +51,14 @@ pub fn work(
     let image = dying::open(pid, beginning)?;
     let command = image.process.name.clone().unwrap_or_default();
     // Nobody waits for servers while a process dies.
-    let options = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
+    let places = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
     let target = image.path.clone();
-    let session = Session::of_image(image, &target, &options)?;
+    let session = Session::of_image(image, &target, &places)?;
     let fingerprint = fingerprint(&session);
     if !spool.admit(&fingerprint, config.same_crash_per_hour)? {
         return Ok(Outcome::Enough { fingerprint });
     }
-    let options = Options {
-        budget: BUDGET,
-        depth: DEPTH,
-        attributes: config.attributes.clone(),
-        environment: u32::try_from(pid)
-            .ok()
-            .map(|pid| Environment { unwritten: session.unwritten(), ..environment::of_process(pid) }),
-        redaction: Some(Redaction::usual()),
-        sources,
-        ..Options::default()
-    };
-    let snapshot = snapshot::take(&session, options)?;
+    let snapshot = snapshot::take(&session, options(&session, pid, config.attributes.clone(), sources))?;
     let bytes = snapshot.bytes.len() as u64;
     spool.make_room(bytes, false)?;
     let mut unfinished = spool.begin()?;
@@ -76,6 +66,25 @@ pub fn work(
     unfinished.file().and_then(|file| file.write_all(&snapshot.bytes)).map_err(CaptureError::io(&path))?;
     let file = unfinished.finish(&format!("{}-{fingerprint}.obit", stem(pid, &command)))?;
     Ok(Outcome::Written { file, bytes })
+}
+
+/// What is kept of the process, as `obit snapshot` has it.
+pub fn options<'a>(
+    session: &Session,
+    pid: i32,
+    attributes: BTreeMap<String, String>,
+    sources: Option<SourceLines<'a>>,
+) -> Options<'a> {
+    let pid = u32::try_from(pid).ok();
+    Options {
+        budget: BUDGET,
+        depth: DEPTH,
+        attributes,
+        environment: pid.map(|pid| Environment { unwritten: session.unwritten(), ..environment::of_process(pid) }),
+        redaction: Some(Redaction::usual()),
+        sources,
+        ..Options::default()
+    }
 }
 
 /// Tells crashes apart well enough to count them: the signal, and where in which builds the innermost frames stand.

@@ -11,7 +11,7 @@ use crate::capture::install::{self, PIPE_LIMIT, Places, Status};
 use crate::capture::pattern::Facts;
 use crate::capture::spool::Spool;
 use crate::capture::work::{Outcome, work};
-use crate::capture::{CaptureError, Config, handle};
+use crate::capture::{CaptureError, Config, handle, watch};
 use crate::report::capture_documents;
 use crate::report::source::Sources;
 
@@ -39,6 +39,9 @@ enum Action {
     /// The handler's child
     #[command(hide = true)]
     Work(WorkArgs),
+    /// The watched program, before it is one
+    #[command(hide = true)]
+    Start(StartArgs),
 }
 
 #[derive(clap::Args, Debug, Clone)]
@@ -103,6 +106,12 @@ struct WorkArgs {
     config: PathBuf,
 }
 
+#[derive(clap::Args, Debug, Clone)]
+struct StartArgs {
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<std::ffi::OsString>,
+}
+
 impl From<CaptureError> for CommandError {
     fn from(error: CaptureError) -> CommandError {
         CommandError::Usage(error.to_string())
@@ -131,6 +140,13 @@ pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
             Ok(())
         }
         Action::Work(args) => work_for_handler(args, output),
+        Action::Start(args) => {
+            let error = watch::start(&args.command);
+            let program = args.command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+            writeln!(output.err, "obit: {program}: {error}")?;
+            // As shells say it: 127 not found, 126 not to be run.
+            Err(CommandError::Ended(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }))
+        }
     }
 }
 

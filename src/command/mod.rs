@@ -27,6 +27,7 @@ pub mod stacks;
 pub mod state;
 pub mod targeted;
 pub mod threads;
+pub mod watch;
 pub mod why;
 pub mod x;
 
@@ -82,6 +83,8 @@ pub enum Command {
     Export(export::Args),
     /// The kernel's crash handler: a snapshot of every process that dies
     Capture(capture::Args),
+    /// Run a program; take snapshots of it, and of what it starts, where they die or hang
+    Watch(watch::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -110,6 +113,7 @@ impl Command {
             Command::Snapshot(args) => snapshot::run(args, state, output),
             Command::Export(args) => export::run(args, state, output),
             Command::Capture(args) => capture::run(args, output),
+            Command::Watch(args) => watch::run(args, output),
             Command::Schema(args) => schema::run(args, output),
         }
     }
@@ -146,6 +150,9 @@ pub enum CommandError {
     /// Nobody waits for it any more.
     #[error("Quit")]
     Interrupted,
+    /// Nothing is to be said: a program that was run ended with this status.
+    #[error("status {0}")]
+    Ended(u8),
 }
 
 /// Where an answer is no longer wanted, that is why it could not be written.
@@ -172,6 +179,7 @@ impl CommandError {
     pub fn exit_status(&self) -> u8 {
         match self {
             CommandError::NoMatch(_) => 1,
+            CommandError::Ended(status) => *status,
             CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 2,
         }

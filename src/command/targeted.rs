@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 use super::{Command, CommandError, Output, TargetArgs};
 
 /// Commands that are about no target.
-const WITHOUT_TARGET: &[&str] = &["capture", "schema"];
+const WITHOUT_TARGET: &[&str] = &["capture", "schema", "watch"];
 
 /// One question, and the target that it is asked about.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ impl Targeted {
                 let mut state = ManuallyDrop::new(target.open()?);
                 command.run(&mut state, output)
             }
+            (None, Command::Watch(args)) => super::watch::run(args, output),
             (None, Command::Capture(args)) => super::capture::run(args, output),
             (None, Command::Schema(args)) => super::schema::run(args, output),
             (None, _) => Err(CommandError::Usage("this command needs a target".to_owned())),

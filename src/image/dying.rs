@@ -39,7 +39,8 @@ pub struct ProcessPages {
 }
 
 impl ProcessPages {
-    fn open(pid: i32) -> std::io::Result<ProcessPages> {
+    /// Of a process that this program may trace.
+    pub fn open(pid: i32) -> std::io::Result<ProcessPages> {
         let memory = File::open(format!("/proc/{pid}/mem"))?;
         Ok(ProcessPages { memory, shards: Default::default(), read: AtomicU64::new(0) })
     }

@@ -134,39 +134,46 @@ fn header(arch: Arch, kind: elf::FileType, entry: u64, segments: usize, sections
 
 /// A core: the notes, and pieces of memory (address, PF_ flags, bytes), ascending.
 pub fn core(arch: Arch, notes: &[u8], pieces: &[(u64, u32, Vec<u8>)]) -> Vec<u8> {
+    let segments: Vec<(u64, u32, u64)> =
+        pieces.iter().map(|(address, flags, bytes)| (*address, *flags, bytes.len() as u64)).collect();
+    let mut bytes = core_beginning(arch, notes, &segments);
+    pieces.iter().for_each(|(.., content)| bytes.extend_from_slice(content));
+    bytes
+}
+
+/// A core up to the end of its notes; memory would follow: pieces by their address, PF_ flags and size.
+pub fn core_beginning(arch: Arch, notes: &[u8], segments: &[(u64, u32, u64)]) -> Vec<u8> {
     let wide = arch.address_size() == 8;
     let sizes = sizes(wide);
-    let count = pieces.len() + 1;
+    let count = segments.len() + 1;
     let many = count >= usize::from(u16::MAX);
     let section_offset = sizes.header + count * sizes.segment;
-    let mut offset = section_offset + if many { sizes.section } else { 0 };
+    let mut offset = (section_offset + if many { sizes.section } else { 0 }) as u64;
     let sections = if many { (section_offset as u64, 1, 0) } else { (0, 0, 0) };
     let mut words = header(arch, elf::ET_CORE, 0, count, sections);
     let note = Segment {
         kind: elf::PT_NOTE.0,
         flags: 0,
-        offset: offset as u64,
+        offset,
         address: 0,
         file_size: notes.len() as u64,
         memory_size: 0,
         align: 4,
     };
     words.segment(&note);
-    offset += notes.len();
-    for (address, flags, bytes) in pieces {
-        let size = bytes.len() as u64;
-        let kind = elf::PT_LOAD.0;
+    offset += notes.len() as u64;
+    for (address, flags, size) in segments {
         let segment = Segment {
-            kind,
+            kind: elf::PT_LOAD.0,
             flags: *flags,
-            offset: offset as u64,
+            offset,
             address: *address,
-            file_size: size,
-            memory_size: size,
+            file_size: *size,
+            memory_size: *size,
             align: 1,
         };
         words.segment(&segment);
-        offset += bytes.len();
+        offset = offset.saturating_add(*size);
     }
     if many {
         let none = Section { name: "", kind: 0, address: 0, bytes: Vec::new(), link: "", entry_size: 0 };
@@ -174,7 +181,6 @@ pub fn core(arch: Arch, notes: &[u8], pieces: &[(u64, u32, Vec<u8>)]) -> Vec<u8>
     }
     let mut bytes = words.bytes;
     bytes.extend_from_slice(notes);
-    pieces.iter().for_each(|(.., content)| bytes.extend_from_slice(content));
     bytes
 }
 

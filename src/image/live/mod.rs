@@ -12,6 +12,7 @@
 mod copy;
 mod maps;
 mod notes;
+pub mod traced;
 mod tracer;
 
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
     let notes: Vec<Note> = late.collect();
     let maps = still.maps;
     let pieces = with_headers(Pid::from_raw(pid), still.memory, &maps);
-    let content = notes::core_notes(pid, arch, &still.threads, &maps, &read("auxv").unwrap_or_default());
+    let content = notes::core_notes(pid, arch, &still.threads, &maps, &read("auxv").unwrap_or_default(), None);
     let core = elf_writer::core(arch, &content, &pieces);
     let mut image = elf_core::parse(target, Box::leak(core.into_boxed_slice()), notes)?;
     let ranges: Vec<(u64, u64)> = maps.iter().map(|line| (line.start, line.end)).collect();

@@ -384,6 +384,29 @@ fn register_set(tid: Pid, kind: u32, buffer: &mut [u8]) -> Option<&[u8]> {
     (result == 0).then(|| buffer.get(..vector.iov_len).unwrap_or_default())
 }
 
+/// Registers of threads that stand still for the calling thread.
+pub(super) fn threads(tids: &[Pid], arch: Arch) -> Vec<Thread> {
+    let mut buffer = vec![0u8; LARGEST_STATE];
+    tids.iter().map(|tid| registers(*tid, arch, &mut buffer)).collect()
+}
+
+/// The `siginfo_t` of the signal that a thread stands before.
+pub(super) fn siginfo(tid: Pid) -> Option<Vec<u8>> {
+    let mut bytes = vec![0u8; size_of::<libc::siginfo_t>()];
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    let into = bytes.as_mut_ptr().cast::<libc::c_void>();
+    // SAFETY: the kernel writes one `siginfo_t` (ptrace(2), PTRACE_GETSIGINFO), for which `bytes` has room.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid.as_raw(), nothing, into) };
+    (result == 0).then_some(bytes)
+}
+
+/// Lets a thread that was stopped by a signal stay so, and tells of what comes next.
+pub(super) fn listen(tid: Pid) -> Result<(), Errno> {
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: neither argument is used (ptrace(2), PTRACE_LISTEN).
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_LISTEN, tid.as_raw(), nothing, nothing) }).map(drop)
+}
+
 /// The stack pointer in `struct user_regs_struct`: word 19 on x86-64, 31 on aarch64.
 fn stack_pointer(thread: &Thread, arch: Arch) -> Option<u64> {
     let at = if arch == Arch::X86_64 { 19 * 8 } else { 31 * 8 };
