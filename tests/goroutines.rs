@@ -52,3 +52,15 @@ fn a_session_selects_one() {
     let (_, errors, status) = common::fixture_session("goroutines-old", &["goroutine 999"]);
     assert_eq!((errors.as_str(), status), ("There is no goroutine 999.\n", 1));
 }
+
+#[test]
+fn a_snapshot_has_them() {
+    let snapshot = std::env::temp_dir().join(format!("goroutines-{}.obit", std::process::id()));
+    let made = common::obit("goroutines", "snapshot", &["-o", snapshot.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let of_snapshot = common::program().arg("goroutines").arg(&snapshot).arg("--system").output().unwrap();
+    fs::remove_file(&snapshot).unwrap();
+    let of_core = common::obit("goroutines", "goroutines", &["--system"]);
+    let (of_snapshot, of_core) = (String::from_utf8(of_snapshot.stdout), String::from_utf8(of_core.stdout));
+    assert_eq!(of_snapshot, of_core);
+}
