@@ -155,7 +155,7 @@ impl Goroutine {
             locked: true,
             parent: Some(1),
             problem: Some("a problem".to_owned()),
-            ..Goroutine::corrupt(RunAddr(0xc000_0061_a0))
+            ..Goroutine::corrupt(RunAddr(0x00c0_0000_61a0))
         }
     }
 }
