@@ -32,6 +32,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "coverage" -d 'Say what is
 complete -c obit -n "__fish_obit_needs_command" -f -a "why" -d 'Say where a value comes from: core, file, register, caller'
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
 complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
+complete -c obit -n "__fish_obit_needs_command" -f -a "goroutines" -d 'Show Go\'s goroutines: those that do the same at the same place together'
 complete -c obit -n "__fish_obit_needs_command" -f -a "locks" -d 'Show who waits for whom: locks by name, their owners, deadlocks'
 complete -c obit -n "__fish_obit_needs_command" -f -a "info" -d 'Show the process: its signal, command line, environment and what is missing'
 complete -c obit -n "__fish_obit_needs_command" -f -a "modules" -d 'List the modules, and which of their files were found'
@@ -153,6 +154,29 @@ complete -c obit -n "__fish_obit_using_subcommand stacks" -l allow-mismatch -d '
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l exact -d 'Put only threads together that stand at the same addresses, not all in the same functions'
 complete -c obit -n "__fish_obit_using_subcommand stacks" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l with -d 'Only goroutines with a function on their stack, or a state, that RE matches' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l without -d 'Only goroutines without one' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l id -d 'Only the goroutine with that number' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l frames -d 'Show at most N frames a goroutine; the outermost are kept' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l depth -d 'Show at most N levels of nested aggregates and followed pointers [default: 4]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l max-items -d 'Show at most N elements of an array [default: 64]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l max-string -d 'Show at most N bytes of a string [default: 1024]' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l system -d 'Also the runtime\'s own goroutines and frames [JSON always has them]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l locals -d 'Show every frame\'s local variables'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l group -d 'Show goroutines that do the same at the same place once [default in text]'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l no-group -d 'Show every goroutine by itself'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l raw -d 'Show plain fields as the debug information has them, without any language formatter'
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand locks" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand locks" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand locks" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"

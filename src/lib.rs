@@ -37,6 +37,7 @@
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
+//! | [`runtime`] | what a language's own runtime schedules: goroutines and their stacks |
 //! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
@@ -69,6 +70,7 @@ pub mod memory;
 pub mod module;
 pub mod repl;
 pub mod report;
+pub mod runtime;
 pub mod session;
 pub mod snapshot;
 pub mod types;

@@ -1,6 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
 mod attributes;
+mod contexts;
 mod formatters;
 mod go;
 pub mod listing;
@@ -31,7 +32,7 @@ use crate::module::program::{CodeInfo, Level, Program};
 use crate::module::{DieRef, ElfFile, ModuleId, ModuleMap, ProcessFiles, SearchOptions};
 use crate::types::dwarf::DwarfTypes;
 use crate::types::{Name, TypeId, TypeTable};
-use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache, Unwinder};
+use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, UnwindCache};
 use crate::value::decode::Decoder;
 use crate::value::location::Context;
 use crate::value::recover::{self, TailCall};
@@ -281,8 +282,7 @@ impl Session {
 
     /// A thread's frames, at most `limit` machine frames of them (the outermost are kept).
     pub fn trace(&self, thread: &ThreadState, limit: usize) -> Trace {
-        let unwinder = Unwinder::with_cache(self.image.arch, &*self.memory, &self.code_map, self.unwind_cache.clone());
-        let mut stack = unwinder.unwind(&thread.registers, limit);
+        let mut stack = self.unwinder().unwind(&thread.registers, limit);
         self.correct_go_panics(&mut stack);
         self.resolve(stack)
     }

@@ -5,6 +5,8 @@
 //! `../shared/cases`. Where neither is there the test says that it is skipped.
 
 mod common;
+#[path = "common/traceback.rs"]
+mod traceback;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -234,6 +236,23 @@ fn go_frames() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(checked > 20, "{checked} frames");
+}
+
+/// Go's own traceback of all goroutines, printed before it died.
+#[test]
+fn goroutines() {
+    let Some(cases) = cases("go-delve") else { return };
+    let (mut wrong, mut frames) = (Vec::new(), 0);
+    for case in cases {
+        let Ok(printed) = fs::read_to_string(case.join("program.stderr")) else { continue };
+        let answer = obit("goroutines", &case.join("core"), &case.join("exe"), &["--json"]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let (differs, compared) = traceback::compare(&answer, &printed);
+        wrong.extend(differs.into_iter().map(|differs| format!("{}: {differs}", case.display())));
+        frames += compared;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(frames > 40, "{frames} frames");
 }
 
 #[test]

@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "expr",
     "session",
     "waits",
+    "runtime",
     "analyze",
     "snapshot",
     "capture",

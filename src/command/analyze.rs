@@ -56,7 +56,11 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 /// What is not as expected.
 fn failures(expected: &Expected, found: &Analysis, state: &State) -> Vec<String> {
     let mut failures = expected.failures(found);
-    let verdict = found.verdict().map(|verdict| Selection { thread: Some(verdict.thread), frame: verdict.frame_index });
+    let verdict = found.verdict().map(|verdict| Selection {
+        thread: Some(verdict.thread),
+        goroutine: None,
+        frame: verdict.frame_index,
+    });
     for printed in &expected.print {
         let text = find(&state.session, verdict.unwrap_or_default()).and_then(|selected| {
             let evaluated = evaluate(&selected, &printed.expression, &mut Variables::default())?;

@@ -11,6 +11,7 @@ pub mod coverage;
 pub mod disassemble;
 pub mod export;
 mod export_page;
+pub mod goroutines;
 pub mod info;
 pub mod list;
 pub mod locks;
@@ -54,6 +55,8 @@ pub enum Command {
     Threads(threads::Args),
     /// Show what threads do: stacks of the same functions together, and what they wait for
     Stacks(stacks::Args),
+    /// Show Go's goroutines: those that do the same at the same place together
+    Goroutines(goroutines::Args),
     /// Show who waits for whom: locks by name, their owners, deadlocks
     Locks(locks::Args),
     /// Show the process: its signal, command line, environment and what is missing
@@ -96,6 +99,7 @@ impl Command {
             Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),
             Command::Stacks(args) => stacks::run(args, state, output),
+            Command::Goroutines(args) => goroutines::run(args, state, output),
             Command::Locks(args) => locks::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),
             Command::Modules(args) => modules::run(args, state, output),

@@ -9,6 +9,7 @@ use crate::expr::{Named, Scope};
 use crate::image::ThreadState;
 use crate::memory::Memory;
 use crate::module::Expression;
+use crate::runtime::go::GoRuntime;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
 use crate::value::decode::Symbols;
@@ -24,6 +25,8 @@ pub struct Selected<'a> {
     pub session: &'a Session,
     /// The thread.
     pub thread: &'a ThreadState,
+    /// The goroutine, where the stack is that of one.
+    pub goroutine: Option<u64>,
     /// Its stack, as far as it is needed.
     pub trace: Arc<Trace>,
     /// Index in `trace.frames`; `None` where the thread has no frame at all.
@@ -53,14 +56,30 @@ pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, Com
         })?,
     };
     let wanted = selection.frame;
-    let trace = session.kept_trace(thread, wanted.saturating_add(CALLERS));
+    let limit = wanted.saturating_add(CALLERS);
+    let trace = match selection.goroutine {
+        Some(id) => goroutine(session, id, limit)?.1,
+        None => session.kept_trace(thread, limit),
+    };
     let position = trace.frames.binary_search_by_key(&wanted, |frame| frame.index).ok();
     // Globals, types and memory can be looked at without any frame.
     if position.is_none() && (wanted > 0 || !trace.frames.is_empty()) {
         let count = trace.frames.len();
-        return Err(CommandError::NoMatch(format!("--frame {wanted}: thread {} has {count} frames", thread.lwp)));
+        let what = match selection.goroutine {
+            Some(id) => format!("goroutine {id}"),
+            None => format!("thread {}", thread.lwp),
+        };
+        return Err(CommandError::NoMatch(format!("--frame {wanted}: {what} has {count} frames")));
     }
-    Ok(Selected { session, thread, trace, position })
+    Ok(Selected { session, thread, goroutine: selection.goroutine, trace, position })
+}
+
+/// The thread that a goroutine is on, if any, and its stack.
+pub fn goroutine(session: &Session, id: u64, limit: usize) -> Result<(Option<u32>, Arc<Trace>), CommandError> {
+    let runtime = GoRuntime::open(session)?;
+    let found = runtime.goroutine_numbered(id);
+    let found = found.ok_or_else(|| CommandError::NoMatch(format!("There is no goroutine {id}.")))?;
+    Ok((found.lwp, Arc::new(runtime.trace(&found, limit))))
 }
 
 impl Selected<'_> {
@@ -169,13 +188,14 @@ impl Scope for Selected<'_> {
         let known = known.and_then(|index| self.trace.frames.iter().position(|frame| frame.index as u64 == index));
         if known.is_some() {
             let (session, thread, trace) = (self.session, self.thread, self.trace.clone());
-            return Ok(Box::new(Selected { session, thread, trace, position: known }));
+            return Ok(Box::new(Selected { session, thread, goroutine: self.goroutine, trace, position: known }));
         }
         let selection = Selection {
             thread: Some(match thread {
                 Some(lwp) => u32::try_from(lwp).map_err(|_| format!("no thread {lwp}"))?,
                 None => self.thread.lwp,
             }),
+            goroutine: self.goroutine.filter(|_| thread.is_none()),
             frame: usize::try_from(frame.unwrap_or(0)).unwrap_or(usize::MAX),
         };
         match find(self.session, selection) {

@@ -47,6 +47,8 @@ pub struct State {
 pub struct Selection {
     /// The thread's LWP; `None`: the crashed (or first) one.
     pub thread: Option<u32>,
+    /// One of Go's goroutines by its number: then the frame is one of its stack, and the thread the one that it is on.
+    pub goroutine: Option<u64>,
     /// The frame, counted as bt does.
     pub frame: usize,
 }
@@ -94,8 +96,10 @@ impl State {
     /// frame is its innermost.
     pub fn selection(&self, args: &FrameArgs) -> Selection {
         let thread = args.thread.or(self.selection.thread);
-        let inner = if thread == self.selection.thread { self.selection.frame } else { 0 };
-        Selection { thread, frame: args.frame.unwrap_or(inner) }
+        let goroutine = self.selection.goroutine.filter(|_| args.thread.is_none());
+        let is_same = thread == self.selection.thread && goroutine == self.selection.goroutine;
+        let inner = if is_same { self.selection.frame } else { 0 };
+        Selection { thread, goroutine, frame: args.frame.unwrap_or(inner) }
     }
 
     /// The directory that stands for `/`, where one was named.

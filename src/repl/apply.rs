@@ -90,7 +90,7 @@ pub(super) fn threads(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comm
     if listed.contains(&"all") && !flags.ascending {
         lwps.reverse();
     }
-    let selections = lwps.into_iter().map(|lwp| Selection { thread: Some(lwp), frame: 0 }).collect();
+    let selections = lwps.into_iter().map(|lwp| Selection { thread: Some(lwp), ..Selection::default() }).collect();
     each(repl, selections, command, flags, |repl, selection| {
         let thread = thread_of(repl)?;
         let number = threads::number(repl, selection.thread.unwrap_or(thread.lwp));
@@ -139,8 +139,8 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     if left_out > 0 {
         repl.aside(&format!("the first {limit} frames are asked, {left_out} are left out (frame apply level N-M)"));
     }
-    let thread = repl.state.selection.thread;
-    let selections = frames.into_iter().take(limit).map(|frame| Selection { thread, frame }).collect();
+    let before = repl.state.selection;
+    let selections = frames.into_iter().take(limit).map(|frame| Selection { frame, ..before }).collect();
     each(repl, selections, command, flags, |repl, _| show_frame(repl).map(|_| ()))
 }
 

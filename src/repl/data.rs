@@ -228,6 +228,7 @@ pub(super) const TOPICS: &[&str] = &[
     "frame",
     "stack",
     "threads",
+    "goroutines",
     "registers",
     "all-registers",
     "sharedlibrary",
@@ -283,6 +284,10 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         Some("frame") => stack::describe(repl, rest),
         Some("stack") => stack::backtrace(repl, rest),
         Some("threads") => threads::list(repl, rest),
+        Some("goroutines") => {
+            let command: Vec<&str> = std::iter::once("goroutines").chain(rest.split_whitespace()).collect();
+            repl.command(&command)
+        }
         Some(topic @ ("registers" | "all-registers")) => {
             let all = (topic == "all-registers").then_some("--all");
             let command: Vec<&str> = std::iter::once("registers").chain(all).chain(rest.split_whitespace()).collect();

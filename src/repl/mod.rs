@@ -19,6 +19,7 @@ mod editor;
 mod explore;
 mod files;
 mod find;
+mod goroutine;
 mod history;
 mod invocation;
 mod pager;

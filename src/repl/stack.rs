@@ -103,15 +103,19 @@ fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
     }
     if repl.state.json {
         let lwp = thread_of(repl)?.lwp.to_string();
-        let mut words = vec!["bt", "--thread", &lwp];
+        let id = repl.state.selection.goroutine.map(|id| id.to_string());
+        let mut words = match &id {
+            Some(id) => vec!["goroutines", "--id", id],
+            None => vec!["bt", "--thread", &lwp],
+        };
         words.extend(full.then_some("--locals"));
         return repl.command(&words);
     }
     let text = {
         let thread = thread_of(repl)?;
-        let selection = Selection { thread: Some(thread.lwp), frame: 0 };
+        let selection = Selection { thread: Some(thread.lwp), frame: 0, ..repl.state.selection };
         let mut found = selected::find(&repl.state.session, selection)?;
-        found.trace = repl.state.session.kept_trace(thread, FRAMES);
+        found.trace = trace_of(repl)?;
         let all = found.trace.frames.len();
         // Cut below, where fewer are asked for.
         let trace = Arc::make_mut(&mut found.trace);
@@ -223,6 +227,9 @@ fn go(repl: &mut Repl<'_>, index: usize) -> Result<Next, CommandError> {
 }
 
 pub(super) fn trace_of(repl: &Repl<'_>) -> Result<Arc<Trace>, CommandError> {
+    if let Some(id) = repl.state.selection.goroutine {
+        return Ok(selected::goroutine(&repl.state.session, id, FRAMES)?.1);
+    }
     let thread = thread_of(repl)?;
     Ok(repl.state.session.kept_trace(thread, FRAMES))
 }

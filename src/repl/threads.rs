@@ -81,8 +81,8 @@ pub(super) fn thread(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
         _ => {
             let lwp = named(repl, if word == "select" { rest } else { word })?;
             // The frame of a thread that is selected already stays.
-            if thread_of(repl)?.lwp != lwp {
-                repl.state.selection = Selection { thread: Some(lwp), frame: 0 };
+            if thread_of(repl)?.lwp != lwp || repl.state.selection.goroutine.is_some() {
+                repl.state.selection = Selection { thread: Some(lwp), ..Selection::default() };
             }
             if !repl.state.json {
                 let title = target_id(thread_of(repl)?);
@@ -187,8 +187,9 @@ pub(super) fn list(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Command
         let limits = Limits { depth: 1, follow: false, ..repl.state.settings.limits };
         threads
             .map(|(index, thread)| {
-                let frame = if thread.lwp == selected { repl.state.selection.frame } else { 0 };
-                let selection = Selection { thread: Some(thread.lwp), frame };
+                let is_it = thread.lwp == selected && repl.state.selection.goroutine.is_none();
+                let frame = if is_it { repl.state.selection.frame } else { 0 };
+                let selection = Selection { thread: Some(thread.lwp), goroutine: None, frame };
                 let line = first_line(repl, selection, &limits);
                 (index + 1, title(thread), line, thread.lwp == selected)
             })
@@ -216,7 +217,7 @@ fn first_line(repl: &Repl<'_>, selection: Selection, limits: &Limits) -> String 
         0 => selected::find_thread(session, selection.thread.unwrap_or(0)).map(|thread| {
             let trace = std::sync::Arc::new(session.trace(thread, FRAMES));
             let position = (!trace.frames.is_empty()).then_some(0);
-            selected::Selected { session, thread, trace, position }
+            selected::Selected { session, thread, goroutine: None, trace, position }
         }),
         _ => selected::find(session, selection),
     };

@@ -2,8 +2,8 @@
 
 use super::completion::Candidates;
 use super::{
-    Next, Repl, apply, custom, data, dead, display, dump, explore, files, find as search, printf, settings, stack,
-    symbols, threads,
+    Next, Repl, apply, custom, data, dead, display, dump, explore, files, find as search, goroutine, printf, settings,
+    stack, symbols, threads,
 };
 use crate::command::CommandError;
 use crate::session::Role;
@@ -120,6 +120,16 @@ pub(super) static WORDS: &[Word] = &[
         names: &["stacks"],
         help: "[--function TEXT] [--module TEXT] [--state STATE]: what threads do, in groups",
         run: |repl, text| words(repl, "stacks", text),
+    },
+    Word {
+        names: &["goroutine"],
+        help: "[N [COMMAND]]: one of Go's goroutines as what questions are about, or for one command",
+        run: goroutine::goroutine,
+    },
+    Word {
+        names: &["goroutines"],
+        help: "[--with RE] [--without RE] [--system] [--locals]: Go's goroutines, in groups",
+        run: |repl, text| words(repl, "goroutines", text),
     },
     Word {
         names: &["locks"],

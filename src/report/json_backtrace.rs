@@ -118,6 +118,12 @@ pub fn write_thread(json: &mut Json, thread: &ThreadState, trace: &Trace, source
     json.field_bool("crashed", thread.crashed);
     json.field_string("stack_end", Some(stack_end_code(trace.stack.end)));
     json.field_uint("frames_omitted", Some(trace.stack.omitted as u64));
+    write_frames(json, trace, source);
+    json.end_object();
+}
+
+/// `"frames":[…]`, with their variables where those are asked for.
+pub fn write_frames(json: &mut Json, trace: &Trace, source: &FrameSource<'_>) {
     json.key("frames");
     json.begin_array();
     for (index, frame) in trace.frames.iter().enumerate() {
@@ -134,7 +140,6 @@ pub fn write_thread(json: &mut Json, thread: &ThreadState, trace: &Trace, source
         json.end_object();
     }
     json.end_array();
-    json.end_object();
 }
 
 /// A frame's fields, into an open object.

@@ -14,6 +14,7 @@ pub mod json;
 pub mod json_backtrace;
 pub mod json_value;
 pub mod page;
+pub mod runtime_documents;
 pub mod sarif;
 pub mod schema;
 pub mod session_documents;

@@ -443,6 +443,10 @@ documents! {
         /// The largest first.
         groups: Vec<StackGroup>,
     }
+    /// `obit goroutines`.
+    Goroutines "obit.goroutines/1" {
+        goroutines: Vec<Goroutine>,
+    }
     /// `obit locks`.
     Locks "obit.locks/1" {
         waits: Vec<Wait>,

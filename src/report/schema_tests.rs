@@ -10,7 +10,8 @@ use crate::module::ModuleId;
 use crate::report::documents::{self, MemoryRow, RegisterRow};
 use crate::report::json::Json as Writer;
 use crate::report::json_backtrace::{self, FrameSource};
-use crate::report::{session_documents, testing, waits_documents};
+use crate::report::{runtime_documents, session_documents, testing, waits_documents};
+use crate::runtime::go::Goroutine;
 use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
 use crate::session::{Role, Trace, Variable};
 use crate::types::{TypeId, TypeKind, TypeTable};
@@ -388,6 +389,33 @@ fn waits_and_stacks_conform() {
     let groups = [group(None), group(Some("mutex `a`".to_owned()))];
     let document = check("obit.stacks/1", waits_documents::stacks(&groups, &source, &[]));
     assert_eq!(document["groups"][1]["count"], 2);
+}
+
+#[test]
+fn goroutines_conform() {
+    let types = testing::types();
+    let module = |id| testing::module(id);
+    let source = FrameSource { types: &types, module: &module, variables: None };
+    let trace = testing::trace(&[("main.f", 3, true), ("main.main", 4, false)]);
+    let creator = trace.frames.first().map(|frame| frame.code.clone());
+    let mut json = Writer::new();
+    json_backtrace::begin_document(&mut json, "obit.goroutines/1", &notes());
+    json.key("goroutines");
+    json.begin_array();
+    for (goroutine, created_by) in [(Goroutine::corrupt(RunAddr(0x10)), None), (Goroutine::example(), creator)] {
+        let row = runtime_documents::GoroutineRow {
+            goroutine: &goroutine,
+            trace: &trace,
+            start: created_by.clone(),
+            created_by,
+        };
+        runtime_documents::write_goroutine(&mut json, &row, &source);
+    }
+    json.end_array();
+    json.end_object();
+    let document = check("obit.goroutines/1", json);
+    assert_eq!(document["goroutines"][0]["id"], Json::Null);
+    assert_eq!(document["goroutines"][1]["created_by"], "main.f");
 }
 
 #[test]

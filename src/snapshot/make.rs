@@ -18,6 +18,7 @@ use crate::image::{ThreadState, elf_writer};
 use crate::memory::Memory;
 use crate::module::find::{Looked, Outcome};
 use crate::module::{Module, ModuleId};
+use crate::runtime::go::GoRuntime;
 use crate::session::record::ReadSet;
 use crate::session::{Session, Trace};
 use crate::types::{TypeId, TypeKind};
@@ -237,12 +238,35 @@ fn look_at_everything(
     keep_pointed_to(session, &traces);
     // What `locks` and `stacks` read beyond that: the locks themselves, and what leads to their names.
     crate::waits::find(session);
+    keep_goroutines(session, reads, options.budget);
     let crashed_first = traces.iter().zip(threads).filter(|(_, thread)| thread.crashed);
     let others = traces.iter().zip(threads).filter(|(_, thread)| !thread.crashed);
     let ordered: Vec<(&Trace, &ThreadState)> = crashed_first.chain(others).collect();
     super::globals::keep(session, &ordered, reads, options.budget, left_out);
     follow_deeper(session, &ordered, reads, options, left_out);
     traces
+}
+
+/// What Go's goroutines are read from: their stacks, and their variables while half of the budget lasts.
+fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
+    let Ok(runtime) = GoRuntime::open(session) else { return };
+    let usual = Limits::default();
+    let (goroutines, _) = runtime.goroutines();
+    goroutines.par_iter().for_each(|goroutine| {
+        if reads.bytes() > budget {
+            return;
+        }
+        let trace = runtime.trace(goroutine, FRAMES);
+        // Who made it, and what it began with.
+        goroutine.created_at.and_then(|pc| runtime.code_before(pc));
+        goroutine.start.map(|pc| session.code(pc));
+        for frame in 0..trace.frames.len() {
+            if reads.bytes() > budget / 2 {
+                return;
+            }
+            session.variables(&trace, frame, &usual);
+        }
+    });
 }
 
 /// Follows values deeper while the budgets last. What one thread leaves of its share goes to those after it.

@@ -5,7 +5,7 @@
 
 use schemars::JsonSchema;
 
-use super::{Frame, Hex, HexBytes, Integer, Signal, Why};
+use super::{Frame, Hex, HexBytes, Integer, Signal, StackEnd, Why};
 
 #[derive(JsonSchema)]
 pub(super) struct Answer {
@@ -39,6 +39,36 @@ pub(super) struct StackGroup {
     waits_for: Option<String>,
     frames_omitted: u64,
     /// Those of the first thread.
+    frames: Vec<Frame>,
+}
+
+/// One of Go's goroutines.
+#[derive(JsonSchema)]
+pub(super) struct Goroutine {
+    /// Null where the row is corrupt.
+    id: Option<u64>,
+    /// idle, runnable, running, syscall, waiting, copystack, preempted, leaked; corrupt where memory holds none.
+    state: String,
+    /// The runtime's words.
+    wait_reason: Option<String>,
+    /// The thread that it is on.
+    lwp: Option<u32>,
+    /// It must run on one thread.
+    locked: bool,
+    /// The function with the `go` statement.
+    created_by: Option<String>,
+    created_by_file: Option<String>,
+    created_by_line: Option<u64>,
+    /// The goroutine that made it, from Go 1.21 on.
+    parent: Option<u64>,
+    /// The function that it began with.
+    start: Option<String>,
+    /// Where the runtime's `g` is.
+    address: Hex,
+    /// What is wrong with the row.
+    problem: Option<String>,
+    stack_end: StackEnd,
+    frames_omitted: u64,
     frames: Vec<Frame>,
 }
 

@@ -1,0 +1,338 @@
+//! `obit goroutines`: what Go's scheduler runs, those that do the same in one group.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
+use regex::Regex;
+
+use super::{CommandError, LimitArgs, Output, State, bt, common};
+use crate::addr::RunAddr;
+use crate::interrupt;
+use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, plural, shortened};
+use crate::report::json::Json;
+use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
+use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutine};
+use crate::runtime::go::{GoRuntime, Goroutine, RuntimeError};
+use crate::session::{Frame, Session, Trace};
+use crate::types::Language;
+use crate::unwind::Trust;
+use crate::value::Limits;
+
+/// Goroutines whose stacks are at hand at once: bounds the memory.
+const AT_ONCE: usize = 1024;
+
+/// Arguments of `goroutines`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    /// Only goroutines with a function on their stack, or a state, that RE matches
+    #[arg(long, value_name = "RE", value_parser = Regex::new, help_heading = "Selection")]
+    with: Option<Regex>,
+    /// Only goroutines without one
+    #[arg(long, value_name = "RE", value_parser = Regex::new, help_heading = "Selection")]
+    without: Option<Regex>,
+    /// Only the goroutine with that number
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    id: Option<u64>,
+    /// Also the runtime's own goroutines and frames [JSON always has them]
+    #[arg(long, help_heading = "Selection")]
+    system: bool,
+    /// Show every frame's local variables
+    #[arg(long)]
+    locals: bool,
+    /// Show goroutines that do the same at the same place once [default in text]
+    #[arg(long, overrides_with = "no_group")]
+    group: bool,
+    /// Show every goroutine by itself
+    #[arg(long)]
+    no_group: bool,
+    /// Show at most N frames a goroutine; the outermost are kept
+    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
+    frames: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl From<RuntimeError> for CommandError {
+    fn from(error: RuntimeError) -> CommandError {
+        match error {
+            RuntimeError::NotGo => CommandError::NoMatch(error.to_string()),
+            RuntimeError::NoDebugInformation(_) | RuntimeError::Unreadable(_) => CommandError::Usage(error.to_string()),
+        }
+    }
+}
+
+/// Answers `goroutines`.
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let session = &state.session;
+    let runtime = GoRuntime::open(session)?;
+    let (mut goroutines, odd) = runtime.goroutines();
+    if let Some(id) = args.id {
+        goroutines.retain(|goroutine| goroutine.id == Some(id));
+        if goroutines.is_empty() {
+            return Err(CommandError::NoMatch(format!("--id {id}: there is no such goroutine")));
+        }
+    }
+    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    if state.json {
+        return write_json(args, state, &runtime, &goroutines, &odd, output);
+    }
+    if !state.interactive {
+        bt::write_header(session, output)?;
+    }
+    write_text(args, state, &runtime, &goroutines, output)?;
+    let mut notes = odd;
+    notes.extend(session.notes());
+    common::write_notes(output, &notes)
+}
+
+fn fits(args: &Args, goroutine: &Goroutine, trace: &Trace) -> bool {
+    let matches = |wanted: &Regex| {
+        wanted.is_match(doing(goroutine))
+            || trace.frames.iter().any(|frame| frame.code.function.as_deref().is_some_and(|name| wanted.is_match(name)))
+    };
+    args.with.as_ref().is_none_or(matches) && !args.without.as_ref().is_some_and(matches)
+}
+
+/// Go's word for it: why it waits, or its state.
+fn doing(goroutine: &Goroutine) -> &str {
+    goroutine.wait_reason.as_deref().unwrap_or(goroutine.state.code())
+}
+
+/// Each with its stack, in order; a part of them at a time.
+fn for_each<T: Send>(
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+    make: impl Fn(&Goroutine) -> T + Sync,
+    mut take: impl FnMut(&Goroutine, T) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    for part in goroutines.chunks(AT_ONCE) {
+        interrupt::check()?;
+        let made: Vec<T> = part.par_iter().map(&make).collect();
+        for (goroutine, made) in part.iter().zip(made) {
+            take(goroutine, made)?;
+        }
+        runtime.session().release_memory();
+    }
+    Ok(interrupt::check()?)
+}
+
+fn write_json(
+    args: &Args,
+    state: &State,
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+    odd: &[crate::image::Note],
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let session = &state.session;
+    let limits = args.limits.limits(&state.settings, true);
+    let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
+    let module = |id| session.module_label(id);
+    let source = FrameSource {
+        types: &session.types,
+        module: &module,
+        variables: args.locals.then_some(&variables as &VariablesOf<'_>),
+    };
+    let make = |goroutine: &Goroutine| {
+        let trace = runtime.trace(goroutine, args.frames);
+        fits(args, goroutine, &trace).then(|| {
+            let code = |pc: Option<RunAddr>| pc.and_then(|pc| runtime.code_before(pc));
+            let start = goroutine.start.and_then(|pc| session.code(pc).into_iter().next_back());
+            let row = GoroutineRow { goroutine, trace: &trace, created_by: code(goroutine.created_at), start };
+            let mut json = Json::new();
+            write_goroutine(&mut json, &row, &source);
+            json.into_bytes()
+        })
+    };
+    let mut rows = Vec::new();
+    for_each(runtime, goroutines, make, |_, row| {
+        let Some(row) = row else { return Ok(()) };
+        rows.extend_from_slice(if rows.is_empty() { b"" } else { b"," });
+        rows.extend_from_slice(&row);
+        Ok(())
+    })?;
+    if rows.is_empty() {
+        return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
+    }
+    let mut notes = odd.to_vec();
+    notes.extend(session.notes());
+    let mut json = Json::new();
+    begin_document(&mut json, "obit.goroutines/1", &notes);
+    json.key("goroutines");
+    json.begin_array();
+    output.out.write_all(&json.into_bytes())?;
+    output.out.write_all(&rows)?;
+    output.out.write_all(b"]}\n")?;
+    Ok(())
+}
+
+/// Goroutines that do the same at the same place.
+struct Group {
+    first: Goroutine,
+    numbers: Vec<u64>,
+    count: usize,
+    trace: Trace,
+}
+
+fn write_text(
+    args: &Args,
+    state: &State,
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let session = &state.session;
+    let crashed = session.image.threads.iter().find(|thread| thread.crashed).map(|thread| thread.lwp);
+    /// What it is doing, where, and who made it.
+    type Key = (String, Vec<RunAddr>, Option<RunAddr>);
+    let mut known: HashMap<Key, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut own = 0;
+    let make = |goroutine: &Goroutine| {
+        let trace = runtime.trace(goroutine, args.frames);
+        let is_own = is_runtimes(session, goroutine, &trace);
+        let fits = fits(args, goroutine, &trace);
+        (is_own, fits, shown(trace, args.system))
+    };
+    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace)| {
+        if !fits {
+            return Ok(());
+        }
+        if is_own && !args.system && args.id.is_none() {
+            own += 1;
+            return Ok(());
+        }
+        let pcs = trace.frames.iter().map(|frame| frame.pc).collect();
+        let key = (title(goroutine), pcs, goroutine.created_at);
+        let alone = args.no_group || goroutine.lwp.is_some() || goroutine.problem.is_some();
+        let index = match alone {
+            true => groups.len(),
+            false => *known.entry(key).or_insert(groups.len()),
+        };
+        match groups.get_mut(index) {
+            Some(group) => {
+                group.count += 1;
+                group.numbers.extend(goroutine.id);
+            }
+            None => {
+                let numbers = goroutine.id.into_iter().collect();
+                groups.push(Group { first: goroutine.clone(), numbers, count: 1, trace });
+            }
+        }
+        Ok(())
+    })?;
+    let is_crashed = |group: &Group| crashed.is_some() && group.first.lwp == crashed;
+    groups.sort_by_key(|group| (!is_crashed(group), std::cmp::Reverse(group.count)));
+    let limits = args.limits.limits(&state.settings, false);
+    let limits = if args.locals { limits } else { Limits { depth: limits.depth.min(1), items: 0, ..limits } };
+    let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
+    let module = |id| session.module_label(id);
+    let text = StackText {
+        types: &session.types,
+        module: &module,
+        variables: &variables,
+        sources: &state.sources,
+        paint: output.paint,
+        address_digits: session.image.arch.address_size() * 2,
+        frame_limit: args.frames,
+        options: state.settings.print,
+        arguments: FrameArguments::Scalars,
+    };
+    for (index, group) in groups.iter().enumerate() {
+        interrupt::check()?;
+        let detail = match (args.locals, is_crashed(group)) {
+            (true, _) => Detail::Locals,
+            (false, true) => Detail::Arguments,
+            (false, false) => Detail::Compact,
+        };
+        let mut block = String::new();
+        let gap = if index > 0 || !state.interactive { "\n" } else { "" };
+        let _ = writeln!(block, "{gap}{}", output.paint.heading(group_title(group, args.locals)));
+        match &group.first.problem {
+            Some(problem) => {
+                let _ = writeln!(block, "{}", output.paint.aside(problem));
+            }
+            None if group.trace.stack.frames.is_empty() => {
+                let _ = writeln!(block, "{}", output.paint.aside("where it was left is not on its stack"));
+            }
+            None => text.write_stack(&mut block, &group.trace, detail),
+        }
+        write_creator(&mut block, runtime, &group.first, output);
+        output.out.write_all(block.as_bytes())?;
+    }
+    if groups.is_empty() && own == 0 {
+        return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
+    }
+    if own > 0 {
+        let gap = if groups.is_empty() && state.interactive { "" } else { "\n" };
+        let noun = plural(own, "goroutine is", "goroutines are");
+        let line = format!("{} more {noun} the runtime's own (--system shows them).", grouped(own));
+        writeln!(output.out, "{gap}{}", output.paint.aside(line))?;
+    }
+    Ok(())
+}
+
+/// What stands in the brackets.
+fn title(goroutine: &Goroutine) -> String {
+    let thread = goroutine.lwp.map(|lwp| format!(", thread {lwp}")).unwrap_or_default();
+    let locked = if goroutine.locked { ", locked to thread" } else { "" };
+    format!("[{}{thread}{locked}]", doing(goroutine))
+}
+
+fn group_title(group: &Group, has_values: bool) -> String {
+    let title = title(&group.first);
+    match (group.count, group.first.id) {
+        (1, Some(id)) => format!("goroutine {id} {title}:"),
+        (1, None) => format!("goroutine at {} {title}:", group.first.address),
+        (count, first) => {
+            let values = match first {
+                Some(first) if has_values => format!("; values are those of {first}"),
+                _ => String::new(),
+            };
+            format!("{} goroutines {title}: {}{values}", grouped(count), few_numbers(&group.numbers))
+        }
+    }
+}
+
+fn write_creator(block: &mut String, runtime: &GoRuntime<'_>, goroutine: &Goroutine, output: &Output<'_>) {
+    let Some(code) = goroutine.created_at.and_then(|pc| runtime.code_before(pc)) else { return };
+    let Some(function) = &code.function else { return };
+    let _ = write!(block, "created by {}", output.paint.function(function));
+    if let Some(parent) = goroutine.parent {
+        let _ = write!(block, " in goroutine {parent}");
+    }
+    if let (Some(file), Some(line)) = (&code.file, code.line) {
+        let _ = write!(block, " at {}:{line}", output.paint.file(shortened(file)));
+    }
+    block.push('\n');
+}
+
+/// Whether the runtime made it for itself (`isSystemGoroutine`); not what runs a program's finalizer just now.
+fn is_runtimes(session: &Session, goroutine: &Goroutine, trace: &Trace) -> bool {
+    let code = goroutine.start.and_then(|start| session.code(start).into_iter().next_back());
+    let Some(function) = code.and_then(|code| code.function.clone()) else { return false };
+    function.starts_with("runtime.") && function.as_ref() != "runtime.main" && !trace.frames.iter().any(is_users)
+}
+
+/// As Go's own traceback shows (`showfuncinfo`): no unexported function of package runtime, but that of a panic.
+pub fn is_users(frame: &Frame) -> bool {
+    let Some(name) = frame.code.function.as_deref() else { return true };
+    let is_go = frame.code.language == Some(Language::Go);
+    match name.strip_prefix("runtime.") {
+        Some(own) => own.starts_with(|c: char| c.is_ascii_uppercase()) || own == "gopanic",
+        None => !is_go || name.contains('.'),
+    }
+}
+
+/// A stack without the runtime's frames, where there are others and not all are asked for.
+fn shown(mut trace: Trace, all: bool) -> Trace {
+    if !all && trace.frames.iter().any(is_users) {
+        trace.frames.retain(is_users);
+    }
+    // Where goroutines are left is known from the runtime alone: that needs no word at each.
+    for frame in trace.frames.iter_mut().filter(|frame| frame.trust == Trust::Runtime) {
+        frame.trust = Trust::Context;
+    }
+    trace
+}

@@ -1,0 +1,166 @@
+//! Where the runtime's structures have their members, as the program's debug information says.
+
+use crate::types::{Count, MemberOffset, TypeId, TypeKind, TypeTable};
+
+/// A `g` is a few hundred bytes.
+const MAX_SIZE: u64 = 1 << 14;
+/// A member's size in bytes that is read as a number.
+const WIDEST: u64 = 8;
+
+/// An integer or pointer member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub(super) offset: usize,
+    pub(super) size: usize,
+}
+
+impl Field {
+    /// Its value in the structure's bytes; 0 where they do not reach so far.
+    pub(super) fn read(self, bytes: &[u8]) -> u64 {
+        let end = self.offset.saturating_add(self.size);
+        bytes.get(self.offset..end).map_or(0, little_endian)
+    }
+}
+
+/// A number of at most 8 bytes.
+pub(super) fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// A slice's or a string's header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) data: Field,
+    pub(super) length: Field,
+    /// A string has none: its length.
+    pub(super) capacity: Field,
+}
+
+/// `runtime.m`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Machine {
+    /// `procid`: on Linux the thread's id.
+    pub(super) lwp: Field,
+    /// `curg`
+    pub(super) current: Field,
+}
+
+/// `runtime.g`
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) slice: Header,
+    pub(super) slice_size: usize,
+    /// Of a `g`.
+    pub(super) size: usize,
+    pub(super) id: Field,
+    pub(super) status: Field,
+    pub(super) wait_reason: Field,
+    pub(super) created_at: Field,
+    pub(super) start: Field,
+    /// Since Go 1.21.
+    pub(super) parent: Option<Field>,
+    pub(super) locked: Option<Field>,
+    pub(super) thread: Field,
+    pub(super) stack_low: Field,
+    pub(super) stack_high: Field,
+    pub(super) saved_pc: Field,
+    pub(super) saved_sp: Field,
+    pub(super) saved_fp: Option<Field>,
+    pub(super) saved_link: Option<Field>,
+    pub(super) syscall_pc: Field,
+    pub(super) syscall_sp: Field,
+    /// Since Go 1.23.
+    pub(super) syscall_fp: Option<Field>,
+    pub(super) machine: Machine,
+}
+
+impl Layout {
+    /// From the type of `runtime.allgs`; what is missing, where something is.
+    pub(super) fn of_list(types: &TypeTable, list: TypeId) -> Result<Layout, String> {
+        let missing = |path: &str| format!("{path} of {}", types.name(list));
+        let (pointers, _) = member(types, list, "array").ok_or_else(|| missing("the array"))?;
+        let goroutine = target(types, pointers).and_then(|pointer| target(types, pointer));
+        let goroutine = goroutine.ok_or_else(|| missing("what it points to"))?;
+        let slice = header(types, list, "array").ok_or_else(|| missing("the header"))?;
+        let slice_size = types.size(list).filter(|size| *size <= MAX_SIZE).ok_or_else(|| missing("the size"))?;
+        let field = |path: &str| field(types, goroutine, path);
+        let needed = |path: &str| field(path).ok_or_else(|| format!("{path} of {}", types.name(goroutine)));
+        let size = types.size(goroutine).filter(|size| (1..=MAX_SIZE).contains(size));
+        let size = size.ok_or_else(|| format!("the size of {}", types.name(goroutine)))?;
+        let machine_type = member(types, goroutine, "m").and_then(|(pointer, _)| target(types, pointer));
+        let machine_type = machine_type.ok_or_else(|| format!("m of {}", types.name(goroutine)))?;
+        let of_machine = |path: &str| {
+            self::field(types, machine_type, path).ok_or_else(|| format!("{path} of {}", types.name(machine_type)))
+        };
+        Ok(Layout {
+            slice,
+            slice_size: slice_size as usize,
+            size: size as usize,
+            id: needed("goid")?,
+            // A plain integer up to Go 1.19, an atomic.Uint32 since.
+            status: field("atomicstatus.value").map_or_else(|| needed("atomicstatus"), Ok)?,
+            wait_reason: needed("waitreason")?,
+            created_at: needed("gopc")?,
+            start: needed("startpc")?,
+            parent: field("parentGoid"),
+            locked: field("lockedm"),
+            thread: needed("m")?,
+            stack_low: needed("stack.lo")?,
+            stack_high: needed("stack.hi")?,
+            saved_pc: needed("sched.pc")?,
+            saved_sp: needed("sched.sp")?,
+            saved_fp: field("sched.bp"),
+            saved_link: field("sched.lr"),
+            syscall_pc: needed("syscallpc")?,
+            syscall_sp: needed("syscallsp")?,
+            syscall_fp: field("syscallbp"),
+            machine: Machine { lwp: of_machine("procid")?, current: of_machine("curg")? },
+        })
+    }
+}
+
+/// From the type of an array of strings: a string's header, the distance between two, how many.
+pub(super) fn of_texts(types: &TypeTable, array: TypeId) -> Option<(Header, u64, u64)> {
+    let TypeKind::Array { element, count: Count::Fixed(count), stride, .. } = &types.stripped(array).1.kind else {
+        return None;
+    };
+    let size = types.size(*element)?;
+    let stride = stride.unwrap_or(size);
+    (size <= stride && stride <= MAX_SIZE).then_some((header(types, *element, "str")?, stride, *count))
+}
+
+fn header(types: &TypeTable, structure: TypeId, data: &str) -> Option<Header> {
+    let length = field(types, structure, "len")?;
+    let capacity = field(types, structure, "cap").unwrap_or(length);
+    Some(Header { data: field(types, structure, data)?, length, capacity })
+}
+
+/// `a.b`: a number, a pointer, or a structure that wraps nothing but one at its start.
+fn field(types: &TypeTable, structure: TypeId, path: &str) -> Option<Field> {
+    let mut type_id = structure;
+    let mut offset = 0u64;
+    for name in path.split('.') {
+        let (inner, at) = member(types, type_id, name)?;
+        offset = offset.checked_add(at)?;
+        type_id = inner;
+    }
+    let size = types.size(type_id).filter(|size| (1..=WIDEST).contains(size))?;
+    Some(Field { offset: usize::try_from(offset).ok().filter(|_| offset <= MAX_SIZE)?, size: size as usize })
+}
+
+/// A member by its name: its type and where it begins.
+fn member(types: &TypeTable, structure: TypeId, name: &str) -> Option<(TypeId, u64)> {
+    let TypeKind::Struct(content) = &types.stripped(structure).1.kind else { return None };
+    let found = content.members.iter().find(|member| member.name.as_deref() == Some(name) && member.bits.is_none())?;
+    match found.offset {
+        MemberOffset::Bytes(offset) => Some((found.type_id, offset)),
+        MemberOffset::Expression(_) => None,
+    }
+}
+
+fn target(types: &TypeTable, pointer: TypeId) -> Option<TypeId> {
+    match types.stripped(pointer).1.kind {
+        TypeKind::Pointer { target } => Some(target),
+        _ => None,
+    }
+}

@@ -1,0 +1,370 @@
+//! Goroutines: which there are, what they do, and their stacks (go `src/runtime/runtime2.go`, `proc.go`,
+//! `traceback.go`, Go 1.18 to 1.27).
+//!
+//! ```text
+//! runtime.allgs ── *g … ── layout from DWARF ── id, status, reason, creator      (layout)
+//! g.m.curg == g  ── the thread's registers, where they are on g's stack ┐
+//! g.syscallsp, g.sched ── the registers that the scheduler saved        ┴─ trace  (stacks)
+//! ```
+//!
+//! The runtime's structures are read as the program's own debug information describes them: no version is assumed. A
+//! row that cannot be right says so, and has no stack.
+
+mod layout;
+mod stacks;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use self::layout::{Field, Layout};
+use crate::addr::RunAddr;
+use crate::image::Note;
+use crate::memory::ReadAs;
+use crate::session::{Code, Session};
+use crate::value::Place;
+
+/// Goroutines that are listed at most; more are counted.
+const MAX_GOROUTINES: u64 = 1 << 22;
+/// Texts of the runtime's that are read, and their lengths.
+const MAX_REASONS: u64 = 256;
+const MAX_REASON: u64 = 100;
+/// Set while the garbage collector looks at the stack.
+const SCAN: u64 = 0x1000;
+
+/// What a goroutine is doing (`_Gidle` and so on).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum State {
+    /// Just made.
+    Idle,
+    /// On a run queue.
+    Runnable,
+    /// On a thread.
+    Running,
+    /// In a system call, or in C.
+    Syscall,
+    /// Blocked in the runtime.
+    Waiting,
+    /// Its stack is being moved.
+    CopyStack,
+    /// It stopped itself for the garbage collector.
+    Preempted,
+    /// It can never run again, as the collector found out.
+    Leaked,
+    /// The memory does not hold a goroutine.
+    Corrupt,
+}
+
+impl State {
+    fn of(status: u64) -> Option<State> {
+        Some(match status & !SCAN {
+            0 => State::Idle,
+            1 => State::Runnable,
+            2 => State::Running,
+            3 => State::Syscall,
+            4 => State::Waiting,
+            8 => State::CopyStack,
+            9 => State::Preempted,
+            10 => State::Leaked,
+            // _Gdead, and _Gdeadextra of Go 1.26: nothing runs in them.
+            6 | 11 => return None,
+            _ => State::Corrupt,
+        })
+    }
+
+    /// The runtime's word (`gStatusStrings`).
+    pub fn code(self) -> &'static str {
+        match self {
+            State::Idle => "idle",
+            State::Runnable => "runnable",
+            State::Running => "running",
+            State::Syscall => "syscall",
+            State::Waiting => "waiting",
+            State::CopyStack => "copystack",
+            State::Preempted => "preempted",
+            State::Leaked => "leaked",
+            State::Corrupt => "corrupt",
+        }
+    }
+}
+
+/// Where a stack was left: what `g.sched` or `g.syscallsp` and its neighbours hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Saved {
+    pc: u64,
+    sp: u64,
+    fp: u64,
+    link: u64,
+}
+
+/// A goroutine.
+#[derive(Clone, Debug)]
+pub struct Goroutine {
+    /// Where its `g` is.
+    pub address: RunAddr,
+    /// Its number; `None` where it cannot be read.
+    pub id: Option<u64>,
+    /// What it is doing.
+    pub state: State,
+    /// Why it waits, in the runtime's words.
+    pub wait_reason: Option<Arc<str>>,
+    /// The thread that it is on.
+    pub lwp: Option<u32>,
+    /// It must run on that thread (`runtime.LockOSThread`).
+    pub locked: bool,
+    /// Behind the `go` statement that made it.
+    pub created_at: Option<RunAddr>,
+    /// The goroutine that made it (Go 1.21 and later).
+    pub parent: Option<u64>,
+    /// The function that it began with.
+    pub start: Option<RunAddr>,
+    /// What is wrong with the row.
+    pub problem: Option<String>,
+    stack: (u64, u64),
+    saved: Saved,
+}
+
+impl Goroutine {
+    /// One of which nothing is known but where it should be.
+    pub(crate) fn corrupt(address: RunAddr) -> Goroutine {
+        Goroutine {
+            address,
+            id: None,
+            state: State::Corrupt,
+            wait_reason: None,
+            lwp: None,
+            locked: false,
+            created_at: None,
+            parent: None,
+            start: None,
+            problem: None,
+            stack: (0, 0),
+            saved: Saved::default(),
+        }
+    }
+
+    /// One with everything, for tests of reports.
+    #[cfg(test)]
+    pub(crate) fn example() -> Goroutine {
+        Goroutine {
+            id: Some(18),
+            state: State::Waiting,
+            wait_reason: Some("chan receive".into()),
+            lwp: Some(7),
+            locked: true,
+            parent: Some(1),
+            problem: Some("a problem".to_owned()),
+            ..Goroutine::corrupt(RunAddr(0xc000_0061_a0))
+        }
+    }
+}
+
+/// Why there are no goroutines to show.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// Nothing of Go's in it.
+    #[error("no module of the process is a Go program: there are no goroutines")]
+    NotGo,
+    /// Linked with -w or -s, or its file is not at hand.
+    #[error("no runtime debug information: nothing says where Go keeps its goroutines ({0})")]
+    NoDebugInformation(String),
+    /// The list itself.
+    #[error("runtime.allgs cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Go's runtime in a target.
+pub struct GoRuntime<'a> {
+    session: &'a Session,
+    layout: Layout,
+    /// `runtime.waitReasonStrings`.
+    reasons: Vec<Option<Arc<str>>>,
+    /// Where goroutines of the list are.
+    list: (u64, u64),
+    notes: Vec<Note>,
+}
+
+impl<'a> GoRuntime<'a> {
+    /// Finds the runtime's structures.
+    pub fn open(session: &'a Session) -> Result<GoRuntime<'a>, RuntimeError> {
+        // No name is looked for in what is not Go's.
+        let module = session.program.modules.iter().find(|module| module.is_go()).ok_or(RuntimeError::NotGo)?;
+        let allgs = session.find_globals("runtime.allgs", None, None).into_iter().next();
+        let allgs = allgs.ok_or_else(|| RuntimeError::NoDebugInformation(module.seed.path.clone()))?;
+        let layout = Layout::of_list(&session.types, allgs.type_id)
+            .map_err(|missing| RuntimeError::NoDebugInformation(format!("{missing} is not described")))?;
+        let unreadable = |why: &dyn std::fmt::Display| RuntimeError::Unreadable(why.to_string());
+        let address = match allgs.place.map_err(|absent| unreadable(&absent.detail.unwrap_or_default()))? {
+            Place::Memory(address) => address,
+            Place::Bytes(_) => return Err(unreadable(&"it is not in memory")),
+        };
+        let mut notes = Vec::new();
+        let header = layout.slice_size;
+        session.memory().noted(address, header, ReadAs::Structure);
+        let bytes = session.memory().read_vec(address, header).map_err(|error| unreadable(&error))?;
+        let (data, length, capacity) =
+            (layout.slice.data.read(&bytes), layout.slice.length.read(&bytes), layout.slice.capacity.read(&bytes));
+        if length > capacity || length > 0 && data == 0 {
+            return Err(unreadable(&format!("{length} goroutines in room for {capacity} at {data:#x}")));
+        }
+        if length > MAX_GOROUTINES {
+            let message = format!("runtime.allgs names {length} goroutines, of which {MAX_GOROUTINES} are looked at");
+            notes.push(Note { code: "too-many-goroutines", message });
+        }
+        let mut runtime =
+            GoRuntime { session, layout, reasons: Vec::new(), list: (data, length.min(MAX_GOROUTINES)), notes };
+        runtime.reasons = runtime.read_reasons().unwrap_or_default();
+        Ok(runtime)
+    }
+
+    /// The target.
+    pub fn session(&self) -> &'a Session {
+        self.session
+    }
+
+    /// All that are alive, in the runtime's order, and what was odd.
+    pub fn goroutines(&self) -> (Vec<Goroutine>, Vec<Note>) {
+        let mut notes = self.notes.clone();
+        let (data, length) = self.list;
+        let word = self.session.image.arch.address_size();
+        let mut pointers = Vec::new();
+        let mut seen = HashSet::new();
+        // A page's worth at once: a length that is not true ends where memory does.
+        const AT_ONCE: u64 = 512;
+        let mut at = 0;
+        while at < length {
+            let count = (length - at).min(AT_ONCE);
+            let from = data.wrapping_add(at.wrapping_mul(word as u64));
+            let bytes = count as usize * word;
+            self.session.memory().noted(RunAddr(from), bytes, ReadAs::Structure);
+            let Ok(chunk) = self.session.memory().read_vec(RunAddr(from), bytes) else {
+                let message = format!("{} of {length} goroutines of runtime.allgs cannot be read", length - at);
+                notes.push(Note { code: "goroutines-unreadable", message });
+                break;
+            };
+            pointers.extend(chunk.chunks_exact(word).map(layout::little_endian));
+            at += count;
+        }
+        let named = pointers.len();
+        pointers.retain(|pointer| seen.insert(*pointer));
+        if pointers.len() < named {
+            let message = format!("runtime.allgs names {} goroutines more than once", named - pointers.len());
+            notes.push(Note { code: "goroutines-repeated", message });
+        }
+        let threads: HashMap<u64, u32> =
+            self.session.image.threads.iter().map(|thread| (u64::from(thread.lwp), thread.lwp)).collect();
+        let rows: Vec<Goroutine> =
+            pointers.par_iter().filter_map(|pointer| self.goroutine(RunAddr(*pointer), &threads)).collect();
+        (rows, notes)
+    }
+
+    /// The one with that number.
+    pub fn goroutine_numbered(&self, id: u64) -> Option<Goroutine> {
+        self.goroutines().0.into_iter().find(|goroutine| goroutine.id == Some(id))
+    }
+
+    /// The function that a code address is in, innermost inlined one first.
+    pub fn code_before(&self, pc: RunAddr) -> Option<Arc<Code>> {
+        self.session.code(self.before(pc)).into_iter().next()
+    }
+
+    /// The call that returns to `pc`; `pc` itself at the start of a function.
+    fn before(&self, pc: RunAddr) -> RunAddr {
+        let is_entry = self.session.program.modules.at(pc).is_some_and(|module| {
+            let here = module.to_file(pc);
+            module.symbols().lookup(here).is_some_and(|symbol| symbol.address == here)
+        });
+        if is_entry { pc } else { RunAddr(pc.0.saturating_sub(1)) }
+    }
+
+    fn goroutine(&self, address: RunAddr, threads: &HashMap<u64, u32>) -> Option<Goroutine> {
+        let layout = &self.layout;
+        let mut row = Goroutine::corrupt(address);
+        let memory = self.session.memory();
+        memory.noted(address, layout.size, ReadAs::Structure);
+        let bytes = match memory.read_vec(address, layout.size) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                row.problem = Some(format!("the g at {address} cannot be read: {error}"));
+                return Some(row);
+            }
+        };
+        let optional = |field: Option<Field>| field.map_or(0, |field| field.read(&bytes));
+        let status = layout.status.read(&bytes);
+        row.state = State::of(status)?;
+        let id = layout.id.read(&bytes);
+        row.id = Some(id);
+        row.stack = (layout.stack_low.read(&bytes), layout.stack_high.read(&bytes));
+        if row.state == State::Corrupt {
+            row.problem = Some(format!("the g at {address} has the status {status:#x}, which is none"));
+            return Some(row);
+        }
+        // The first goroutine is made by the program's start, which Go does not call its creator either.
+        row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0 && id != 1);
+        row.start = Some(RunAddr(layout.start.read(&bytes))).filter(|pc| pc.0 != 0);
+        row.parent = layout.parent.map(|field| field.read(&bytes)).filter(|id| *id != 0);
+        row.locked = optional(layout.locked) != 0;
+        if row.state == State::Waiting {
+            let reason = usize::try_from(layout.wait_reason.read(&bytes)).unwrap_or(usize::MAX);
+            row.wait_reason = self.reasons.get(reason).cloned().flatten().filter(|text| !text.is_empty());
+        }
+        row.saved = Saved {
+            pc: layout.saved_pc.read(&bytes),
+            sp: layout.saved_sp.read(&bytes),
+            fp: optional(layout.saved_fp),
+            link: optional(layout.saved_link),
+        };
+        let syscall_sp = layout.syscall_sp.read(&bytes);
+        if row.state == State::Syscall && syscall_sp != 0 {
+            let fp = optional(layout.syscall_fp);
+            row.saved = Saved { pc: layout.syscall_pc.read(&bytes), sp: syscall_sp, fp, link: 0 };
+        }
+        self.find_thread(&mut row, layout.thread.read(&bytes), threads);
+        Some(row)
+    }
+
+    /// The machine thread, where both sides agree that it is on it.
+    fn find_thread(&self, row: &mut Goroutine, machine: u64, threads: &HashMap<u64, u32>) {
+        if machine == 0 {
+            return;
+        }
+        let (memory, of_machine) = (self.session.memory(), &self.layout.machine);
+        let read = |field: Field| {
+            let at = RunAddr(machine).checked_add(field.offset as u64)?;
+            memory.noted(at, field.size, ReadAs::Structure);
+            memory.read_uint(at, field.size).ok()
+        };
+        let current = read(of_machine.current);
+        if current != Some(row.address.0) {
+            return;
+        }
+        let lwp = read(of_machine.lwp);
+        row.lwp = lwp.and_then(|lwp| threads.get(&lwp).copied());
+        if row.lwp.is_none() && row.state == State::Running {
+            let named = lwp.map_or_else(|| "one that cannot be read".to_owned(), |lwp| format!("LWP {lwp}"));
+            row.problem = Some(format!("it runs on a thread that the core does not have: {named}"));
+        }
+    }
+
+    fn read_reasons(&self) -> Option<Vec<Option<Arc<str>>>> {
+        let found = self.session.find_globals("runtime.waitReasonStrings", None, None).into_iter().next()?;
+        let Place::Memory(address) = found.place.ok()? else { return None };
+        let (text, stride, count) = layout::of_texts(&self.session.types, found.type_id)?;
+        let memory = self.session.memory();
+        let reasons = (0..count.min(MAX_REASONS)).map(|index| {
+            let at = address.checked_add(index.checked_mul(stride)?)?;
+            memory.noted(at, stride as usize, ReadAs::Structure);
+            let header = memory.read_vec(at, usize::try_from(stride).ok()?).ok()?;
+            let length = text.length.read(&header);
+            if length > MAX_REASON {
+                return None;
+            }
+            let data = RunAddr(text.data.read(&header));
+            memory.noted(data, length as usize, ReadAs::Structure);
+            let bytes = memory.read_vec(data, length as usize).ok()?;
+            Some(Arc::from(std::str::from_utf8(&bytes).ok()?))
+        });
+        Some(reasons.collect())
+    }
+}

@@ -1,0 +1,44 @@
+//! Stacks that are no thread's: from registers that a language's runtime saved, or a part of a thread's stack.
+
+use super::{Session, Trace};
+use crate::addr::RunAddr;
+use crate::arch::Registers;
+use crate::image::ThreadState;
+use crate::unwind::{Trust, Unwinder};
+
+impl Session {
+    /// The frames from saved registers outwards, at most `limit` machine frames. `lookup` is the address whose function
+    /// the innermost is in, `trust` says how that one is known.
+    pub fn trace_saved(&self, registers: &Registers, lookup: RunAddr, trust: Trust, limit: usize) -> Trace {
+        let mut stack = self.unwinder().unwind(registers, limit);
+        if let Some(first) = stack.frames.first_mut() {
+            first.lookup = lookup;
+            first.trust = trust;
+        }
+        self.correct_go_panics(&mut stack);
+        self.resolve(stack)
+    }
+
+    /// A thread's frames from the first one on whose registers are `wanted`; `None` where none are.
+    pub fn trace_from_where(
+        &self,
+        thread: &ThreadState,
+        limit: usize,
+        wanted: &dyn Fn(&Registers) -> bool,
+    ) -> Option<Trace> {
+        let mut stack = self.unwinder().unwind(&thread.registers, limit);
+        let first = stack.frames.iter().position(|frame| wanted(&frame.registers))?;
+        self.correct_go_panics(&mut stack);
+        stack.frames.drain(..first);
+        match stack.omitted_at.map(|at| at.checked_sub(first)) {
+            Some(None | Some(0)) => (stack.omitted, stack.omitted_at) = (0, None),
+            Some(at) => stack.omitted_at = at,
+            None => {}
+        }
+        Some(self.resolve(stack))
+    }
+
+    pub(super) fn unwinder(&self) -> Unwinder<'_> {
+        Unwinder::with_cache(self.image.arch, &*self.memory, &self.code_map, self.unwind_cache.clone())
+    }
+}

@@ -1,0 +1,66 @@
+//! Goroutines, against what Go's own runtime printed of them before it died.
+
+mod common;
+#[path = "common/traceback.rs"]
+mod traceback;
+
+use std::fs;
+
+use serde_json::Value;
+
+/// Programs of Go 1.19, 1.23 and 1.27, optimised and not, whose tracebacks were kept.
+const FIXTURES: [&str; 5] = ["goroutines-old", "goroutines-1.23", "goroutines", "go-opt", "go-noopt"];
+
+#[test]
+fn stacks_are_those_of_go_s_own_traceback() {
+    let mut wrong = Vec::new();
+    for fixture in FIXTURES {
+        let printed =
+            fs::read_to_string(common::root().join("tmp/fixtures").join(fixture).join("expected.txt")).unwrap();
+        let output = common::obit(fixture, "goroutines", &["--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (differs, compared) = traceback::compare(&answer, &printed);
+        assert!(compared > 20, "{fixture}: {compared} frames");
+        wrong.extend(differs.into_iter().map(|differs| format!("{fixture}: {differs}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn those_that_do_the_same_are_shown_once() {
+    let output = common::obit("goroutines", "goroutines", &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let expected = "\n3 goroutines [chan receive]: 18-20\n#3  main.(*worker).next at goroutines/goroutines.go:29\n";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("created by main.main in goroutine 1 at goroutines/goroutines.go:64\n"), "{text}");
+    assert!(text.contains("\ngoroutine 21 [sync.Mutex.Lock, locked to thread]:\n"), "{text}");
+    assert!(text.ends_with("\n4 more goroutines are the runtime's own (--system shows them).\n"), "{text}");
+    let one = common::obit("goroutines", "goroutines", &["--with", "selecting", "--without", "runnable"]);
+    let text = String::from_utf8_lossy(&one.stdout).into_owned();
+    assert_eq!(text.matches("\ngoroutine ").count(), 1, "{text}");
+    assert_eq!(common::obit("goroutines", "goroutines", &["--with", "nothing"]).status.code(), Some(1));
+    assert_eq!(common::obit("c-O0", "goroutines", &[]).status.code(), Some(1));
+}
+
+#[test]
+fn a_session_selects_one() {
+    let lines = ["goroutine 18", "bt", "up 2", "print depth", "print w.name", "info locals", "goroutine 22 frame 4"];
+    let (text, errors, _) = common::fixture_session("goroutines-old", &lines);
+    assert!(text.starts_with("[Switching to goroutine 18]\n#3  "), "{text}{errors}");
+    assert!(text.contains("in main.(*worker).next (w="), "{text}{errors}");
+    assert!(text.contains("= \"worker\"\n"), "{text}{errors}");
+    let (_, errors, status) = common::fixture_session("goroutines-old", &["goroutine 999"]);
+    assert_eq!((errors.as_str(), status), ("There is no goroutine 999.\n", 1));
+}
+
+#[test]
+fn a_snapshot_has_them() {
+    let snapshot = std::env::temp_dir().join(format!("goroutines-{}.obit", std::process::id()));
+    let made = common::obit("goroutines", "snapshot", &["-o", snapshot.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let of_snapshot = common::program().arg("goroutines").arg(&snapshot).arg("--system").output().unwrap();
+    fs::remove_file(&snapshot).unwrap();
+    let of_core = common::obit("goroutines", "goroutines", &["--system"]);
+    let (of_snapshot, of_core) = (String::from_utf8(of_snapshot.stdout), String::from_utf8(of_core.stdout));
+    assert_eq!(of_snapshot, of_core);
+}
