@@ -158,6 +158,9 @@ impl Unit {
     }
 }
 
+/// Rows that are looked at before one of line 0.
+pub(super) const MAX_ROWS_BACK: usize = 8;
+
 /// The rows of a sequence that cover the ranges.
 fn parts_in(sequence: &[Row], ranges: &[(u64, u64)], found: &mut Vec<Vec<Row>>) {
     if !sequence.is_sorted_by_key(|row| row.address) {
@@ -169,7 +172,14 @@ fn parts_in(sequence: &[Row], ranges: &[(u64, u64)], found: &mut Vec<Vec<Row>>) 
         if *high <= first.address || *low >= last.address {
             continue;
         }
-        let covering = sequence.partition_point(|row| row.address <= *low).saturating_sub(1);
+        let mut covering = sequence.partition_point(|row| row.address <= *low).saturating_sub(1);
+        // Code of line 0 shows the line before it.
+        for _ in 0..MAX_ROWS_BACK {
+            if sequence[covering].line != 0 || covering == 0 {
+                break;
+            }
+            covering -= 1;
+        }
         let from = sequence.partition_point(|row| row.address < sequence[covering].address).max(done);
         let to = sequence.partition_point(|row| row.address < *high).min(sequence.len() - 1);
         if from < to {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use super::Language;
 use super::function::{Function, Link, ScopeKind, each_origin};
-use super::lines::Position;
+use super::lines::{MAX_ROWS_BACK, Position};
 use super::names::components;
 use super::unit::{Unit, Units};
 use super::units::DebugInfo;
@@ -478,9 +478,6 @@ impl Program {
         })
     }
 }
-
-/// Rows that are looked at before one of line 0.
-const MAX_ROWS_BACK: usize = 8;
 
 /// The position of the nearest code before `here` that has a line, in the same function or inlined call. Optimisers
 /// give line 0 to what they moved or merged, calls too; a debugger shows the line that the code goes on from.

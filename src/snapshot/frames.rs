@@ -10,13 +10,14 @@ use gimli::{BaseAddresses, DebugFrame, EhFrame, LittleEndian, Section, UnwindSec
 
 use crate::arch::Arch;
 use crate::module::R;
+use crate::unwind::as_readable;
 
 /// The smallest entry of padding.
 const SMALLEST: usize = 16;
 
 /// `.eh_frame` with the entries of these addresses (ascending) alone; `None` where it has none of them.
 pub fn cut_eh_frame(arch: Arch, bytes: &'static [u8], bases: &BaseAddresses, addresses: &[u64]) -> Option<Vec<u8>> {
-    let mut section = EhFrame::new(bytes, LittleEndian);
+    let mut section = EhFrame::new(as_readable(arch, bytes, true), LittleEndian);
     section.set_address_size(arch.address_size() as u8);
     if arch == Arch::Aarch64 {
         section.set_vendor(gimli::Vendor::AArch64);
@@ -26,7 +27,7 @@ pub fn cut_eh_frame(arch: Arch, bytes: &'static [u8], bases: &BaseAddresses, add
 
 /// The same of `.debug_frame`.
 pub fn cut_debug_frame(arch: Arch, bytes: &'static [u8], bases: &BaseAddresses, addresses: &[u64]) -> Option<Vec<u8>> {
-    let mut section = DebugFrame::new(bytes, LittleEndian);
+    let mut section = DebugFrame::new(as_readable(arch, bytes, false), LittleEndian);
     section.set_address_size(arch.address_size() as u8);
     if arch == Arch::Aarch64 {
         section.set_vendor(gimli::Vendor::AArch64);

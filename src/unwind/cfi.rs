@@ -123,7 +123,8 @@ impl ModuleCfi {
     }
 }
 
-fn as_readable(arch: Arch, section: &'static [u8], is_eh_frame: bool) -> &'static [u8] {
+/// A section of call frame information without what its reader refuses and nothing needs.
+pub fn as_readable(arch: Arch, section: &'static [u8], is_eh_frame: bool) -> &'static [u8] {
     match arch {
         Arch::Aarch64 => augmentation::without_protection(section, is_eh_frame),
         Arch::X86_64 | Arch::I386 => section,

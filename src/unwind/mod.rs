@@ -34,6 +34,7 @@ use crate::arch::{Arch, Registers};
 use crate::memory::Memory;
 
 pub use cache::UnwindCache;
+pub use cfi::as_readable;
 
 /// How a frame was found. The words are the contract's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
