@@ -237,6 +237,6 @@ fn survives_being_killed(installed: &Installed) {
         }),
     )
     .unwrap();
-    wait(dying("QUIT"), 3);
+    wait(dying("ILL"), 4);
     assert!(!Path::new(&abandoned).exists());
 }

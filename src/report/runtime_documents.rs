@@ -77,6 +77,6 @@ mod tests {
     fn numbers_are_listed_in_short() {
         assert_eq!(few_numbers(&[1, 3, 4, 7, 8, 9]), "1, 3, 4, 7-9");
         let many: Vec<u64> = (0..100).map(|number| number * 2).collect();
-        assert_eq!(few_numbers(&many), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, …");
+        assert_eq!(few_numbers(&many), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, …");
     }
 }
