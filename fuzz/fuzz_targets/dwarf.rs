@@ -32,6 +32,7 @@ fuzz_target!(|data: &[u8]| {
         mapped: vec![(RunAddr(0), RunAddr(1 << 40), 0)],
         is_executable: true,
         is_vdso: false,
+        id_is_partial: false,
         deleted: false,
     };
     let modules = ModuleMap::new(vec![seed], SearchOptions::default(), &Nothing);
