@@ -15,7 +15,7 @@ impl Html {
         self.out.push_str(markup);
     }
 
-    /// Text of the target, or any other, at most [`LONGEST`] characters of it. Control characters show as symbols, so that none reorders or hides what
+    /// Text of the target, or any other, at most `LONGEST` characters of it. Control characters show as symbols, so that none reorders or hides what
     /// stands beside it.
     pub fn text(&mut self, text: &str) {
         for (index, char) in text.chars().enumerate() {
