@@ -5,29 +5,13 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::rule_file::{self, RuleFileError};
 use crate::session::{Frame, Session};
 use crate::types::Language;
 
 /// The rules that come with the program.
 const OWN_RULES: &str = include_str!("blame.toml");
-/// Bytes of a user's file.
-const MAX_FILE: u64 = 1 << 20;
-
 static DEFAULT: LazyLock<Blame> = LazyLock::new(|| Blame::parse(OWN_RULES).unwrap_or_default());
-
-/// Why a file of rules cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BlameError {
-    /// It could not be read.
-    #[error("{0}: {1}")]
-    Io(String, std::io::Error),
-    /// It is too large.
-    #[error("{0}: it has more than {MAX_FILE} bytes")]
-    TooLarge(String),
-    /// It is no such file.
-    #[error("{0}: {1}")]
-    Form(String, toml::de::Error),
-}
 
 /// Rules, in their order.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -59,14 +43,8 @@ impl Blame {
     }
 
     /// A user's rules, and behind them the usual ones.
-    pub fn with_file(path: &Path) -> Result<Blame, BlameError> {
-        let name = path.display().to_string();
-        let size = std::fs::metadata(path).map_err(|error| BlameError::Io(name.clone(), error))?.len();
-        if size > MAX_FILE {
-            return Err(BlameError::TooLarge(name));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| BlameError::Io(name.clone(), error))?;
-        let mut blame = Blame::parse(&text).map_err(|error| BlameError::Form(name, error))?;
+    pub fn with_file(path: &Path) -> Result<Blame, RuleFileError> {
+        let mut blame: Blame = rule_file::read(path)?;
         blame.frames.extend(DEFAULT.frames.iter().cloned());
         Ok(blame)
     }

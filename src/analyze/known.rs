@@ -26,23 +26,7 @@ use serde::Deserialize;
 use super::Analysis;
 use super::blame::matches;
 use super::finding::{Certainty, Evidence, Finding};
-
-/// Bytes of a file.
-const MAX_FILE: u64 = 1 << 20;
-
-/// Why a file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KnownError {
-    /// It could not be read.
-    #[error("{0}: {1}")]
-    Io(String, std::io::Error),
-    /// It is too large.
-    #[error("{0}: it has more than {MAX_FILE} bytes")]
-    TooLarge(String),
-    /// It is no such file.
-    #[error("{0}: {1}")]
-    Form(String, toml::de::Error),
-}
+use super::rule_file::{self, RuleFileError};
 
 /// What a finding has to look like.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,8 +102,8 @@ impl Pattern {
 
 impl Known {
     /// The known issues of a file.
-    pub fn read(path: &Path) -> Result<Vec<Known>, KnownError> {
-        Ok(parse::<KnownFile>(path)?.known)
+    pub fn read(path: &Path) -> Result<Vec<Known>, RuleFileError> {
+        Ok(rule_file::read::<KnownFile>(path)?.known)
     }
 
     /// Notes the issues that fit beside the findings that they fit.
@@ -137,8 +121,8 @@ impl Known {
 
 impl Expected {
     /// The expectations of a file.
-    pub fn read(path: &Path) -> Result<Expected, KnownError> {
-        parse(path)
+    pub fn read(path: &Path) -> Result<Expected, RuleFileError> {
+        rule_file::read(path)
     }
 
     /// What is not as expected, without what has to be printed for it.
@@ -183,14 +167,4 @@ impl Pattern {
         parts.extend(self.line.map(|line| format!("line = {line}")));
         parts.join(", ")
     }
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, KnownError> {
-    let name = path.display().to_string();
-    let size = std::fs::metadata(path).map_err(|error| KnownError::Io(name.clone(), error))?.len();
-    if size > MAX_FILE {
-        return Err(KnownError::TooLarge(name));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| KnownError::Io(name.clone(), error))?;
-    toml::from_str(&text).map_err(|error| KnownError::Form(name, error))
 }

@@ -25,6 +25,7 @@ pub mod finding;
 pub mod known;
 pub mod names;
 pub mod origin;
+pub mod rule_file;
 pub mod rules;
 mod syscalls;
 

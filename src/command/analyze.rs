@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::selected::find;
 use super::{CommandError, Output, Selection, State, common, print};
-use crate::analyze::known::{Expected, Known, KnownError};
+use crate::analyze::known::{Expected, Known};
+use crate::analyze::rule_file::RuleFileError;
 use crate::analyze::{self, Analysis, Blame};
 use crate::expr::{Variables, evaluate};
 use crate::report::{analysis, sarif, value_text};
@@ -29,7 +30,7 @@ pub struct Args {
 /// Answers `analyze`.
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let session = &state.session;
-    let unusable = |error: KnownError| CommandError::Usage(error.to_string());
+    let unusable = |error: RuleFileError| CommandError::Usage(error.to_string());
     let known = args.known.as_deref().map(Known::read).transpose().map_err(unusable)?;
     let expected = args.expect.as_deref().map(Expected::read).transpose().map_err(unusable)?;
     let own = args.blame.as_deref().map(Blame::with_file).transpose();
