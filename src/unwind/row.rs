@@ -22,6 +22,8 @@ pub(super) struct Row {
     pub kept: u64,
     /// Whether the function is a signal trampoline (augmentation `S`).
     pub signal: bool,
+    /// Whether Go's compiler made it.
+    pub go: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +74,8 @@ impl Row {
             CfaRule::RegisterAndOffset { register, offset } => Cfa::Register(register.0, *offset),
             CfaRule::Expression(expression) => Cfa::Expression(bytes(expression)?),
         };
-        let mut kept = arch.callee_saved_set();
+        let go = is_go(arch, fde.cie());
+        let mut kept = if go { 0 } else { arch.callee_saved_set() };
         let mut return_rule = None;
         let mut rules = Vec::new();
         for (register, rule) in row.registers() {
@@ -97,8 +100,15 @@ impl Row {
                 rule => rules.push((register.0, rule)),
             }
         }
-        Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal })
+        Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go })
     }
+}
+
+/// Go's linker alone aligns by 4 where addresses have 8 bytes (cmd/link/internal/ld/dwarf.go, `dataAlignmentFactor`, Go
+/// 1.19 to 1.27). Calls of Go functions preserve no register (cmd/compile/abi-internal.md), and their call frame
+/// information does not speak of the frame pointer.
+fn is_go(arch: Arch, cie: &gimli::CommonInformationEntry<R>) -> bool {
+    arch != Arch::I386 && cie.data_alignment_factor() == -4 && cie.augmentation().is_none()
 }
 
 impl Rule {

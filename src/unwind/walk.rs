@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::cache::Place;
+use super::call::call_before;
 use super::fallback::Lost;
 use super::row::{Cfa, Row, Rule, truncate};
 use super::stack_reader::StackReader;
 use super::{MachineFrame, Stack, StackEnd, Trust, Unwinder, expression, signal_frame};
 use crate::addr::RunAddr;
-use crate::arch::{RegisterState, Registers};
+use crate::arch::{DwarfRegister, GENERAL_COUNT, RegisterState, Registers};
 use crate::memory::{MissingReason, ReadError};
 
 /// Frames walked at most: more than fit on any stack that a kernel would grow (a frame takes at least a word).
@@ -203,6 +204,10 @@ impl Unwinder<'_> {
         let mut next = registers.clone();
         next.vectors = None;
         next.keep_exact(row.kept);
+        if row.go && self.is_injected(return_address) {
+            let general = (0..GENERAL_COUNT as DwarfRegister).filter(|register| *register != row.return_column);
+            general.for_each(|register| next.set_state(register, 0, RegisterState::Unknown));
+        }
         next.set_state(self.arch.sp(), cfa, RegisterState::Exact);
         for (register, rule) in &row.rules {
             let (value, state) = rule.apply(*register, registers, cfa, reader).unwrap_or((0, RegisterState::Unknown));
@@ -214,6 +219,14 @@ impl Unwinder<'_> {
         next.set(self.arch.pc(), return_address);
         let trust = if sure { Trust::Cfi } else { Trust::Scan };
         self.accept(Caller { registers: next, trust, in_call: !row.signal, cfa: Some(cfa), certain: true, place: None })
+    }
+
+    /// Whether a Go function returns to where nothing calls: the runtime's signal handler makes a fault look like a call
+    /// of `runtime.sigpanic` (runtime/signal_amd64.go, `preparePanic`, Go 1.19 to 1.27). What the compiler says of
+    /// registers there does not know of that call.
+    fn is_injected(&self, return_address: u64) -> bool {
+        let before = RunAddr(return_address.saturating_sub(1));
+        self.memory.read_uint(before, 1).is_ok() && call_before(self.arch, self.memory, return_address).is_none()
     }
 
     /// A caller in the middle of a call must be code. What a signal interrupted may be anything: a jump into nowhere
