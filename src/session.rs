@@ -2,7 +2,7 @@
 
 mod attributes;
 mod contexts;
-mod formatters;
+pub mod formatters;
 mod go;
 pub mod listing;
 pub mod lookup;

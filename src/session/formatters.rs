@@ -21,6 +21,8 @@ use crate::value::formatters::user::{self, Answer, UserFormatter, UserFormatters
 use crate::value::location::Context;
 use crate::value::{Absent, Place};
 
+/// The section of a snapshot's executable that holds what lay beside the executable.
+pub const BESIDE_SECTION: &str = ".debug_obit_beside";
 /// Steps that one expression may take.
 const MAX_STEPS: u64 = 20_000;
 /// Files of one directory.
@@ -96,6 +98,20 @@ impl Reading {
     }
 }
 
+/// `EXE.obit.toml`.
+fn beside(executable: &Path) -> PathBuf {
+    let mut name = executable.as_os_str().to_owned();
+    name.push(".obit.toml");
+    PathBuf::from(name)
+}
+
+/// The text of the file beside an executable, for the snapshot's module that stands for it.
+pub fn kept_beside(executable: &Path) -> Option<Vec<u8>> {
+    let path = beside(executable);
+    let is_fit = std::fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() <= user::MAX_FILE as u64);
+    is_fit.then(|| std::fs::read(&path).ok()).flatten()
+}
+
 fn config_directory() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
@@ -111,10 +127,11 @@ impl Session {
             }
             let executable = self.program.modules.iter().find(|module| module.seed.is_executable);
             if let Some(file) = executable.and_then(|module| module.file()) {
-                let mut beside = file.path().as_os_str().to_owned();
-                beside.push(".obit.toml");
-                if Path::new(&beside).exists() {
-                    reading.file(Path::new(&beside));
+                let beside = beside(file.path());
+                if beside.exists() {
+                    reading.file(&beside);
+                } else if let Some(bytes) = file.section(BESIDE_SECTION) {
+                    reading.text(&format!("{} ({BESIDE_SECTION})", file.path().display()), bytes);
                 }
             }
             let own = executable.and_then(|module| module.file());

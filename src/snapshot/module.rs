@@ -15,7 +15,7 @@ use crate::module::lines::Row;
 use crate::module::symbols::{Symbol, SymbolKind};
 use crate::module::unit::Units;
 use crate::module::{DieRef, Module, ModuleId, plt};
-use crate::session::Session;
+use crate::session::{Session, formatters};
 
 /// What of one module was looked at.
 #[derive(Default)]
@@ -91,6 +91,8 @@ pub fn file(session: &Session, module: &Module, looked_at: &LookedAt) -> ModuleF
     }
     let own = file.and_then(|file| file.section(".debug_obit"));
     sections.extend(own.map(|bytes| section(".debug_obit", bytes.to_vec())));
+    let beside = file.filter(|_| module.seed.is_executable).and_then(|file| formatters::kept_beside(file.path()));
+    sections.extend(beside.map(|bytes| section(formatters::BESIDE_SECTION, bytes)));
     sections.extend(stub_sections(module, looked_at));
     sections.extend(symbol_sections(session, module));
     let code: Vec<u64> = looked_at.code.iter().copied().collect();
