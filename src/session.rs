@@ -3,7 +3,7 @@
 mod attributes;
 mod contexts;
 pub mod formatters;
-mod go;
+pub mod go;
 pub mod listing;
 pub mod lookup;
 pub mod memory;
@@ -283,6 +283,7 @@ impl Session {
     /// A thread's frames, at most `limit` machine frames of them (the outermost are kept).
     pub fn trace(&self, thread: &ThreadState, limit: usize) -> Trace {
         let mut stack = self.unwinder().unwind(&thread.registers, limit);
+        self.join_go_stacks(thread, &mut stack, limit);
         self.correct_go_panics(&mut stack);
         self.resolve(stack)
     }

@@ -277,6 +277,9 @@ fn thread_block(
     let crashed = if thread.crashed { " (crashed)" } else { "" };
     let mut out = String::with_capacity(USUAL_BLOCK);
     let _ = writeln!(out, "\n{}", text.paint.heading(format!("Thread {}{name}{crashed}:", thread.lwp)));
+    for line in super::goroutines::panics_of(session, thread, &trace) {
+        let _ = writeln!(out, "{}", text.paint.alarm(line));
+    }
     text.write_stack(&mut out, &trace, detail);
     out
 }

@@ -8,13 +8,14 @@ use regex::Regex;
 
 use super::{CommandError, LimitArgs, Output, State, bt, common};
 use crate::addr::RunAddr;
+use crate::image::ThreadState;
 use crate::interrupt;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, plural, shortened};
 use crate::report::json::Json;
 use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
 use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutine};
-use crate::runtime::go::{GoRuntime, Goroutine, RuntimeError};
-use crate::session::{Frame, Session, Trace};
+use crate::runtime::go::{GoRuntime, Goroutine, Panic, RuntimeError, is_users, panic_lines};
+use crate::session::{Session, Trace};
 use crate::types::Language;
 use crate::unwind::Trust;
 use crate::value::Limits;
@@ -139,7 +140,9 @@ fn write_json(
         fits(args, goroutine, &trace).then(|| {
             let code = |pc: Option<RunAddr>| pc.and_then(|pc| runtime.code_before(pc));
             let start = goroutine.start.and_then(|pc| session.code(pc).into_iter().next_back());
-            let row = GoroutineRow { goroutine, trace: &trace, created_by: code(goroutine.created_at), start };
+            let panics = runtime.panics(goroutine);
+            let created_by = code(goroutine.created_at);
+            let row = GoroutineRow { goroutine, trace: &trace, created_by, start, panics: &panics };
             let mut json = Json::new();
             write_goroutine(&mut json, &row, &source);
             json.into_bytes()
@@ -173,6 +176,7 @@ struct Group {
     numbers: Vec<u64>,
     count: usize,
     trace: Trace,
+    panics: Vec<Panic>,
 }
 
 fn write_text(
@@ -191,11 +195,11 @@ fn write_text(
     let mut own = 0;
     let make = |goroutine: &Goroutine| {
         let trace = runtime.trace(goroutine, args.frames);
-        let is_own = is_runtimes(session, goroutine, &trace);
+        let is_own = is_runtimes(runtime, goroutine, &trace);
         let fits = fits(args, goroutine, &trace);
-        (is_own, fits, shown(trace, args.system))
+        (is_own, fits, shown(trace, args.system), runtime.panics(goroutine))
     };
-    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace)| {
+    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace, panics)| {
         if !fits {
             return Ok(());
         }
@@ -205,7 +209,7 @@ fn write_text(
         }
         let pcs = trace.frames.iter().map(|frame| frame.pc).collect();
         let key = (title(goroutine), pcs, goroutine.created_at);
-        let alone = args.no_group || goroutine.lwp.is_some() || goroutine.problem.is_some();
+        let alone = args.no_group || goroutine.lwp.is_some() || goroutine.problem.is_some() || !panics.is_empty();
         let index = match alone {
             true => groups.len(),
             false => *known.entry(key).or_insert(groups.len()),
@@ -217,7 +221,7 @@ fn write_text(
             }
             None => {
                 let numbers = goroutine.id.into_iter().collect();
-                groups.push(Group { first: goroutine.clone(), numbers, count: 1, trace });
+                groups.push(Group { first: goroutine.clone(), numbers, count: 1, trace, panics });
             }
         }
         Ok(())
@@ -249,6 +253,9 @@ fn write_text(
         let mut block = String::new();
         let gap = if index > 0 || !state.interactive { "\n" } else { "" };
         let _ = writeln!(block, "{gap}{}", output.paint.heading(group_title(group, args.locals)));
+        for line in panic_lines(&group.panics) {
+            let _ = writeln!(block, "{}", output.paint.alarm(line));
+        }
         match &group.first.problem {
             Some(problem) => {
                 let _ = writeln!(block, "{}", output.paint.aside(problem));
@@ -271,6 +278,17 @@ fn write_text(
         writeln!(output.out, "{gap}{}", output.paint.aside(line))?;
     }
     Ok(())
+}
+
+/// As Go prints them: panics of the goroutine that a thread with that stack is on.
+pub(super) fn panics_of(session: &Session, thread: &ThreadState, trace: &Trace) -> Vec<String> {
+    // What runs nothing of Go's is not asked for it.
+    if !trace.frames.iter().any(|frame| frame.code.language == Some(Language::Go)) {
+        return Vec::new();
+    }
+    let runtime = GoRuntime::open(session).ok();
+    let panics = runtime.and_then(|runtime| Some(runtime.panics(&runtime.on_thread(thread)?)));
+    panics.map(|panics| panic_lines(&panics)).unwrap_or_default()
 }
 
 /// What stands in the brackets.
@@ -309,20 +327,8 @@ fn write_creator(block: &mut String, runtime: &GoRuntime<'_>, goroutine: &Gorout
 }
 
 /// Whether the runtime made it for itself (`isSystemGoroutine`); not what runs a program's finalizer just now.
-fn is_runtimes(session: &Session, goroutine: &Goroutine, trace: &Trace) -> bool {
-    let code = goroutine.start.and_then(|start| session.code(start).into_iter().next_back());
-    let Some(function) = code.and_then(|code| code.function.clone()) else { return false };
-    function.starts_with("runtime.") && function.as_ref() != "runtime.main" && !trace.frames.iter().any(is_users)
-}
-
-/// As Go's own traceback shows (`showfuncinfo`): no unexported function of package runtime, but that of a panic.
-pub fn is_users(frame: &Frame) -> bool {
-    let Some(name) = frame.code.function.as_deref() else { return true };
-    let is_go = frame.code.language == Some(Language::Go);
-    match name.strip_prefix("runtime.") {
-        Some(own) => own.starts_with(|c: char| c.is_ascii_uppercase()) || own == "gopanic",
-        None => !is_go || name.contains('.'),
-    }
+fn is_runtimes(runtime: &GoRuntime<'_>, goroutine: &Goroutine, trace: &Trace) -> bool {
+    runtime.is_own(goroutine) && !trace.frames.iter().any(is_users)
 }
 
 /// A stack without the runtime's frames, where there are others and not all are asked for.

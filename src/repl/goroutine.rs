@@ -34,7 +34,7 @@ pub(super) fn goroutine(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Co
     repl.state.selection = selection;
     // Where the program's own code is: what parks it is known by its state.
     let trace = trace_of(repl)?;
-    let own = trace.frames.iter().find(|frame| crate::command::goroutines::is_users(frame));
+    let own = trace.frames.iter().find(|frame| crate::runtime::go::is_users(frame));
     repl.state.selection.frame = own.map_or(0, |frame| frame.index);
     if !repl.state.json {
         writeln!(repl.out, "[Switching to goroutine {id}]")?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::json::Json;
 use super::json_backtrace::{FrameSource, stack_end_code, write_frames};
-use crate::runtime::go::Goroutine;
+use super::json_value::write_value;
+use crate::runtime::go::{Goroutine, Panic};
 use crate::session::{Code, Trace};
 
 /// Characters of a list of numbers.
@@ -20,6 +21,8 @@ pub struct GoroutineRow<'a> {
     pub created_by: Option<Arc<Code>>,
     /// The function that it began with.
     pub start: Option<Arc<Code>>,
+    /// What it panics over, the first raised first.
+    pub panics: &'a [Panic],
 }
 
 /// A goroutine with its frames.
@@ -39,9 +42,27 @@ pub fn write_goroutine(json: &mut Json, row: &GoroutineRow<'_>, source: &FrameSo
     json.field_string("start", row.start.as_ref().and_then(|code| code.function.as_deref()));
     json.field_hex("address", Some(goroutine.address.0));
     json.field_string("problem", goroutine.problem.as_deref());
+    json.key("panics");
+    json.begin_array();
+    for panic in row.panics {
+        write_panic(json, panic, source);
+    }
+    json.end_array();
     json.field_string("stack_end", Some(stack_end_code(row.trace.stack.end)));
     json.field_uint("frames_omitted", Some(row.trace.stack.omitted as u64));
     write_frames(json, row.trace, source);
+    json.end_object();
+}
+
+fn write_panic(json: &mut Json, panic: &Panic, source: &FrameSource<'_>) {
+    json.begin_object();
+    json.field_string("text", Some(&panic.text));
+    json.field_string("type", panic.type_name.as_deref());
+    json.field_bool("recovered", panic.recovered);
+    json.field_bool("repanicked", panic.repanicked);
+    json.field_bool("goexit", panic.exits);
+    json.key("value");
+    write_value(json, source.types, &panic.value, None);
     json.end_object();
 }
 

@@ -408,6 +408,7 @@ fn goroutines_conform() {
             trace: &trace,
             start: created_by.clone(),
             created_by,
+            panics: &[],
         };
         runtime_documents::write_goroutine(&mut json, &row, &source);
     }

@@ -27,6 +27,7 @@ impl Session {
         wanted: &dyn Fn(&Registers) -> bool,
     ) -> Option<Trace> {
         let mut stack = self.unwinder().unwind(&thread.registers, limit);
+        self.join_go_stacks(thread, &mut stack, limit);
         let first = stack.frames.iter().position(|frame| wanted(&frame.registers))?;
         self.correct_go_panics(&mut stack);
         stack.frames.drain(..first);

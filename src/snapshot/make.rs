@@ -257,6 +257,7 @@ fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
             return;
         }
         let trace = runtime.trace(goroutine, FRAMES);
+        runtime.panics(goroutine);
         // Who made it, and what it began with.
         goroutine.created_at.and_then(|pc| runtime.code_before(pc));
         goroutine.start.map(|pc| session.code(pc));

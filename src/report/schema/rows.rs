@@ -5,7 +5,7 @@
 
 use schemars::JsonSchema;
 
-use super::{Frame, Hex, HexBytes, Integer, Signal, StackEnd, Why};
+use super::{Frame, Hex, HexBytes, Integer, Signal, StackEnd, Value, Why};
 
 #[derive(JsonSchema)]
 pub(super) struct Answer {
@@ -67,9 +67,27 @@ pub(super) struct Goroutine {
     address: Hex,
     /// What is wrong with the row.
     problem: Option<String>,
+    /// What it panics over, the first raised first.
+    panics: Vec<Panic>,
     stack_end: StackEnd,
     frames_omitted: u64,
     frames: Vec<Frame>,
+}
+
+/// A panic in flight.
+#[derive(JsonSchema)]
+pub(super) struct Panic {
+    /// As Go prints it.
+    text: String,
+    /// The value's type; null for nil.
+    r#type: Option<String>,
+    /// A deferred call recovered it, and has not returned.
+    recovered: bool,
+    /// It was raised again with the same value.
+    repanicked: bool,
+    /// It is no panic, but `runtime.Goexit`.
+    goexit: bool,
+    value: Value,
 }
 
 /// How an owner is known.

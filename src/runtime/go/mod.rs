@@ -10,7 +10,8 @@
 //! The runtime's structures are read as the program's own debug information describes them: no version is assumed. A
 //! row that cannot be right says so, and has no stack.
 
-mod layout;
+mod described;
+mod panics;
 mod stacks;
 
 use std::collections::{HashMap, HashSet};
@@ -18,13 +19,18 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use self::layout::{Field, Layout};
+pub use self::panics::{Panic, lines as panic_lines};
 use crate::addr::RunAddr;
-use crate::image::Note;
+use crate::image::{Note, ThreadState};
 use crate::memory::ReadAs;
-use crate::session::{Code, Session};
-use crate::value::Place;
+use crate::session::go::layout::{self, Field};
+use crate::session::go::structures::GoStructures;
+pub use crate::session::go::structures::GoUnknown as RuntimeError;
+use crate::session::{Code, Frame, Session};
+use crate::types::Language;
 
+/// Frames that are looked at for where a goroutine stands.
+const PLACE: usize = 64;
 /// Goroutines that are listed at most; more are counted.
 const MAX_GOROUTINES: u64 = 1 << 22;
 /// Texts of the runtime's that are read, and their lengths.
@@ -121,6 +127,8 @@ pub struct Goroutine {
     pub start: Option<RunAddr>,
     /// What is wrong with the row.
     pub problem: Option<String>,
+    /// The innermost `_panic` that it runs deferred calls for.
+    panic: u64,
     stack: (u64, u64),
     saved: Saved,
 }
@@ -139,6 +147,7 @@ impl Goroutine {
             parent: None,
             start: None,
             problem: None,
+            panic: 0,
             stack: (0, 0),
             saved: Saved::default(),
         }
@@ -160,24 +169,20 @@ impl Goroutine {
     }
 }
 
-/// Why there are no goroutines to show.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// Nothing of Go's in it.
-    #[error("no module of the process is a Go program: there are no goroutines")]
-    NotGo,
-    /// Linked with -w or -s, or its file is not at hand.
-    #[error("no runtime debug information: nothing says where Go keeps its goroutines ({0})")]
-    NoDebugInformation(String),
-    /// The list itself.
-    #[error("runtime.allgs cannot be read: {0}")]
-    Unreadable(String),
+/// As Go's own traceback shows (`showfuncinfo`): no unexported function of package runtime, but that of a panic.
+pub fn is_users(frame: &Frame) -> bool {
+    let Some(name) = frame.code.function.as_deref() else { return true };
+    let is_go = frame.code.language == Some(Language::Go);
+    match name.strip_prefix("runtime.") {
+        Some(own) => own.starts_with(|c: char| c.is_ascii_uppercase()) || own == "gopanic",
+        None => !is_go || name.contains('.'),
+    }
 }
 
 /// Go's runtime in a target.
 pub struct GoRuntime<'a> {
     session: &'a Session,
-    layout: Layout,
+    structures: &'a GoStructures,
     /// `runtime.waitReasonStrings`.
     reasons: Vec<Option<Arc<str>>>,
     /// Where goroutines of the list are.
@@ -188,17 +193,9 @@ pub struct GoRuntime<'a> {
 impl<'a> GoRuntime<'a> {
     /// Finds the runtime's structures.
     pub fn open(session: &'a Session) -> Result<GoRuntime<'a>, RuntimeError> {
-        // No name is looked for in what is not Go's.
-        let module = session.program.modules.iter().find(|module| module.is_go()).ok_or(RuntimeError::NotGo)?;
-        let allgs = session.find_globals("runtime.allgs", None, None).into_iter().next();
-        let allgs = allgs.ok_or_else(|| RuntimeError::NoDebugInformation(module.seed.path.clone()))?;
-        let layout = Layout::of_list(&session.types, allgs.type_id)
-            .map_err(|missing| RuntimeError::NoDebugInformation(format!("{missing} is not described")))?;
+        let structures = session.go_structures()?;
+        let (layout, address) = (&structures.layout, structures.list);
         let unreadable = |why: &dyn std::fmt::Display| RuntimeError::Unreadable(why.to_string());
-        let address = match allgs.place.map_err(|absent| unreadable(&absent.detail.unwrap_or_default()))? {
-            Place::Memory(address) => address,
-            Place::Bytes(_) => return Err(unreadable(&"it is not in memory")),
-        };
         let mut notes = Vec::new();
         let header = layout.slice_size;
         session.memory().noted(address, header, ReadAs::Structure);
@@ -213,7 +210,7 @@ impl<'a> GoRuntime<'a> {
             notes.push(Note { code: "too-many-goroutines", message });
         }
         let mut runtime =
-            GoRuntime { session, layout, reasons: Vec::new(), list: (data, length.min(MAX_GOROUTINES)), notes };
+            GoRuntime { session, structures, reasons: Vec::new(), list: (data, length.min(MAX_GOROUTINES)), notes };
         runtime.reasons = runtime.read_reasons().unwrap_or_default();
         Ok(runtime)
     }
@@ -264,6 +261,27 @@ impl<'a> GoRuntime<'a> {
         self.goroutines().0.into_iter().find(|goroutine| goroutine.id == Some(id))
     }
 
+    /// The goroutine that a thread is on.
+    pub fn on_thread(&self, thread: &ThreadState) -> Option<Goroutine> {
+        let on = self.session.go_thread(thread)?;
+        let threads = HashMap::from([(u64::from(thread.lwp), thread.lwp)]);
+        self.goroutine(on.current, &threads)
+    }
+
+    /// Whether the runtime made it for itself, by the function that it began with (`isSystemGoroutine`).
+    pub fn is_own(&self, goroutine: &Goroutine) -> bool {
+        let code = goroutine.start.and_then(|start| self.session.code(start).into_iter().next_back());
+        let Some(function) = code.and_then(|code| code.function.clone()) else { return false };
+        function.starts_with("runtime.") && function.as_ref() != "runtime.main"
+    }
+
+    /// Where it stands: the innermost frame that is not the runtime's.
+    pub fn place(&self, goroutine: &Goroutine) -> Option<Arc<Code>> {
+        let trace = self.trace(goroutine, PLACE);
+        let frame = trace.frames.iter().find(|frame| is_users(frame))?;
+        Some(frame.code.clone())
+    }
+
     /// The function that a code address is in, innermost inlined one first.
     pub fn code_before(&self, pc: RunAddr) -> Option<Arc<Code>> {
         self.session.code(self.before(pc)).into_iter().next()
@@ -279,7 +297,7 @@ impl<'a> GoRuntime<'a> {
     }
 
     fn goroutine(&self, address: RunAddr, threads: &HashMap<u64, u32>) -> Option<Goroutine> {
-        let layout = &self.layout;
+        let layout = &self.structures.layout;
         let mut row = Goroutine::corrupt(address);
         let memory = self.session.memory();
         memory.noted(address, layout.size, ReadAs::Structure);
@@ -304,6 +322,7 @@ impl<'a> GoRuntime<'a> {
         row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0 && id != 1);
         row.start = Some(RunAddr(layout.start.read(&bytes))).filter(|pc| pc.0 != 0);
         row.parent = layout.parent.map(|field| field.read(&bytes)).filter(|id| *id != 0);
+        row.panic = optional(layout.panic.map(|(field, _)| field));
         row.locked = optional(layout.locked) != 0;
         if row.state == State::Waiting {
             let reason = usize::try_from(layout.wait_reason.read(&bytes)).unwrap_or(usize::MAX);
@@ -329,7 +348,7 @@ impl<'a> GoRuntime<'a> {
         if machine == 0 {
             return;
         }
-        let (memory, of_machine) = (self.session.memory(), &self.layout.machine);
+        let (memory, of_machine) = (self.session.memory(), &self.structures.layout.machine);
         let read = |field: Field| {
             let at = RunAddr(machine).checked_add(field.offset as u64)?;
             memory.noted(at, field.size, ReadAs::Structure);
@@ -348,9 +367,7 @@ impl<'a> GoRuntime<'a> {
     }
 
     fn read_reasons(&self) -> Option<Vec<Option<Arc<str>>>> {
-        let found = self.session.find_globals("runtime.waitReasonStrings", None, None).into_iter().next()?;
-        let Place::Memory(address) = found.place.ok()? else { return None };
-        let (text, stride, count) = layout::of_texts(&self.session.types, found.type_id)?;
+        let (address, text, stride, count) = self.structures.reasons?;
         let memory = self.session.memory();
         let reasons = (0..count.min(MAX_REASONS)).map(|index| {
             let at = address.checked_add(index.checked_mul(stride)?)?;

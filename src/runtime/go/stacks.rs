@@ -2,14 +2,13 @@
 
 use super::{GoRuntime, Goroutine, Saved, State};
 use crate::addr::RunAddr;
-use crate::arch::{Arch, Registers};
+use crate::arch::Registers;
 use crate::session::Trace;
+use crate::session::go::switches::saved_registers;
 use crate::unwind::{Stack, StackEnd, Trust};
 
 /// Frames of a thread that are walked to where its goroutine's stack begins: signal handlers and the scheduler.
 const ABOVE: usize = 256;
-/// DWARF's number of the link register (AADWARF64, 4.1).
-const AARCH64_LINK: u16 = 30;
 
 impl GoRuntime<'_> {
     /// Its stack, at most `limit` machine frames of it. Without frames where the row says nothing that could be one.
@@ -42,16 +41,6 @@ impl GoRuntime<'_> {
         if pc == 0 || !(low..=high).contains(&sp) || low == 0 {
             return None;
         }
-        let arch = self.session.image.arch;
-        let mut registers = Registers::new(arch);
-        registers.set(arch.pc(), pc);
-        registers.set(arch.sp(), sp);
-        if fp != 0 {
-            registers.set(arch.fp(), fp);
-        }
-        if arch == Arch::Aarch64 && link != 0 {
-            registers.set(AARCH64_LINK, link);
-        }
-        Some(registers)
+        Some(saved_registers(self.session.image.arch, [pc, sp, fp, link]))
     }
 }

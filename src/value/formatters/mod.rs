@@ -16,7 +16,7 @@
 
 mod c;
 mod cpp;
-mod go;
+pub mod go;
 mod layout;
 mod object;
 mod rust;

@@ -31,9 +31,13 @@ enum Piece {
     Itself,
     /// A number of the operating system's.
     Errno,
+    /// Of an index or a length that is out of bounds.
+    Bounds,
+    /// Of a type that a value is not of.
+    Assertion,
 }
 
-use Piece::{Errno, Errors, Field, Itself, Quoted, Text};
+use Piece::{Assertion, Bounds, Errno, Errors, Field, Itself, Quoted, Text};
 
 /// Types by name, and what their method `Error` puts together (go `src`, the same from Go 1.18 to 1.27; the last three:
 /// github.com/pkg/errors 0.8 and 0.9).
@@ -55,6 +59,10 @@ static KNOWN: &[(&str, &[Piece])] = &[
     ("context.deadlineExceededError", &[Text("context deadline exceeded")]),
     ("internal/poll.DeadlineExceededError", &[Text("i/o timeout")]),
     ("internal/poll.errNetClosing", &[Text("use of closed network connection")]),
+    ("runtime.PanicNilError", &[Text("panic called with nil argument (use GODEBUG=panicnil=1 to disable)")]),
+    ("runtime.TypeAssertionError", &[Assertion]),
+    ("runtime.boundsError", &[Text("runtime error: "), Bounds]),
+    ("runtime.errorAddressString", &[Text("runtime error: "), Field("msg")]),
     ("runtime.errorString", &[Text("runtime error: "), Itself]),
     ("runtime.plainError", &[Itself]),
     ("syscall.Errno", &[Errno]),
@@ -135,6 +143,8 @@ impl Message {
                 Piece::Error(field) => self.of_interface(&error.field(field)?, nesting)?,
                 Piece::Errors(field) => self.of_all(&error.field(field)?, nesting)?,
                 Piece::Errno => self.errno(&error)?,
+                Piece::Bounds => self.bounds(&error)?,
+                Piece::Assertion => self.assertion(&error)?,
             }
         }
         Ok(())
@@ -171,16 +181,63 @@ impl Message {
 
     /// The program's own table says what the number means (go `src/syscall/syscall_unix.go`, Errno.Error).
     fn errno(&mut self, errno: &Object<'_>) -> Result<(), Refusal> {
-        let number = errno.uint()?;
         let (table, size) = errno.go_data("syscall.errors").ok_or(Refusal::Declined)?;
-        let word = errno.word();
-        let offset = number.checked_mul(2 * word).filter(|offset| *offset < size).ok_or(Refusal::Declined)?;
-        let entry = table.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
-        let (text, length) = (errno.read_pointer(entry)?, errno.read_uint(entry + word, word as usize)?);
-        if length == 0 || length > MAX_MESSAGE as u64 {
+        self.text.extend(table_text(errno, table, size, errno.uint()?)?);
+        Ok(())
+    }
+
+    /// The program's own tables say how index and length are written (go `src/runtime/error.go`, boundsError.Error).
+    fn bounds(&mut self, error: &Object<'_>) -> Result<(), Refusal> {
+        let (index, length) = (error.field("x")?.int()?, error.field("y")?.int()?);
+        let signed = error.field("signed")?.uint()? != 0;
+        let table = if signed && index < 0 { "runtime.boundsNegErrorFmts" } else { "runtime.boundsErrorFmts" };
+        let (table, size) = error.go_data(table).ok_or(Refusal::Declined)?;
+        let text = table_text(error, table, size, error.field("code")?.uint()?)?;
+        let mut rest = text.as_slice();
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            match (byte, after.first()) {
+                (b'%', Some(b'x')) if signed => self.text.extend(index.to_string().into_bytes()),
+                (b'%', Some(b'x')) => self.text.extend((index as u64).to_string().into_bytes()),
+                (b'%', Some(b'y')) => self.text.extend(length.to_string().into_bytes()),
+                _ => {
+                    self.text.push(*byte);
+                    continue;
+                }
+            }
+            rest = after.get(1..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// What was asserted of which type (go `src/runtime/error.go`, TypeAssertionError.Error).
+    fn assertion(&mut self, error: &Object<'_>) -> Result<(), Refusal> {
+        let name = |field: &str| -> Result<Option<String>, Refusal> {
+            match error.field(field)?.pointer()? {
+                0 => Ok(None),
+                described => {
+                    let type_id = error.go_type(described).ok_or(Refusal::Declined)?;
+                    Ok(Some(without_paths(error.types().name(type_id))))
+                }
+            }
+        };
+        let interface = name("_interface")?.unwrap_or_else(|| "interface".to_owned());
+        let asserted = name("asserted")?.ok_or(Refusal::Declined)?;
+        let Some(concrete) = name("concrete")? else {
+            self.text.extend(format!("interface conversion: {interface} is nil, not {asserted}").into_bytes());
+            return Ok(());
+        };
+        let missing = error.field("missingMethod")?;
+        if missing.field("len")?.uint()? > 0 {
+            self.text
+                .extend(format!("interface conversion: {concrete} is not {asserted}: missing method ").into_bytes());
+            return self.string(&missing);
+        }
+        // Types of one name are of different packages or scopes, which takes more to say.
+        if concrete == asserted {
             return Err(Refusal::Declined);
         }
-        self.text.extend(errno.read(text, length as usize)?);
+        self.text.extend(format!("interface conversion: {interface} is {concrete}, not {asserted}").into_bytes());
         Ok(())
     }
 
@@ -209,4 +266,33 @@ impl Message {
         }
         quoted
     }
+}
+
+/// A text of a table of strings of the program's; declines where there is none of that number.
+fn table_text(object: &Object<'_>, table: u64, size: u64, number: u64) -> Result<Vec<u8>, Refusal> {
+    let word = object.word();
+    let offset = number.checked_mul(2 * word).filter(|offset| *offset < size).ok_or(Refusal::Declined)?;
+    let entry = table.checked_add(offset).ok_or_else(|| corrupt("beyond the address space"))?;
+    let (text, length) = (object.read_pointer(entry)?, object.read_uint(entry + word, word as usize)?);
+    if length == 0 || length > MAX_MESSAGE as u64 {
+        return Err(Refusal::Declined);
+    }
+    object.read(text, length as usize)
+}
+
+/// `*fs.PathError` for `*io/fs.PathError`: the runtime names a package without its path.
+pub(super) fn without_paths(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for part in name.split_inclusive(|c: char| !(c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~'))) {
+        out.push_str(part.rsplit('/').next().unwrap_or(part));
+    }
+    out
+}
+
+/// What an error in an interface says, where that follows from data; `None` where the interface holds none that is known.
+pub fn message(object: &Object<'_>) -> Option<String> {
+    let content = dynamic(object).ok()??;
+    let mut message = Message { text: Vec::new(), errors: MAX_ERRORS };
+    message.of_error(&content, 0).ok()?;
+    Some(String::from_utf8_lossy(&message.text).into_owned())
 }

@@ -1,7 +1,7 @@
 //! Go: the runtime's own structures (go `src/runtime`).
 
 mod buffers;
-mod errors;
+pub mod errors;
 mod functions;
 mod locks;
 mod maps;

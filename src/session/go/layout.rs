@@ -9,74 +9,125 @@ const WIDEST: u64 = 8;
 
 /// An integer or pointer member.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field {
-    pub(super) offset: usize,
-    pub(super) size: usize,
+pub struct Field {
+    /// Bytes from the structure's start.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
 }
 
 impl Field {
     /// Its value in the structure's bytes; 0 where they do not reach so far.
-    pub(super) fn read(self, bytes: &[u8]) -> u64 {
+    pub fn read(self, bytes: &[u8]) -> u64 {
         let end = self.offset.saturating_add(self.size);
         bytes.get(self.offset..end).map_or(0, little_endian)
     }
 }
 
 /// A number of at most 8 bytes.
-pub(super) fn little_endian(bytes: &[u8]) -> u64 {
+pub fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().take(8).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 /// A slice's or a string's header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Header {
-    pub(super) data: Field,
-    pub(super) length: Field,
+pub struct Header {
+    /// Where the elements are.
+    pub data: Field,
+    /// How many.
+    pub length: Field,
     /// A string has none: its length.
-    pub(super) capacity: Field,
+    pub capacity: Field,
 }
 
 /// `runtime.m`
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Machine {
+pub struct Machine {
     /// `procid`: on Linux the thread's id.
-    pub(super) lwp: Field,
+    pub lwp: Field,
     /// `curg`
-    pub(super) current: Field,
+    pub current: Field,
+    /// `g0`
+    pub own: Option<Field>,
+    /// `alllink`
+    pub next: Option<Field>,
+}
+
+/// `runtime._panic`
+#[derive(Clone, Copy, Debug)]
+pub struct Panic {
+    /// `arg`: where the value is, and its type, an empty interface.
+    pub value: (usize, TypeId),
+    /// `link`
+    pub earlier: Field,
+    /// `recovered`
+    pub recovered: Field,
+    /// Since Go 1.26: it was raised again with the same value.
+    pub repanicked: Option<Field>,
+    /// `goexit`: no panic, but `runtime.Goexit`.
+    pub exits: Field,
+    /// Its size in bytes.
+    pub size: usize,
 }
 
 /// `runtime.g`
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
-    pub(super) slice: Header,
-    pub(super) slice_size: usize,
+pub struct Layout {
+    /// Of `runtime.allgs`.
+    pub slice: Header,
+    /// Bytes of a slice's header.
+    pub slice_size: usize,
     /// Of a `g`.
-    pub(super) size: usize,
-    pub(super) id: Field,
-    pub(super) status: Field,
-    pub(super) wait_reason: Field,
-    pub(super) created_at: Field,
-    pub(super) start: Field,
+    pub size: usize,
+    /// `goid`
+    pub id: Field,
+    /// `atomicstatus`
+    pub status: Field,
+    /// `waitreason`
+    pub wait_reason: Field,
+    /// `waitsince`: nanoseconds of the runtime's clock, written by the garbage collector.
+    pub waiting_since: Option<Field>,
+    /// `waiting`: the first `sudog`.
+    pub waiting: Option<Field>,
+    /// `labels`
+    pub labels: Option<Field>,
+    /// `gopc`
+    pub created_at: Field,
+    /// `startpc`
+    pub start: Field,
     /// Since Go 1.21.
-    pub(super) parent: Option<Field>,
-    pub(super) locked: Option<Field>,
-    pub(super) thread: Field,
-    pub(super) stack_low: Field,
-    pub(super) stack_high: Field,
-    pub(super) saved_pc: Field,
-    pub(super) saved_sp: Field,
-    pub(super) saved_fp: Option<Field>,
-    pub(super) saved_link: Option<Field>,
-    pub(super) syscall_pc: Field,
-    pub(super) syscall_sp: Field,
+    pub parent: Option<Field>,
+    /// `lockedm`
+    pub locked: Option<Field>,
+    /// `m`
+    pub thread: Field,
+    /// `_panic`: the innermost.
+    pub panic: Option<(Field, Panic)>,
+    /// `stack.lo`
+    pub stack_low: Field,
+    /// `stack.hi`
+    pub stack_high: Field,
+    /// `sched.pc`
+    pub saved_pc: Field,
+    /// `sched.sp`
+    pub saved_sp: Field,
+    /// `sched.bp`
+    pub saved_fp: Option<Field>,
+    /// `sched.lr`
+    pub saved_link: Option<Field>,
+    /// `syscallpc`
+    pub syscall_pc: Field,
+    /// `syscallsp`
+    pub syscall_sp: Field,
     /// Since Go 1.23.
-    pub(super) syscall_fp: Option<Field>,
-    pub(super) machine: Machine,
+    pub syscall_fp: Option<Field>,
+    /// Of the threads that they run on.
+    pub machine: Machine,
 }
 
 impl Layout {
     /// From the type of `runtime.allgs`; what is missing, where something is.
-    pub(super) fn of_list(types: &TypeTable, list: TypeId) -> Result<Layout, String> {
+    pub fn of_list(types: &TypeTable, list: TypeId) -> Result<Layout, String> {
         let missing = |path: &str| format!("{path} of {}", types.name(list));
         let (pointers, _) = member(types, list, "array").ok_or_else(|| missing("the array"))?;
         let goroutine = target(types, pointers).and_then(|pointer| target(types, pointer));
@@ -100,11 +151,16 @@ impl Layout {
             // A plain integer up to Go 1.19, an atomic.Uint32 since.
             status: field("atomicstatus.value").map_or_else(|| needed("atomicstatus"), Ok)?,
             wait_reason: needed("waitreason")?,
+            waiting_since: field("waitsince"),
+            waiting: field("waiting"),
+            labels: field("labels"),
             created_at: needed("gopc")?,
             start: needed("startpc")?,
             parent: field("parentGoid"),
             locked: field("lockedm"),
             thread: needed("m")?,
+            panic: field("_panic")
+                .zip(member(types, goroutine, "_panic").and_then(|(pointer, _)| panic(types, pointer))),
             stack_low: needed("stack.lo")?,
             stack_high: needed("stack.hi")?,
             saved_pc: needed("sched.pc")?,
@@ -114,13 +170,32 @@ impl Layout {
             syscall_pc: needed("syscallpc")?,
             syscall_sp: needed("syscallsp")?,
             syscall_fp: field("syscallbp"),
-            machine: Machine { lwp: of_machine("procid")?, current: of_machine("curg")? },
+            machine: Machine {
+                lwp: of_machine("procid")?,
+                current: of_machine("curg")?,
+                own: self::field(types, machine_type, "g0"),
+                next: self::field(types, machine_type, "alllink"),
+            },
         })
     }
 }
 
+fn panic(types: &TypeTable, pointer: TypeId) -> Option<Panic> {
+    let structure = target(types, pointer)?;
+    let field = |path: &str| field(types, structure, path);
+    let (value, at) = member(types, structure, "arg")?;
+    Some(Panic {
+        value: (usize::try_from(at).ok().filter(|_| at <= MAX_SIZE)?, value),
+        earlier: field("link")?,
+        recovered: field("recovered")?,
+        repanicked: field("repanicked"),
+        exits: field("goexit")?,
+        size: types.size(structure).filter(|size| (1..=MAX_SIZE).contains(size))? as usize,
+    })
+}
+
 /// From the type of an array of strings: a string's header, the distance between two, how many.
-pub(super) fn of_texts(types: &TypeTable, array: TypeId) -> Option<(Header, u64, u64)> {
+pub fn of_texts(types: &TypeTable, array: TypeId) -> Option<(Header, u64, u64)> {
     let TypeKind::Array { element, count: Count::Fixed(count), stride, .. } = &types.stripped(array).1.kind else {
         return None;
     };

@@ -1,14 +1,22 @@
 //! What formatters ask about Go programs, looked up once.
 
+pub mod layout;
+pub mod structures;
+pub mod switches;
+
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
+
+use self::structures::{GoStructures, GoUnknown};
 
 use super::{Session, Trace};
 use crate::addr::RunAddr;
 use crate::module::Name;
 use crate::types::{TypeId, TypeKind};
-use crate::value::Place;
 use crate::value::decode::{Captured, GoSymbols};
+use crate::value::formatters::go::errors;
+use crate::value::location::Context;
+use crate::value::{Limits, Place};
 
 /// Names and values of the constants of one type.
 type Constants = Arc<[(Name, i64)]>;
@@ -20,6 +28,8 @@ pub(super) struct GoCache {
     data: RwLock<HashMap<&'static str, Option<(RunAddr, u64)>>>,
     /// Constants of a type.
     constants: RwLock<HashMap<TypeId, Constants>>,
+    /// The runtime's own structures.
+    structures: OnceLock<Result<GoStructures, GoUnknown>>,
 }
 
 impl Session {
@@ -72,6 +82,15 @@ impl Session {
             let (of_type, value) = self.program.go_constant(module.id, package, constant)?;
             Some((self.types.of_die(of_type), value.into()))
         })
+    }
+}
+
+impl Session {
+    /// What the error in an interface says, where that follows from data.
+    pub fn go_error_message(&self, place: &Place, type_id: TypeId) -> Option<String> {
+        let context = Context::without_frame(&self.program, self.memory(), self.image.arch);
+        let decoder = self.decoder(&context, &Limits::default());
+        errors::message(&decoder.object(place, type_id))
     }
 }
 

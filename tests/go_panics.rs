@@ -1,0 +1,122 @@
+//! Panics and fatal errors of Go programs, against what Go's own runtime printed as it died. Built here, where there is a
+//! `go`; `OBIT_GO` names further toolchains, separated by colons.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// Modes that take long, use up memory, or whose numbers older versions write in another way.
+const LEFT_OUT: [&str; 4] = ["overflow", "oom", "float", "complex"];
+
+fn toolchains() -> Vec<PathBuf> {
+    let named = std::env::var("OBIT_GO").unwrap_or_default();
+    let all = std::iter::once("go").chain(named.split(':').filter(|path| !path.is_empty())).map(PathBuf::from);
+    all.filter(|go| Command::new(go).arg("version").output().is_ok_and(|output| output.status.success())).collect()
+}
+
+/// Builds the program, optimised as usual; `None` where that fails.
+fn build(go: &Path, directory: &Path) -> Option<PathBuf> {
+    let program = directory.join("program");
+    fs::copy(common::root().join("fixtures/src/go-panics/main.go"), directory.join("main.go")).ok()?;
+    fs::write(directory.join("go.mod"), "module panics\n\ngo 1.18\n").ok()?;
+    let mut command = Command::new(go);
+    command.current_dir(directory).arg("build").arg("-o").arg(&program).arg(".");
+    command.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0").env("HOME", directory).env("GOFLAGS", "-mod=mod");
+    command.output().ok()?.status.success().then_some(program)
+}
+
+/// What the program prints of its panics as it dies in a mode, and its core.
+fn die(program: &Path, mode: &str, directory: &Path) -> Option<(Vec<String>, PathBuf)> {
+    let core = directory.join("core");
+    let _ = fs::remove_file(&core);
+    let script = format!("ulimit -c unlimited; exec {} {mode}", program.display());
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(directory)
+        .env("GOTRACEBACK", "crash")
+        .stdout(Stdio::null())
+        .output()
+        .ok()?;
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    let head = printed.lines().take_while(|line| !line.is_empty() && !line.starts_with('[')).map(str::to_owned);
+    Some((head.collect(), core)).filter(|(_, core)| core.exists())
+}
+
+fn modes() -> Vec<String> {
+    let source = fs::read_to_string(common::root().join("fixtures/src/go-panics/main.go")).unwrap();
+    let cases = source.lines().filter_map(|line| line.trim().strip_prefix("case \"")?.strip_suffix("\":"));
+    cases.filter(|mode| !LEFT_OUT.contains(mode)).map(str::to_owned).collect()
+}
+
+fn obit(command: &str, core: &Path, arguments: &[&str]) -> String {
+    let output = common::program().arg(command).arg(core).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn panics_are_told_as_go_prints_them() {
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-panics-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let Some(program) = build(go, &directory) else { continue };
+        for mode in modes() {
+            let Some((printed, core)) = die(&program, &mode, &directory) else { continue };
+            compared += 1;
+            let first = printed.first().cloned().unwrap_or_default();
+            let analysis: Value = serde_json::from_str(&obit("analyze", &core, &["--json"])).unwrap();
+            let message = &analysis["findings"][0]["evidence"][0]["value"];
+            let message = message.as_str().unwrap_or_default();
+            if first.starts_with("fatal error: ") {
+                if message != first {
+                    wrong.push(format!("{mode}: {message:?}, not {first:?}"));
+                }
+                continue;
+            }
+            let text = obit("goroutines", &core, &[]);
+            // The runtime of older versions does not indent what follows in a text.
+            let told = text.lines().skip_while(|line| !line.starts_with("goroutine 1 [")).skip(1);
+            let told: Vec<&str> = told.take(printed.len()).map(|line| line.trim_start()).collect();
+            let printed: Vec<&str> = printed.iter().map(|line| line.trim_start()).collect();
+            if told != printed {
+                wrong.push(format!("{mode}: {told:?}, not {printed:?}"));
+            }
+            let last = printed.iter().rev().find_map(|line| line.strip_prefix("panic: ")).unwrap_or_default();
+            let last = last.split(" [recovered").next().unwrap_or_default();
+            if message.lines().next() != last.strip_prefix("runtime error: ").unwrap_or(last).lines().next() {
+                wrong.push(format!("{mode}: analyze says {message:?}, not {last:?}"));
+            }
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if compared == 0 {
+        eprintln!("nothing compared: there is no go here, or the kernel writes no file called core");
+    }
+}
+
+/// A goroutine that waits in a deferred call still panics.
+#[test]
+fn panics_of_goroutines_that_did_not_end_the_program() {
+    let Some(go) = toolchains().into_iter().next_back() else { return };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-deferred-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let found = build(&go, &directory).and_then(|program| die(&program, "indefer", &directory));
+    if let Some((_, core)) = found {
+        let answer: Value = serde_json::from_str(&obit("goroutines", &core, &["--json"])).unwrap();
+        let rows = answer["goroutines"].as_array().unwrap();
+        let texts = rows.iter().flat_map(|row| row["panics"].as_array().unwrap());
+        let texts: Vec<&str> = texts.map(|panic| panic["text"].as_str().unwrap()).collect();
+        assert!(texts.contains(&"runtime error: index out of range [4] with length 1"), "{texts:?}");
+        let missing = "interface conversion: main.point is not main.shape: missing method Area";
+        assert!(texts.contains(&missing), "{texts:?}");
+        assert!(texts.contains(&"w: my error 8"), "{texts:?}");
+        assert!(rows.iter().any(|row| row["panics"][0]["goexit"] == true), "{answer}");
+    }
+    let _ = fs::remove_dir_all(&directory);
+}
