@@ -8,22 +8,23 @@
 set -euo pipefail
 shopt -s nullglob
 
-HERE=$(cd "$(dirname "$0")" && pwd)
-CORPUS=$HERE/corpus
+CORPUS=$(cd "$(dirname "$0")" && pwd)/corpus
+HERE=$(cd "$(dirname "$0")/../fixtures" && pwd)
+. "$HERE/pack.sh"
 LARGEST=150000
 TEMPORARY=$(mktemp -d)
 trap 'rm -r "$TEMPORARY"' EXIT
 mkdir -p "$CORPUS"/{core_reader,dwarf,unwinder,demangle,expression}
 
-for directory in "$HERE"/../fixtures/*/; do
+for directory in "$HERE"/*/; do
     name=$(basename "$directory")
-    if [ -f "$directory/core.zst" ]; then
-        zstd -qdc "$directory/core.zst" 2>/dev/null | head -c 65536 >"$CORPUS/core_reader/$name" || true
-    fi
-    for packed in "$directory"*.zst; do
-        file=$(basename "$packed" .zst)
-        [ "$file" = core ] && continue
-        zstd -qdf "$packed" -o "$TEMPORARY/$file"
+    for packed in "$directory"*.zst "$directory"*.delta; do
+        file=$(basename "${packed%.*}")
+        if [ "$file" = core ]; then
+            unpack "$name/core" 2>/dev/null | head -c 65536 >"$CORPUS/core_reader/$name" || true
+            continue
+        fi
+        unpack "$name/$file" >"$TEMPORARY/$file"
         if [ "$(stat -c %s "$TEMPORARY/$file")" -le "$LARGEST" ]; then
             cp "$TEMPORARY/$file" "$CORPUS/dwarf/$name-$file"
         fi

@@ -5,7 +5,9 @@
 
 pub mod hostile;
 
+use std::collections::HashMap;
 use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -59,34 +61,51 @@ pub fn program() -> Command {
     command
 }
 
-/// Copies a tree, with `.zst` files unpacked, unless that was done before.
+/// Copies a tree with packed files unpacked, unless that was done before: `.zst` as it is, `.delta` with the file as a
+/// prefix that the table `bases` of the tree names (`fixtures/pack.sh`).
 fn unpack(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            unpack(&entry.path(), &to.join(name));
-            continue;
+    let text = fs::read_to_string(from.join("bases")).unwrap();
+    let bases: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(directory) = waiting.pop() {
+        fs::create_dir_all(to.join(&directory)).unwrap();
+        for entry in fs::read_dir(from.join(&directory)).unwrap() {
+            let entry = entry.unwrap();
+            let name = directory.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => waiting.push(name),
+                false => drop(unpack_file(from, to, name.to_str().unwrap(), &bases)),
+            }
         }
-        let target = to.join(name.strip_suffix(".zst").unwrap_or(&name));
-        let is_new = |target: &Path| {
-            let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-            written(target).is_some_and(|target| Some(target) >= written(&entry.path()))
-        };
-        if is_new(&target) {
-            continue;
-        }
-        // Several test programs may unpack at once: each file appears whole.
-        let temporary = to.join(format!("{name}.{}", std::process::id()));
-        if name.ends_with(".zst") {
-            let packed = fs::File::open(entry.path()).unwrap();
-            zstd::stream::copy_decode(packed, fs::File::create(&temporary).unwrap()).unwrap();
-        } else {
-            fs::copy(entry.path(), &temporary).unwrap();
-        }
-        fs::rename(&temporary, &target).unwrap();
     }
+}
+
+/// Unpacks one file, by its name in the tree, and gives where it lies then.
+fn unpack_file(from: &Path, to: &Path, name: &str, bases: &HashMap<&str, &str>) -> PathBuf {
+    let plain = name.strip_suffix(".zst").or(name.strip_suffix(".delta")).unwrap_or(name);
+    let (packed, target) = (from.join(name), to.join(plain));
+    let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    if written(&target).is_some_and(|target| Some(target) >= written(&packed)) {
+        return target;
+    }
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    // Several test programs may unpack at once: each file appears whole.
+    let temporary = to.join(format!("{name}.{}", std::process::id()));
+    if name == plain {
+        fs::copy(&packed, &temporary).unwrap();
+    } else {
+        let base = name.ends_with(".delta").then(|| {
+            let base = bases.get(plain).unwrap_or_else(|| panic!("fixtures/bases has no line for {plain}"));
+            let suffix = [".zst", ".delta"].into_iter().find(|suffix| from.join(format!("{base}{suffix}")).exists());
+            fs::read(unpack_file(from, to, &format!("{base}{}", suffix.unwrap()), bases)).unwrap()
+        });
+        let prefix = base.as_deref().unwrap_or_default();
+        let mut reader = zstd::stream::Decoder::with_ref_prefix(fs::File::open(&packed).map(BufReader::new).unwrap(), prefix).unwrap();
+        reader.window_log_max(31).unwrap();
+        std::io::copy(&mut reader, &mut fs::File::create(&temporary).unwrap()).unwrap();
+    }
+    fs::rename(&temporary, &target).unwrap();
+    target
 }
 
 /// What a session answers and complains to these lines, and the status that it ends with. `target` is what stands before
