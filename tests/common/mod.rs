@@ -100,7 +100,9 @@ fn unpack_file(from: &Path, to: &Path, name: &str, bases: &HashMap<&str, &str>) 
             fs::read(unpack_file(from, to, &format!("{base}{}", suffix.unwrap()), bases)).unwrap()
         });
         let prefix = base.as_deref().unwrap_or_default();
-        let mut reader = zstd::stream::Decoder::with_ref_prefix(fs::File::open(&packed).map(BufReader::new).unwrap(), prefix).unwrap();
+        let mut reader =
+            zstd::stream::Decoder::with_ref_prefix(fs::File::open(&packed).map(BufReader::new).unwrap(), prefix)
+                .unwrap();
         reader.window_log_max(31).unwrap();
         std::io::copy(&mut reader, &mut fs::File::create(&temporary).unwrap()).unwrap();
     }
