@@ -42,6 +42,7 @@
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
+//! | `store` (feature `store`) | the fleet's side, a program of its own: bucket, inbox, table, queries, groups |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere
@@ -73,6 +74,8 @@ pub mod report;
 pub mod runtime;
 pub mod session;
 pub mod snapshot;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod types;
 pub mod unwind;
 pub mod value;

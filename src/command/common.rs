@@ -27,8 +27,8 @@ pub enum ColorChoice {
 /// The target and where its files are.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TargetArgs {
-    /// A core or a Linux minidump, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), or a process
-    /// (pid:1234)
+    /// A core or a Linux minidump, plain or compressed (.gz, .zst, .xz, .lz4), a snapshot (.obit), a process
+    /// (pid:1234), or a crash in a store (URL#ID)
     pub target: PathBuf,
     /// The main executable, where the core's own record of it does not lead to the file
     #[arg(long, value_name = "FILE", help_heading = "Files", value_hint = clap::ValueHint::FilePath)]
@@ -65,7 +65,9 @@ impl TargetArgs {
     /// The same with files that the core does not name, each at the address of its .text.
     pub fn open_with(&self, added: Vec<(PathBuf, RunAddr)>) -> Result<State, CommandError> {
         let options = OpenOptions { added: added.clone(), ..self.open_options() };
-        let mut state = State::new(Session::open(&self.target, &options)?, self.clone());
+        let fetched = super::store::fetched(&self.target)?;
+        let target = fetched.as_deref().unwrap_or(&self.target);
+        let mut state = State::new(Session::open(target, &options)?, self.clone());
         state.added = added;
         Ok(state)
     }

@@ -25,6 +25,7 @@ pub mod selected;
 pub mod snapshot;
 pub mod stacks;
 pub mod state;
+pub mod store;
 pub mod targeted;
 pub mod threads;
 pub mod watch;
@@ -85,6 +86,8 @@ pub enum Command {
     Capture(capture::Args),
     /// Run a program; take snapshots of it, and of what it starts, where they die or hang
     Watch(watch::Args),
+    /// Crashes of a fleet: add, index, query, groups, get (hands over to obit-store)
+    Store(store::Args),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -114,6 +117,7 @@ impl Command {
             Command::Export(args) => export::run(args, state, output),
             Command::Capture(args) => capture::run(args, output),
             Command::Watch(args) => watch::run(args, output),
+            Command::Store(args) => store::run(args),
             Command::Schema(args) => schema::run(args, output),
         }
     }

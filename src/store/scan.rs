@@ -1,0 +1,250 @@
+//! Table and inbox as one table of the query engine, `crashes`.
+//!
+//! The inbox is read before the table: what an indexer takes from the one is in the other by then. What is in both,
+//! between an indexer's commit and its deletes, counts once.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use deltalake::arrow::array::RecordBatch;
+use deltalake::arrow::datatypes::{DataType, Field, SchemaRef};
+use deltalake::datafusion::catalog::{Session, TableProvider};
+use deltalake::datafusion::common::pruning::PrunableStatistics;
+use deltalake::datafusion::common::{DFSchema, ScalarValue, Statistics};
+use deltalake::datafusion::datasource::TableType;
+use deltalake::datafusion::datasource::file_format::FileFormat;
+use deltalake::datafusion::datasource::file_format::parquet::ParquetFormat;
+use deltalake::datafusion::datasource::listing::PartitionedFile;
+use deltalake::datafusion::datasource::memory::MemorySourceConfig;
+use deltalake::datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use deltalake::datafusion::datasource::table_schema::TableSchema;
+use deltalake::datafusion::error::Result;
+use deltalake::datafusion::execution::object_store::ObjectStoreUrl;
+use deltalake::datafusion::logical_expr::utils::conjunction;
+use deltalake::datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use deltalake::datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use deltalake::datafusion::physical_plan::ExecutionPlan;
+use deltalake::datafusion::physical_plan::union::UnionExec;
+use deltalake::datafusion::prelude::SessionContext;
+use object_store::ObjectMeta;
+use url::Url;
+
+use super::crash::Crash;
+use super::index::read_ids;
+use super::schema::{DAY, QUERY, QUERY_FILE, query_batch};
+use super::table::{Table, TableFile};
+use super::{Bucket, StoreError, inbox};
+
+/// Entries of the inbox that a query takes along; what is beyond waits for the index.
+const MOST_WAITING: usize = 100_000;
+/// Under this name the query engine finds the table's files.
+const STORE: &str = "obit-index://files";
+/// Bytes that a file's end is read with: its metadata, mostly.
+const FOOTER: usize = 64 << 10;
+
+/// What a query reads.
+#[derive(Debug)]
+pub struct Crashes {
+    files: Vec<File>,
+    waiting: Option<RecordBatch>,
+    /// Whether predicates are evaluated while files are decoded.
+    late: bool,
+    read: Mutex<Read>,
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    meta: ObjectMeta,
+    day: Option<i32>,
+    statistics: Arc<Statistics>,
+}
+
+/// What was read, for `--explain`.
+#[derive(Debug, Clone, Default)]
+pub struct Read {
+    /// Version of the table.
+    pub version: Option<u64>,
+    /// Its files.
+    pub files: usize,
+    /// Those that the question needs.
+    pub selected: usize,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Rows out of the inbox.
+    pub waiting: usize,
+    /// Entries of the inbox that are none, left alone.
+    pub refused: usize,
+    /// The inbox has more than a query takes along.
+    pub more_waiting: bool,
+    /// Milliseconds until inbox and table were known.
+    pub opened_ms: f64,
+}
+
+/// Reads the inbox, then the table, and registers both as `crashes`.
+pub async fn register(bucket: &Bucket, context: &SessionContext) -> std::result::Result<Arc<Crashes>, StoreError> {
+    let start = Instant::now();
+    let found = inbox::read(bucket, MOST_WAITING).await?;
+    let table = Table::open(bucket).await?;
+    let mut read = Read { refused: found.refused.len(), more_waiting: found.more, ..Read::default() };
+    let mut files = Vec::new();
+    let mut crashes = found.crashes;
+    if let Some(table) = &table {
+        let url = Url::parse(STORE).map_err(|error| StoreError::Usage(error.to_string()))?;
+        context.register_object_store(&url, table.store());
+        read.version = Some(table.version());
+        let listed = table.files()?;
+        crashes = without_indexed(table, &listed, crashes).await?;
+        files = listed.iter().map(File::of).collect();
+    }
+    read.files = files.len();
+    read.waiting = crashes.len();
+    read.opened_ms = start.elapsed().as_secs_f64() * 1e3;
+    let waiting = if crashes.is_empty() { None } else { Some(query_batch(&crashes)?) };
+    let crashes = Arc::new(Crashes { files, waiting, late: true, read: Mutex::new(read) });
+    context.register_table("crashes", crashes.clone())?;
+    Ok(crashes)
+}
+
+async fn without_indexed(
+    table: &Table,
+    files: &[TableFile],
+    crashes: Vec<Crash>,
+) -> std::result::Result<Vec<Crash>, StoreError> {
+    let mut indexed: HashSet<String> = HashSet::new();
+    let days: HashSet<i32> = crashes.iter().map(super::schema::day_number).collect();
+    for file in files.iter().filter(|file| file.day.is_none_or(|day| days.contains(&day))) {
+        if crashes.iter().any(|crash| file.stats.may_have_id(&crash.id)) {
+            let ids = read_ids(table, &file.path()).await?;
+            indexed.extend(crashes.iter().filter(|crash| ids.contains(&crash.id)).map(|crash| crash.id.clone()));
+        }
+    }
+    Ok(crashes.into_iter().filter(|crash| !indexed.contains(&crash.id)).collect())
+}
+
+impl File {
+    fn of(file: &TableFile) -> File {
+        let millis = file.add.modification_time;
+        File {
+            meta: ObjectMeta {
+                location: file.path(),
+                last_modified: (std::time::UNIX_EPOCH
+                    + std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+                .into(),
+                size: u64::try_from(file.add.size).unwrap_or(0),
+                e_tag: None,
+                version: None,
+            },
+            day: file.day,
+            statistics: file.stats.for_queries(&QUERY, file.add.size),
+        }
+    }
+
+    /// With the partition's column at the end.
+    fn whole_statistics(&self) -> Statistics {
+        let mut statistics = self.statistics.as_ref().clone();
+        let mut column = deltalake::datafusion::common::ColumnStatistics::new_unknown();
+        if let Some(day) = self.day {
+            use deltalake::datafusion::common::stats::Precision;
+            column.min_value = Precision::Exact(ScalarValue::Date32(Some(day)));
+            column.max_value = Precision::Exact(ScalarValue::Date32(Some(day)));
+            column.null_count = Precision::Exact(0);
+        }
+        statistics.column_statistics.push(column);
+        statistics
+    }
+}
+
+impl Crashes {
+    /// What was read by the plans that were made so far.
+    pub fn read(&self) -> Read {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets which files were selected: the next plan is another question's.
+    pub fn start(&self) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        (read.selected, read.bytes) = (0, 0);
+    }
+
+    /// The files that may have rows for which all filters are true.
+    fn selected(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&File>> {
+        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(self.files.iter().collect()) };
+        let schema = DFSchema::try_from(QUERY.as_ref().clone())?;
+        let predicate = state
+            .create_physical_expr(filter, &schema)
+            .and_then(|predicate| PruningPredicateBuilder::new().with_file_schema(QUERY.clone()).try_build(predicate));
+        // What cannot be said by least and greatest values excludes no file.
+        let Ok(predicate) = predicate else { return Ok(self.files.iter().collect()) };
+        let statistics = self.files.iter().map(|file| Arc::new(file.whole_statistics())).collect();
+        let keep = predicate.prune(&PrunableStatistics::new(statistics, QUERY.clone()))?;
+        Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Crashes {
+    fn schema(&self) -> SchemaRef {
+        QUERY.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let selected = self.selected(state, filters)?;
+        {
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            read.selected += selected.len();
+            read.bytes += selected.iter().map(|file| file.meta.size).sum::<u64>();
+        }
+        let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if !selected.is_empty() {
+            let day = Arc::new(Field::new(DAY, DataType::Date32, true));
+            let schema = TableSchema::builder(QUERY_FILE.clone()).with_table_partition_cols(vec![day]).build();
+            let files = selected.into_iter().map(|file| {
+                PartitionedFile::new_from_meta(file.meta.clone())
+                    .with_partition_values(vec![ScalarValue::Date32(file.day)])
+                    .with_statistics(file.statistics.clone())
+                    .with_metadata_size_hint(FOOTER)
+            });
+            let partitions = state.config().target_partitions();
+            let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
+            let source = ParquetSource::new(schema)
+                .with_pushdown_filters(self.late)
+                .with_reorder_filters(self.late)
+                .with_bloom_filter_on_read(true)
+                .with_enable_page_index(false);
+            let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source.clone()))
+                .with_file_groups(groups)
+                .with_projection_indices(projection.cloned())?
+                .build();
+            let mut options = source.table_parquet_options().clone();
+            options.global.pushdown_filters = self.late;
+            options.global.reorder_filters = self.late;
+            options.global.bloom_filter_on_read = true;
+            options.global.enable_page_index = false;
+            let format = ParquetFormat::default().with_options(options);
+            plans.push(format.create_physical_plan(state, config).await?);
+        }
+        if plans.is_empty() || self.waiting.is_some() {
+            let batches: Vec<RecordBatch> = self.waiting.iter().cloned().collect();
+            plans.push(MemorySourceConfig::try_new_exec(&[batches], QUERY.clone(), projection.cloned())?);
+        }
+        match plans.len() {
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+}

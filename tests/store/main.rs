@@ -1,0 +1,68 @@
+//! The store, from writers to answers: in memory, in a directory, through the programs; killed at every step.
+
+mod ask;
+mod faults;
+mod programs;
+mod shaky;
+
+use std::sync::Arc;
+
+use obit::store::crash::Crash;
+use obit::store::fleet::Fleet;
+use obit::store::id::Id;
+use obit::store::query::{Answer, Engine, Question, output};
+use obit::store::{Bucket, StoreError};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use serde_json::Value;
+
+/// Waits for an answer.
+pub fn wait<T>(answer: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(answer)
+}
+
+/// A bucket over a store.
+pub fn bucket(store: Arc<dyn ObjectStore>) -> Bucket {
+    let location = url::Url::parse("memory:///").unwrap();
+    Bucket::of(store, Path::default(), location, "memory:///")
+}
+
+/// An empty bucket in memory.
+pub fn memory() -> Bucket {
+    bucket(Arc::new(InMemory::new()))
+}
+
+/// A small fleet.
+pub fn fleet() -> Fleet {
+    Fleet { groups: 12, hosts: 5, versions: 4, ..Fleet::default() }
+}
+
+/// Writes crashes as writers do, each with something for a snapshot.
+pub async fn put(bucket: &Bucket, crashes: &[Crash]) -> Result<(), StoreError> {
+    for crash in crashes {
+        let id = Id::parse(&crash.id).unwrap();
+        bucket.create(&id.snapshot(), "snapshot").await?;
+        bucket.create(&id.entry(), crash.packed().unwrap()).await?;
+    }
+    Ok(())
+}
+
+/// So many crashes of the small fleet.
+pub fn crashes(count: u64) -> Vec<Crash> {
+    (0..count).map(|number| fleet().crash(number, count)).collect()
+}
+
+/// An answer's rows.
+pub async fn ask(bucket: &Bucket, question: &Question) -> Result<(Answer, Vec<Vec<Value>>), StoreError> {
+    let answer = Engine::open(bucket).await?.ask(question, None, false).await?;
+    let rows = output::rows(&answer)?;
+    Ok((answer, rows))
+}
+
+/// Rows of SQL.
+pub async fn sql(bucket: &Bucket, sql: &str) -> Vec<Vec<Value>> {
+    let question = Question { sql: Some(sql.to_owned()), ..Question::default() };
+    ask(bucket, &question).await.unwrap().1
+}
