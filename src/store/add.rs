@@ -65,11 +65,7 @@ struct Prepared {
     note: Option<String>,
 }
 
-fn prepare(
-    target: &Path,
-    attributes: &BTreeMap<String, String>,
-    search: &Search,
-) -> Result<Prepared, StoreError> {
+fn prepare(target: &Path, attributes: &BTreeMap<String, String>, search: &Search) -> Result<Prepared, StoreError> {
     let is_process = target.to_str().is_some_and(|text| text.starts_with("pid:"));
     let mut start = Vec::new();
     let mut written = Timestamp::now();

@@ -66,7 +66,9 @@ impl Bucket {
         let failed = |source| StoreError::Bucket { url: url.to_owned(), source };
         let root: Arc<dyn ObjectStore> = match scheme {
             "s3" | "s3a" => Arc::new(s3(url)?.with_retry(retry()).build().map_err(failed)?),
-            "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?),
+            "gs" => Arc::new(
+                GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?,
+            ),
             "az" | "azure" | "abfs" | "abfss" => {
                 Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?)
             }

@@ -69,6 +69,11 @@ pub async fn compact(bucket: &Bucket, most: usize) -> Result<Compacted, StoreErr
 }
 
 async fn rewrite(table: &mut Table, day: i32, files: Vec<TableFile>, done: &mut Compacted) -> Result<(), StoreError> {
+    // The table may have gone on since they were listed: a commit is only checked against what comes after it.
+    let present: HashSet<String> = table.files()?.into_iter().map(|file| file.add.path).collect();
+    if !files.iter().all(|file| present.contains(&file.add.path)) {
+        return Ok(());
+    }
     let transaction = table.next_transaction(REWRITE).await?;
     let mut batches = Vec::new();
     for file in &files {

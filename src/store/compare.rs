@@ -211,7 +211,11 @@ fn told_of(mut found: Vec<Difference>, tests: usize) -> Vec<Difference> {
         difference.effect.abs() >= if is_number { LEAST_SHIFT * 2.0 } else { LEAST_EFFECT }
     });
     found.sort_by(|one, other| {
-        other.effect.abs().total_cmp(&one.effect.abs()).then_with(|| (one.kind, &one.name).cmp(&(other.kind, &other.name)))
+        other
+            .effect
+            .abs()
+            .total_cmp(&one.effect.abs())
+            .then_with(|| (one.kind, &one.name).cmp(&(other.kind, &other.name)))
     });
     found
 }
@@ -278,8 +282,7 @@ mod tests {
     use super::*;
 
     fn crash(host: &str, latency: f64, frames: &[&str]) -> Crash {
-        let mut things: HashSet<_> =
-            frames.iter().map(|frame| ("frame", (*frame).to_owned(), String::new())).collect();
+        let mut things: HashSet<_> = frames.iter().map(|frame| ("frame", (*frame).to_owned(), String::new())).collect();
         things.insert(("column", "host".to_owned(), host.to_owned()));
         Crash { things, numbers: [(("attribute", "latency".to_owned()), latency)].into() }
     }
@@ -306,7 +309,9 @@ mod tests {
     fn chance_is_not_told_of() {
         // A thing of its own for each crash, and shares as coins fall.
         let set = |seed: u64| -> Vec<Crash> {
-            (0..200u64).map(|at| crash(&format!("h{}", (at * 7 + seed) % 13), (at * 37 % 101) as f64, &["main"])).collect()
+            (0..200u64)
+                .map(|at| crash(&format!("h{}", (at * 7 + seed) % 13), (at * 37 % 101) as f64, &["main"]))
+                .collect()
         };
         assert_eq!(differences(&set(0), &set(5)), Vec::new());
     }

@@ -248,8 +248,7 @@ mod tests {
 
     #[test]
     fn events_make_a_group_in_their_order() {
-        let resolved =
-            Action::State { state: State::Resolved, version: Some("1.2".into()), until: None, count: None };
+        let resolved = Action::State { state: State::Resolved, version: Some("1.2".into()), until: None, count: None };
         let groups = Groups::of([
             event("a", resolved),
             event("a", Action::Assign { to: "ann".into() }),

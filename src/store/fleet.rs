@@ -43,7 +43,9 @@ struct Dice(u64);
 
 impl Dice {
     fn of(seed: u64, number: u64) -> Dice {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95) | 1);
+        let mut dice = Dice(
+            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95) | 1,
+        );
         dice.next();
         dice.next();
         dice
@@ -72,8 +74,10 @@ impl Dice {
     }
 }
 
-const VERBS: &[&str] = &["parse", "handle", "read", "write", "flush", "encode", "decode", "find", "merge", "drop", "poll", "send"];
-const NOUNS: &[&str] = &["header", "request", "row", "table", "cache", "buffer", "session", "frame", "order", "user", "page", "index"];
+const VERBS: &[&str] =
+    &["parse", "handle", "read", "write", "flush", "encode", "decode", "find", "merge", "drop", "poll", "send"];
+const NOUNS: &[&str] =
+    &["header", "request", "row", "table", "cache", "buffer", "session", "frame", "order", "user", "page", "index"];
 const CLASSES: &[(&str, &str)] = &[
     ("null-pointer", "SIGSEGV"),
     ("use-after-free", "SIGSEGV"),
@@ -97,7 +101,8 @@ impl Fleet {
         let group = dice.heavy(self.groups);
         let host = dice.below(self.hosts);
         // A version spreads while the one before it fades.
-        let version = ((share * self.versions as f64) as u64).saturating_sub(dice.heavy(4)).min(self.versions.saturating_sub(1));
+        let version =
+            ((share * self.versions as f64) as u64).saturating_sub(dice.heavy(4)).min(self.versions.saturating_sub(1));
         let version_text = format!("{}.{}.{}", 1 + version / 20, version % 20, dice.heavy(3));
         let frames = self.frames(group);
         let (class, signal) = CLASSES.get(group as usize % CLASSES.len()).copied().unwrap_or(("unknown", "SIGSEGV"));
@@ -105,7 +110,10 @@ impl Fleet {
         let text = |text: &str| Some(text.to_owned());
         let mut attrs = BTreeMap::from([
             ("tenant".to_owned(), format!("tenant{}", dice.heavy(300))),
-            ("region".to_owned(), ["eu-1", "eu-2", "us-1", "ap-1"].get(host as usize % 4).copied().unwrap_or("eu-1").to_owned()),
+            (
+                "region".to_owned(),
+                ["eu-1", "eu-2", "us-1", "ap-1"].get(host as usize % 4).copied().unwrap_or("eu-1").to_owned(),
+            ),
             ("latency".to_owned(), format!("{:.1}", 5.0 + dice.share() * dice.share() * 900.0)),
         ]);
         if dice.below(10) < 3 {
@@ -114,7 +122,10 @@ impl Fleet {
         let vars = BTreeMap::from([
             ("req.user_id".to_owned(), dice.below(100_000).to_string()),
             ("n".to_owned(), dice.below(4096).to_string()),
-            ("state".to_owned(), ["idle", "busy", "closing"].get(dice.below(3) as usize).copied().unwrap_or("idle").to_owned()),
+            (
+                "state".to_owned(),
+                ["idle", "busy", "closing"].get(dice.below(3) as usize).copied().unwrap_or("idle").to_owned(),
+            ),
         ]);
         let build = blake3::hash(version_text.as_bytes()).to_hex()[..40].to_owned();
         Crash {

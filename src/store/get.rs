@@ -33,8 +33,7 @@ pub async fn resolve(bucket: &Bucket, wanted: &str) -> Result<Id, StoreError> {
     let mut fingerprints: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for batch in engine.rows(&sql).await? {
-        let (Some(ids), Some(groups)) =
-            (batch.column(0).as_string_view_opt(), batch.column(1).as_string_view_opt())
+        let (Some(ids), Some(groups)) = (batch.column(0).as_string_view_opt(), batch.column(1).as_string_view_opt())
         else {
             continue;
         };

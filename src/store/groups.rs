@@ -139,7 +139,8 @@ async fn rows(engine: &Engine, question: &Question, known: &Groups) -> Result<Ve
         let group = known.get(&row.fingerprint);
         row.assigned.clone_from(&group.assigned);
         row.tickets.clone_from(&group.tickets);
-        row.merged = merges.iter().filter(|(_, into)| **into == row.fingerprint).map(|(from, _)| from.clone()).collect();
+        row.merged =
+            merges.iter().filter(|(_, into)| **into == row.fingerprint).map(|(from, _)| from.clone()).collect();
         row.state = state(engine, &group, row, &merges).await?.to_owned();
     }
     Ok(found)

@@ -32,6 +32,7 @@ pub mod query;
 pub mod retain;
 pub mod scan;
 pub mod schema;
+pub mod serve;
 pub mod ship;
 pub mod stats;
 pub mod table;

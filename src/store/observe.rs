@@ -181,7 +181,9 @@ fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, String>, dept
         ValueKind::Described { number, .. } => keep(number.to_string()),
         ValueKind::Char { code, char } => keep(char.map_or_else(|| code.to_string(), |char| char.to_string())),
         ValueKind::Bool(number) => keep(if *number == 0 { "false" } else { "true" }.to_owned()),
-        ValueKind::Enum { value, name } => keep(name.as_ref().map_or_else(|| value.to_string(), |name| name.to_string())),
+        ValueKind::Enum { value, name } => {
+            keep(name.as_ref().map_or_else(|| value.to_string(), |name| name.to_string()))
+        }
         ValueKind::Float { value, .. } => keep(value.to_string()),
         ValueKind::String(text) => keep(String::from_utf8_lossy(&text.bytes).into_owned()),
         ValueKind::Titled { content, .. } => flatten(path, content, found, depth + 1),

@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn credentials_and_config_make_one_profile() {
         let credentials = "[default]\naws_access_key_id = A\naws_secret_access_key=B\n\n[other]\n# no\nregion = x\n";
-        let config = "[default]\nregion = eu-1\ns3 =\n  max_queue_size = 3\n[profile  other]\nendpoint_url = http://h\n";
+        let config =
+            "[default]\nregion = eu-1\ns3 =\n  max_queue_size = 3\n[profile  other]\nendpoint_url = http://h\n";
         let found = profile(credentials, config, "default").unwrap();
         assert_eq!(found.keys, Some(("A".to_owned(), "B".to_owned())));
         assert_eq!(found.region.as_deref(), Some("eu-1"));

@@ -120,9 +120,8 @@ fn arrays(crashes: &[Crash]) -> Result<Vec<ArrayRef>, ArrowError> {
         crashes.iter().for_each(|crash| builder.append_option(get(crash)));
         Arc::new(builder.finish())
     };
-    let numbers = |get: &dyn Fn(&Crash) -> Option<i64>| -> ArrayRef {
-        Arc::new(crashes.iter().map(get).collect::<Int64Array>())
-    };
+    let numbers =
+        |get: &dyn Fn(&Crash) -> Option<i64>| -> ArrayRef { Arc::new(crashes.iter().map(get).collect::<Int64Array>()) };
     arrays.push(texts(&|crash| Some(&crash.id)));
     let micros = crashes.iter().map(|crash| crash.timestamp().map(|time| time.as_microsecond()));
     arrays.push(Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC")));

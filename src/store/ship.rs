@@ -258,6 +258,9 @@ mod tests {
             follow: true,
         };
         let unit = unit(&ship).unwrap();
-        assert!(unit.contains(r#""s3://b/50%%" ship --follow --spool "/var/spool/obit" --rate 60 --attr "tier=a b""#), "{unit}");
+        assert!(
+            unit.contains(r#""s3://b/50%%" ship --follow --spool "/var/spool/obit" --rate 60 --attr "tier=a b""#),
+            "{unit}"
+        );
     }
 }

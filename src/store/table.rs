@@ -182,10 +182,10 @@ impl Table {
         let (bytes, stats) = parquet(batches, sorted)?;
         let size = bytes.len() as i64;
         let store = self.store();
-        store.put_opts(&path, bytes.into(), PutMode::Create.into()).await.map_err(|source| StoreError::Bucket {
-            url: format!("{}/{DIRECTORY}/{path}", self.name),
-            source,
-        })?;
+        store
+            .put_opts(&path, bytes.into(), PutMode::Create.into())
+            .await
+            .map_err(|source| StoreError::Bucket { url: format!("{}/{DIRECTORY}/{path}", self.name), source })?;
         Ok(Add {
             path: path.to_string(),
             partition_values: HashMap::from([(DAY.to_owned(), Some(text))]),
@@ -268,7 +268,9 @@ fn parquet(batches: &[RecordBatch], sorted: bool) -> Result<(Vec<u8>, Stats), St
     }
     if sorted {
         let columns = ["fingerprint", "time"].iter().filter_map(|name| FILE.index_of(name).ok());
-        let sorting = columns.map(|column| SortingColumn { column_idx: column as i32, descending: false, nulls_first: false }).collect();
+        let sorting = columns
+            .map(|column| SortingColumn { column_idx: column as i32, descending: false, nulls_first: false })
+            .collect();
         properties = properties.set_sorting_columns(Some(sorting));
     }
     let mut bytes = Vec::new();
@@ -302,6 +304,3 @@ pub fn by_day(files: Vec<TableFile>) -> BTreeMap<i32, Vec<TableFile>> {
     }
     days
 }
-
-
-

@@ -41,9 +41,7 @@ pub struct Verified {
 impl Verified {
     /// Whether nothing is wrong.
     pub fn is_whole(&self) -> bool {
-        self.damaged_files.is_empty()
-            && self.duplicates.is_empty()
-            && self.unknown_snapshots.len() == self.repaired
+        self.damaged_files.is_empty() && self.duplicates.is_empty() && self.unknown_snapshots.len() == self.repaired
     }
 }
 
@@ -82,8 +80,7 @@ pub async fn verify(bucket: &Bucket, repair: bool) -> Result<Verified, StoreErro
     }
     found.rows_without_snapshot = missing;
     let quarantined = bucket.list(inbox::QUARANTINE, usize::MAX).await?;
-    found.quarantined =
-        quarantined.iter().filter(|object| !object.location.as_ref().ends_with(".reason.json")).count();
+    found.quarantined = quarantined.iter().filter(|object| !object.location.as_ref().ends_with(".reason.json")).count();
     let mut unknown: Vec<Id> = snapshots.into_iter().collect();
     unknown.sort();
     for id in unknown {

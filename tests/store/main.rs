@@ -7,6 +7,7 @@ mod shaky;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use obit::store::crash::Crash;
 use obit::store::fleet::Fleet;
 use obit::store::id::Id;
@@ -29,6 +30,41 @@ pub fn bucket(store: Arc<dyn ObjectStore>) -> Bucket {
     Bucket::of(store, Path::default(), location, "memory:///")
 }
 
+/// Where a bucket is: in a store, at a place of it.
+#[derive(Clone)]
+pub struct Place {
+    /// The whole store.
+    pub store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    location: url::Url,
+}
+
+impl Place {
+    /// In memory.
+    pub fn memory() -> Place {
+        let location = url::Url::parse("memory:///").unwrap();
+        Place { store: Arc::new(InMemory::new()), prefix: Path::default(), location }
+    }
+
+    /// In a directory.
+    pub fn directory(path: &std::path::Path) -> Place {
+        std::fs::create_dir_all(path).unwrap();
+        let location = url::Url::from_directory_path(path).unwrap();
+        let store = Arc::new(object_store::local::LocalFileSystem::new());
+        Place { store, prefix: Path::from_absolute_path(path).unwrap(), location }
+    }
+
+    /// The bucket, through another store or itself.
+    pub fn bucket(&self, store: &Arc<dyn ObjectStore>) -> Bucket {
+        Bucket::of(store.clone(), self.prefix.clone(), self.location.clone(), self.location.as_str())
+    }
+
+    /// The bucket itself.
+    pub fn whole(&self) -> Bucket {
+        self.bucket(&self.store)
+    }
+}
+
 /// An empty bucket in memory.
 pub fn memory() -> Bucket {
     bucket(Arc::new(InMemory::new()))
@@ -36,7 +72,7 @@ pub fn memory() -> Bucket {
 
 /// A small fleet.
 pub fn fleet() -> Fleet {
-    Fleet { groups: 12, hosts: 5, versions: 4, ..Fleet::default() }
+    Fleet { groups: 12, hosts: 5, versions: 4, span: SignedDuration::from_hours(24 * 5), ..Fleet::default() }
 }
 
 /// Writes crashes as writers do, each with something for a snapshot.

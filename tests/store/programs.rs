@@ -79,7 +79,8 @@ fn a_crash_goes_in_and_comes_out_again() {
     assert!(table.starts_with("fingerprint"), "{table}");
     let groups = json(&obit(&["store", url, "groups", "--json"]));
     let fingerprint = groups["groups"][0]["fingerprint"].as_str().unwrap();
-    let edited = json(&obit(&["store", url, "group", fingerprint, "--assign", "ann", "--state", "in-progress", "--json"]));
+    let edited =
+        json(&obit(&["store", url, "group", fingerprint, "--assign", "ann", "--state", "in-progress", "--json"]));
     assert_eq!((&edited["group"]["assigned"], &edited["group"]["state"]), (&"ann".into(), &"in-progress".into()));
     assert_eq!(json(&obit(&["store", url, "verify", "--json"]))["rows"], 1);
 }
@@ -155,4 +156,45 @@ fn a_spool_is_shipped_and_what_no_store_takes_is_put_aside() {
     assert_eq!(json(&obit(&arguments))["shipped"], 1);
     let unit = text(&obit(&["store", url, "ship", "--spool", spool_text, "--unit", "-"]));
     assert!(unit.contains("[Service]") && unit.contains(spool_text), "{unit}");
+}
+
+/// A request by hand; status line, headers and body.
+fn http(address: &str, host: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_page_shows_groups_and_crashes_and_escapes_what_they_say() {
+    use std::io::BufRead;
+    let directory = Directory::new("serve");
+    let store = directory.path("crashes");
+    let url = store.to_str().unwrap();
+    let added = json(&obit(&["store", url, "add", SNAPSHOT, "--json", "--attr", "version=<script>1</script>"]));
+    let id = added["added"][0]["id"].as_str().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_obit-store"))
+        .args([url, "serve", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let groups = http(&address, &address, "/");
+    assert!(groups.starts_with("HTTP/1.1 200") && groups.contains("default-src 'none'"), "{groups}");
+    assert!(groups.contains("&lt;script&gt;") && !groups.contains("<script"), "{groups}");
+    let fingerprint = groups.split("/group/").nth(1).unwrap().split('"').next().unwrap();
+    let group = http(&address, &address, &format!("/group/{fingerprint}"));
+    assert!(group.contains(&format!("/crash/{id}")), "{group}");
+    let crash = http(&address, &address, &format!("/crash/{id}"));
+    assert!(crash.starts_with("HTTP/1.1 200") && crash.contains("SIGABRT"), "{crash}");
+    assert!(http(&address, &address, "/?where=host+%3D").starts_with("HTTP/1.1 400"));
+    assert!(http(&address, &address, "/crash/none").starts_with("HTTP/1.1 404"));
+    assert!(http(&address, "evil.example", "/").starts_with("HTTP/1.1 403"), "a page of another site reads nothing");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

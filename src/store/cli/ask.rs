@@ -1,6 +1,7 @@
 //! Commands that read crashes: `query`, `get`.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::{Note, is_terminal, print, say};
 use crate::report::style::Paint;
 use crate::store::query::output::{self, Format};
 use crate::store::query::{Answer, Engine, Question};
-use crate::store::{Bucket, StoreError, get};
+use crate::store::{Bucket, StoreError, get, serve};
 
 /// Rows of a table where nothing says how many.
 const ROWS: usize = 50;
@@ -36,6 +37,34 @@ pub struct GetArgs {
     /// Only name its file
     #[arg(long)]
     path: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 is one that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8017")]
+    listen: SocketAddr,
+}
+
+pub async fn serve(bucket: Bucket, args: &ServeArgs) -> Result<(), StoreError> {
+    let started = |address: SocketAddr| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "http://{address}/")?;
+        Ok(out.flush()?)
+    };
+    if !args.listen.ip().is_loopback() {
+        let _ = writeln!(io::stderr(), "note: {}: everybody who reaches this address reads the crashes", args.listen);
+    }
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    serve::serve(bucket, args.listen, debugger(), started, interrupted).await
+}
+
+/// The program `obit`: beside this one, else on PATH.
+fn debugger() -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name("obit")).filter(|path| path.is_file());
+    beside.unwrap_or_else(|| "obit".into())
 }
 
 pub async fn query(bucket: &Bucket, args: &QueryArgs, json: bool, paint: Paint) -> Result<(), StoreError> {
@@ -129,7 +158,8 @@ impl Explained {
     }
 
     fn write(&self, out: &mut dyn Write) -> Result<(), StoreError> {
-        let version = self.table_version.map_or_else(|| "no table".to_owned(), |version| format!("table version {version}"));
+        let version =
+            self.table_version.map_or_else(|| "no table".to_owned(), |version| format!("table version {version}"));
         writeln!(
             out,
             "{version}: {} of {} files, {}; inbox: {} rows; opened in {:.1} ms, planned in {:.1} ms, computed in {:.1} ms",
@@ -165,12 +195,15 @@ pub async fn get_one(bucket: &Bucket, args: &GetArgs, json: bool) -> Result<(), 
     }
     if json {
         let bytes = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
-        return print("obit.store-get/1", Vec::new(), Body { id: id.to_string(), file: file.to_string_lossy().into(), bytes });
+        return print(
+            "obit.store-get/1",
+            Vec::new(),
+            Body { id: id.to_string(), file: file.to_string_lossy().into(), bytes },
+        );
     }
     if args.output.is_none() && !args.path && is_terminal() {
         use std::os::unix::process::CommandExt;
-        let beside = std::env::current_exe().ok().map(|path| path.with_file_name("obit")).filter(|path| path.is_file());
-        let error = std::process::Command::new(beside.unwrap_or_else(|| "obit".into())).arg(&file).exec();
+        let error = std::process::Command::new(debugger()).arg(&file).exec();
         return Err(StoreError::Usage(format!("obit: {error}; the snapshot is {}", file.display())));
     }
     writeln!(io::stdout(), "{}", file.display())?;

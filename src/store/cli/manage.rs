@@ -253,18 +253,13 @@ fn coming(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-async fn show(
-    bucket: &Bucket,
-    engine: &Engine,
-    fingerprint: &str,
-    json: bool,
-    paint: Paint,
-) -> Result<(), StoreError> {
+async fn show(bucket: &Bucket, engine: &Engine, fingerprint: &str, json: bool, paint: Paint) -> Result<(), StoreError> {
     let known = events::read(bucket).await?;
     let merges = known.merges();
     // One that was merged away just now shows as what it counts as.
     let fingerprint = merges.get(fingerprint).map_or(fingerprint, String::as_str);
-    let mut keys: Vec<&str> = merges.iter().filter(|(_, into)| *into == fingerprint).map(|(from, _)| from.as_str()).collect();
+    let mut keys: Vec<&str> =
+        merges.iter().filter(|(_, into)| *into == fingerprint).map(|(from, _)| from.as_str()).collect();
     keys.push(fingerprint);
     let list = keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
     let which = format!("fingerprint IN ({list})");
@@ -278,8 +273,12 @@ async fn show(
     let newest = engine.ask(&newest, None, false).await?;
     let columns = crate::store::query::output::columns(&newest);
     let crashes = crate::store::query::output::rows(&newest)?;
-    let by_version =
-        Question { filter: vec![which], group: vec!["version".to_owned()], limit: Some(CRASHES), ..Question::default() };
+    let by_version = Question {
+        filter: vec![which],
+        group: vec!["version".to_owned()],
+        limit: Some(CRASHES),
+        ..Question::default()
+    };
     let by_version = engine.ask(&by_version, None, false).await?;
     if json {
         #[derive(Serialize)]

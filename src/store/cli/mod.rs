@@ -22,7 +22,9 @@ use crate::report::style::Paint;
 /// The fleet's crashes: a directory or a bucket with snapshots, their index, and what people decided about them
 #[derive(Parser, Debug)]
 #[command(name = "obit store", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(override_usage = "obit store URL COMMAND [ARGS]\n       obit store /var/crashes query --since 7d --group fingerprint")]
+#[command(
+    override_usage = "obit store URL COMMAND [ARGS]\n       obit store /var/crashes query --since 7d --group fingerprint"
+)]
 #[command(after_help = "Exit status: 0 answered, 1 nothing matched the question, 2 it could not be answered.")]
 struct Cli {
     /// A directory, file:///directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
@@ -58,6 +60,8 @@ enum Command {
     Verify(keep::VerifyArgs),
     /// Ship what the crash handler spooled, until it is acknowledged
     Ship(write::ShipArgs),
+    /// Show groups and crashes in a browser on this machine; changes nothing
+    Serve(ask::ServeArgs),
 }
 
 /// A JSON document.
@@ -135,6 +139,7 @@ async fn answer(cli: &Cli) -> Result<(), StoreError> {
         Command::Ship(args) => write::ship(&cli.url, args, json).await,
         Command::Query(args) => ask::query(&bucket(false)?, args, json, paint).await,
         Command::Get(args) => ask::get_one(&bucket(false)?, args, json).await,
+        Command::Serve(args) => ask::serve(bucket(false)?, args).await,
         Command::Groups(args) => manage::groups(&bucket(false)?, args, json, paint).await,
         Command::Group(args) => manage::group(&bucket(false)?, args, json, paint).await,
         Command::Compare(args) => manage::compare(&bucket(false)?, args, json, paint).await,
@@ -166,4 +171,3 @@ fn attribute(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("{text}: write KEY=VALUE"))?;
     if key.is_empty() { Err(format!("{text}: the key is missing")) } else { Ok((key.to_owned(), value.to_owned())) }
 }
-

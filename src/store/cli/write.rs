@@ -179,7 +179,6 @@ fn indexed_text(done: &Indexed) -> String {
     text
 }
 
-
 /// A store that is away is tried again by whoever ships.
 fn again_if_away(args: &AddArgs, error: StoreError) -> Result<(), StoreError> {
     match error {

@@ -75,7 +75,9 @@ impl ScalarUDFImpl for Function {
                 },
                 _ => plan_err!("map_get: not a map"),
             },
-            (Kind::MapGet, _) => plan_err!("map_get(map, 'key'): the first argument is attrs, attrs_num, vars or figures"),
+            (Kind::MapGet, _) => {
+                plan_err!("map_get(map, 'key'): the first argument is attrs, attrs_num, vars or figures")
+            }
             (Kind::VersionKey, _) => Ok(DataType::Utf8View),
             (Kind::HasFrame | Kind::HasFrames, Some(DataType::List(_))) => Ok(DataType::Boolean),
             (Kind::HasFrame | Kind::HasFrames, _) => plan_err!("{}(frames, 'pattern')", self.name()),

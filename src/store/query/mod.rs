@@ -327,8 +327,7 @@ fn variable(condition: &str) -> Result<Expr, StoreError> {
         let equal = get(name).eq(text(value));
         return Ok(if operator == "!=" { get(name).not_eq(text(value)) } else { equal });
     }
-    let number: f64 =
-        value.parse().map_err(|_| StoreError::Usage(format!("{condition}: {value} is not a number")))?;
+    let number: f64 = value.parse().map_err(|_| StoreError::Usage(format!("{condition}: {value} is not a number")))?;
     let variable = try_cast(get(name), DataType::Float64);
     Ok(match operator {
         "<" => variable.lt(lit(number)),

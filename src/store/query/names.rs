@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
                 sql.push_str(&quoted(&word.value.to_lowercase()));
             } else if self.schema.field_with_name(&chain.join(".")).is_ok() {
                 sql.push_str(&quoted(&chain.join(".")));
-            } else if is_call || single && word.quote_style.is_none() && word.keyword != Keyword::NoKeyword {
+            } else if is_call || single && word.quote_style.is_none() && is_syntax(&tokens, at, word.keyword) {
                 tokens.get(at..end).unwrap_or_default().iter().for_each(|token| sql.push_str(&token.to_string()));
             } else if self.has_maps {
                 let found = derive(&chain, numeric || is_compared_with_number(&tokens, at, end));
@@ -104,6 +104,58 @@ impl<'a> Names<'a> {
     pub fn number(&self, text: &str) -> std::result::Result<Expr, StoreError> {
         Ok(try_cast(self.read(text, true)?, DataType::Float64))
     }
+}
+
+/// Whether a word is of SQL's grammar where it stands. Its other keywords are names that attributes may have.
+fn is_syntax(tokens: &[Token], at: usize, keyword: Keyword) -> bool {
+    use Keyword as K;
+    let is_word = matches!(
+        keyword,
+        K::AND
+            | K::OR
+            | K::NOT
+            | K::XOR
+            | K::IN
+            | K::IS
+            | K::NULL
+            | K::LIKE
+            | K::ILIKE
+            | K::SIMILAR
+            | K::TO
+            | K::ESCAPE
+            | K::BETWEEN
+            | K::TRUE
+            | K::FALSE
+            | K::UNKNOWN
+            | K::CASE
+            | K::WHEN
+            | K::THEN
+            | K::ELSE
+            | K::END
+            | K::AS
+            | K::FROM
+            | K::DISTINCT
+            | K::EXISTS
+            | K::ANY
+            | K::ALL
+            | K::INTERVAL
+            | K::ASC
+            | K::DESC
+            | K::CURRENT_DATE
+            | K::CURRENT_TIMESTAMP
+    );
+    let before = tokens.get(..at).unwrap_or_default().iter().rev().find(|token| !matches!(token, Token::Whitespace(_)));
+    let names_a_type = match before {
+        Some(Token::DoubleColon) => true,
+        Some(Token::Word(word)) => word.keyword == K::AS,
+        // INTERVAL '1' DAY
+        Some(Token::SingleQuotedString(_)) => true,
+        _ => false,
+    };
+    // DATE '2026-11-26'
+    let is_literal = matches!(keyword, K::DATE | K::TIME | K::TIMESTAMP)
+        && matches!(next(tokens, at + 1), Some(Token::SingleQuotedString(_)));
+    keyword != K::NoKeyword && (is_word || names_a_type || is_literal)
 }
 
 fn quoted(name: &str) -> String {
@@ -171,9 +223,7 @@ fn derive(chain: &[String], numeric: bool) -> Derived {
     let name = format!("{map}.{key}{}", if numeric { "#" } else { "" });
     match map {
         "attrs_num" | "figures" => Derived { name, kind: DataType::Float64, expression: value },
-        _ if numeric => {
-            Derived { name, kind: DataType::Float64, expression: try_cast(value, DataType::Float64) }
-        }
+        _ if numeric => Derived { name, kind: DataType::Float64, expression: try_cast(value, DataType::Float64) },
         _ => Derived { name, kind: DataType::Utf8View, expression: value },
     }
 }

@@ -190,8 +190,7 @@ pub fn table(answer: &Answer, out: &mut dyn Write, paint: Paint) -> Result<(), S
         true => text.chars().take(WIDEST - 1).chain(['…']).collect(),
         false => text,
     };
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|value| cut(cell(value))).collect()).collect();
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|value| cut(cell(value))).collect()).collect();
     let widths: Vec<usize> = names
         .iter()
         .enumerate()

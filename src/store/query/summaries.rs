@@ -220,8 +220,7 @@ impl Accumulator for Gathered {
             return Ok(());
         };
         for text in states.iter().flatten() {
-            let other: Held =
-                serde_json::from_str(text).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let other: Held = serde_json::from_str(text).map_err(|error| DataFusionError::External(Box::new(error)))?;
             other.values.iter().for_each(|(value, count)| self.held.add(value, *count));
             self.held.other += other.other;
             other.numbers.iter().for_each(|number| self.held.add_number(*number));
