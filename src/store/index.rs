@@ -146,6 +146,19 @@ impl Indexer {
     }
 }
 
+/// Adds rows to the table that are known not to be in it.
+pub async fn append(bucket: &Bucket, crashes: &[Crash]) -> Result<(), StoreError> {
+    let mut table = Table::create(bucket).await?;
+    let transaction = table.next_transaction(INDEX).await?;
+    let adds = write(&table, crashes.iter().collect()).await?;
+    let actions = adds.iter().cloned().map(Action::Add).collect();
+    match table.commit(actions, transaction, Table::append_operation()).await {
+        Ok(()) => Ok(()),
+        Err(Refused::Failed(error)) => Err(error),
+        Err(Refused::Conflict) => Err(StoreError::Usage(format!("{}: others committed first", bucket.name()))),
+    }
+}
+
 /// The ids in a file.
 pub async fn read_ids(table: &Table, path: &Path) -> Result<HashSet<String>, StoreError> {
     use object_store::ObjectStoreExt;

@@ -126,7 +126,7 @@ async fn list(State(site): State<Arc<Site>>, Query(form): Query<Form>) -> Respon
             ));
         }
         body.push_str("</table>");
-        Ok::<_, StoreError>(page(&site.bucket.name().to_owned(), &body))
+        Ok::<_, StoreError>(page(site.bucket.name(), &body))
     };
     answer(answered.await)
 }

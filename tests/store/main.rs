@@ -1,6 +1,7 @@
 //! The store, from writers to answers: in memory, in a directory, through the programs; killed at every step.
 
 mod ask;
+mod engines;
 mod faults;
 mod programs;
 mod shaky;

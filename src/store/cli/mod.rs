@@ -60,6 +60,9 @@ enum Command {
     Verify(keep::VerifyArgs),
     /// Ship what the crash handler spooled, until it is acknowledged
     Ship(write::ShipArgs),
+    /// Write made-up crashes, for measuring
+    #[command(hide = true)]
+    Fleet(write::FleetArgs),
     /// Show groups and crashes in a browser on this machine; changes nothing
     Serve(ask::ServeArgs),
 }
@@ -136,6 +139,7 @@ async fn answer(cli: &Cli) -> Result<(), StoreError> {
     match &cli.command {
         Command::Add(args) => write::add_files(&bucket(true)?, args, json).await,
         Command::Index(args) => write::index(&bucket(true)?, args, json).await,
+        Command::Fleet(args) => write::fleet(&bucket(true)?, args).await,
         Command::Ship(args) => write::ship(&cli.url, args, json).await,
         Command::Query(args) => ask::query(&bucket(false)?, args, json, paint).await,
         Command::Get(args) => ask::get_one(&bucket(false)?, args, json).await,

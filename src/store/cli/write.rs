@@ -5,11 +5,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Note, attribute, chain, print, say};
 use crate::store::add::{self, Search};
-use crate::store::index::{Indexed, Indexer};
+use crate::store::crash::Crash;
+use crate::store::fleet::Fleet;
+use crate::store::id::Id;
+use crate::store::index::{self, Indexed, Indexer};
 use crate::store::ship::{self, Ship};
 use crate::store::{Bucket, StoreError, compact, probe};
 
@@ -177,6 +181,45 @@ fn indexed_text(done: &Indexed) -> String {
         text.push_str(&format!(", {} into quarantine", done.refused));
     }
     text
+}
+
+#[derive(clap::Args, Debug)]
+pub struct FleetArgs {
+    /// How many crashes
+    #[arg(long, value_name = "N")]
+    count: u64,
+    /// So many writers at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    writers: u64,
+    /// Another number, another fleet
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Into the table at once, in batches of N, without the inbox and without snapshots
+    #[arg(long, value_name = "N")]
+    batch: Option<u64>,
+}
+
+pub async fn fleet(bucket: &Bucket, args: &FleetArgs) -> Result<(), StoreError> {
+    let fleet = Fleet { seed: args.seed, ..Fleet::default() };
+    if let Some(batch) = args.batch {
+        for start in (0..args.count).step_by(batch.max(1) as usize) {
+            let numbers = start..args.count.min(start.saturating_add(batch));
+            let crashes: Vec<Crash> = numbers.into_par_iter().map(|number| fleet.crash(number, args.count)).collect();
+            index::append(bucket, &crashes).await?;
+        }
+        return Ok(());
+    }
+    let writers = (0..args.writers.max(1)).map(|writer| async move {
+        for number in (writer..args.count).step_by(args.writers.max(1) as usize) {
+            let crash = fleet.crash(number, args.count);
+            let Some(id) = Id::parse(&crash.id) else { continue };
+            bucket.create(&id.snapshot(), "made up").await?;
+            bucket.create(&id.entry(), crash.packed()?).await?;
+        }
+        Ok::<(), StoreError>(())
+    });
+    futures::future::try_join_all(writers).await?;
+    Ok(())
 }
 
 /// A store that is away is tried again by whoever ships.
