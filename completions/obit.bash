@@ -70,6 +70,9 @@ _obit() {
             obit,stacks)
                 cmd="obit__subcmd__stacks"
                 ;;
+            obit,store)
+                cmd="obit__subcmd__store"
+                ;;
             obit,threads)
                 cmd="obit__subcmd__threads"
                 ;;
@@ -107,7 +110,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch schema"
+            opts="-h -V --help --version bt analyze coverage why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1364,6 +1367,20 @@ _obit() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__store)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
