@@ -59,8 +59,26 @@ fn a_snapshot_has_them() {
     let made = common::obit("goroutines", "snapshot", &["-o", snapshot.to_str().unwrap()]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let of_snapshot = common::program().arg("goroutines").arg(&snapshot).arg("--system").output().unwrap();
+    let locks = common::program().arg("locks").arg(&snapshot).output().unwrap();
     fs::remove_file(&snapshot).unwrap();
+    let of_core = common::obit("goroutines", "locks", &[]);
+    assert_eq!(String::from_utf8(locks.stdout), String::from_utf8(of_core.stdout));
     let of_core = common::obit("goroutines", "goroutines", &["--system"]);
     let (of_snapshot, of_core) = (String::from_utf8(of_snapshot.stdout), String::from_utf8(of_core.stdout));
     assert_eq!(of_snapshot, of_core);
+}
+
+#[test]
+fn what_they_wait_for() {
+    let output = common::obit("goroutines", "locks", &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("  3 goroutines (18, 19, 20) wait for channel `w.tasks`, in main.(*worker).next() at "),
+        "{text}"
+    );
+    assert!(text.contains("  goroutine 21 waits for mutex `mutex`, in main.locked() at "), "{text}");
+    let threads = common::obit("goroutines", "bt", &[]);
+    let text = String::from_utf8_lossy(&threads.stdout).into_owned();
+    assert!(text.contains(" (crashed), goroutine 1:\npanic: as planned\n"), "{text}");
+    assert!(text.contains("\n3 goroutines [chan receive]: 18-20\n"), "{text}");
 }

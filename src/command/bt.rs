@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::{CommandError, LimitArgs, Output, State, common};
+use super::{CommandError, LimitArgs, Output, State, common, goroutines};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
@@ -14,6 +14,7 @@ use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, id_rang
 use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
+use crate::runtime::go::GoRuntime;
 use crate::session::{Session, Trace};
 use crate::unwind::StackEnd;
 use crate::value::Limits;
@@ -62,6 +63,18 @@ fn parse_thread_choice(text: &str) -> Result<ThreadChoice, String> {
         "crashed" => Ok(ThreadChoice::Crashed),
         _ => text.parse().map(ThreadChoice::Lwp).map_err(|_| "expected all, crashed or an LWP".to_owned()),
     }
+}
+
+impl Args {
+    /// How goroutines are shown beside the threads.
+    fn goroutines(&self) -> goroutines::Args {
+        goroutines::Args::beside_threads(self.locals, self.no_group, self.frames, self.limits.clone())
+    }
+}
+
+/// Whether the program is one of Go's: asks nothing of a module but the executable.
+fn is_go(session: &Session) -> bool {
+    session.program.modules.iter().any(|module| module.seed.is_executable && module.is_go())
 }
 
 /// Answers `bt`.
@@ -132,10 +145,12 @@ fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
     let mut notes_written = None;
     // Documents of half a megabyte each are written into the same buffers again.
     let buffers = Mutex::new(Vec::new());
+    let runtime = if is_go(session) { GoRuntime::open(session).ok() } else { None };
     let make = |thread: &ThreadState| {
         let trace = session.trace(thread, args.frames);
+        let goroutine = runtime.as_ref().and_then(|runtime| runtime.on_thread(thread)?.id);
         let mut json = Json::reusing(buffers.lock().expect("not poisoned").pop().unwrap_or_default());
-        json_backtrace::write_thread(&mut json, thread, &trace, &source);
+        json_backtrace::write_thread(&mut json, thread, goroutine, &trace, &source);
         json.into_bytes()
     };
     let mut first = true;
@@ -169,6 +184,11 @@ fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         output.out.write_all(&held)?;
     }
     output.out.write_all(b"]")?;
+    if let (Some(runtime), None | Some(ThreadChoice::All)) = (&runtime, args.thread) {
+        output.out.write_all(b",\"goroutines\":[")?;
+        output.out.write_all(&goroutines::rows_beside_threads(&args.goroutines(), state, runtime)?)?;
+        output.out.write_all(b"]")?;
+    }
     // Notes that came up after the head was written.
     if let Some(late) = notes_written.and_then(|written| notes.get(written..)).filter(|late| !late.is_empty()) {
         let mut json = Json::continuing(true);
@@ -220,10 +240,20 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         (true, Some((first, rest))) => (vec![*first], rest.to_vec()),
         _ => (in_full, rest),
     };
+    let runtime = if is_go(session) { GoRuntime::open(session).ok() } else { None };
+    // Goroutines stand for the threads that they are on.
+    let rest: Vec<_> = match (&runtime, args.thread) {
+        (Some(runtime), None) => rest.into_iter().filter(|thread| runtime.on_thread(thread).is_none()).collect(),
+        _ => rest,
+    };
+    let shown: Vec<u32> = in_full.iter().map(|thread| thread.lwp).collect();
     for thread in in_full {
         let block = thread_block(session, &text, thread, args.frames, full);
         interrupt::check()?;
         output.out.write_all(block.as_bytes())?;
+    }
+    if let (Some(runtime), None) = (&runtime, args.thread) {
+        goroutines::write_beside_threads(&args.goroutines(), state, runtime, &shown, output)?;
     }
     if !rest.is_empty() && !group {
         let make = |thread: &ThreadState| thread_block(session, &text, thread, args.frames, full);
@@ -276,8 +306,10 @@ fn thread_block(
     let name = thread.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
     let crashed = if thread.crashed { " (crashed)" } else { "" };
     let mut out = String::with_capacity(USUAL_BLOCK);
-    let _ = writeln!(out, "\n{}", text.paint.heading(format!("Thread {}{name}{crashed}:", thread.lwp)));
-    for line in super::goroutines::panics_of(session, thread, &trace) {
+    let (goroutine, panics) = goroutines::on_thread(session, thread, &trace);
+    let goroutine = goroutine.map(|id| format!(", goroutine {id}")).unwrap_or_default();
+    let _ = writeln!(out, "\n{}", text.paint.heading(format!("Thread {}{name}{crashed}{goroutine}:", thread.lwp)));
+    for line in panics {
         let _ = writeln!(out, "{}", text.paint.alarm(line));
     }
     text.write_stack(&mut out, &trace, detail);

@@ -127,6 +127,30 @@ fn write_json(
     output: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let session = &state.session;
+    let rows = rows(args, state, runtime, goroutines)?;
+    if rows.is_empty() {
+        return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
+    }
+    let mut notes = odd.to_vec();
+    notes.extend(session.notes());
+    let mut json = Json::new();
+    begin_document(&mut json, "obit.goroutines/1", &notes);
+    json.key("goroutines");
+    json.begin_array();
+    output.out.write_all(&json.into_bytes())?;
+    output.out.write_all(&rows)?;
+    output.out.write_all(b"]}\n")?;
+    Ok(())
+}
+
+/// Rows of JSON with commas between them.
+fn rows(
+    args: &Args,
+    state: &State,
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+) -> Result<Vec<u8>, CommandError> {
+    let session = &state.session;
     let limits = args.limits.limits(&state.settings, true);
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
@@ -155,19 +179,46 @@ fn write_json(
         rows.extend_from_slice(&row);
         Ok(())
     })?;
-    if rows.is_empty() {
-        return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
+    Ok(rows)
+}
+
+impl Args {
+    /// As `bt` shows goroutines.
+    pub(super) fn beside_threads(locals: bool, no_group: bool, frames: usize, limits: LimitArgs) -> Args {
+        Args { with: None, without: None, id: None, system: false, locals, group: !no_group, no_group, frames, limits }
     }
-    let mut notes = odd.to_vec();
-    notes.extend(session.notes());
-    let mut json = Json::new();
-    begin_document(&mut json, "obit.goroutines/1", &notes);
-    json.key("goroutines");
-    json.begin_array();
-    output.out.write_all(&json.into_bytes())?;
-    output.out.write_all(&rows)?;
-    output.out.write_all(b"]}\n")?;
-    Ok(())
+}
+
+/// The rows of all goroutines that are on no thread.
+pub(super) fn rows_beside_threads(
+    args: &Args,
+    state: &State,
+    runtime: &GoRuntime<'_>,
+) -> Result<Vec<u8>, CommandError> {
+    let (mut goroutines, _) = runtime.goroutines();
+    goroutines.retain(|goroutine| goroutine.lwp.is_none());
+    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    rows(args, state, runtime, &goroutines)
+}
+
+/// All goroutines but those on the threads that were shown.
+pub(super) fn write_beside_threads(
+    args: &Args,
+    state: &State,
+    runtime: &GoRuntime<'_>,
+    shown: &[u32],
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let (mut goroutines, _) = runtime.goroutines();
+    goroutines.retain(|goroutine| goroutine.lwp.is_none_or(|lwp| !shown.contains(&lwp)));
+    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    if goroutines.is_empty() {
+        return Ok(());
+    }
+    if state.interactive {
+        writeln!(output.out)?;
+    }
+    write_text(args, state, runtime, &goroutines, output)
 }
 
 /// Goroutines that do the same at the same place.
@@ -280,15 +331,15 @@ fn write_text(
     Ok(())
 }
 
-/// As Go prints them: panics of the goroutine that a thread with that stack is on.
-pub(super) fn panics_of(session: &Session, thread: &ThreadState, trace: &Trace) -> Vec<String> {
+/// The goroutine that a thread with that stack is on, and its panics as Go prints them.
+pub(super) fn on_thread(session: &Session, thread: &ThreadState, trace: &Trace) -> (Option<u64>, Vec<String>) {
     // What runs nothing of Go's is not asked for it.
     if !trace.frames.iter().any(|frame| frame.code.language == Some(Language::Go)) {
-        return Vec::new();
+        return (None, Vec::new());
     }
-    let runtime = GoRuntime::open(session).ok();
-    let panics = runtime.and_then(|runtime| Some(runtime.panics(&runtime.on_thread(thread)?)));
-    panics.map(|panics| panic_lines(&panics)).unwrap_or_default()
+    let Ok(runtime) = GoRuntime::open(session) else { return (None, Vec::new()) };
+    let Some(goroutine) = runtime.on_thread(thread) else { return (None, Vec::new()) };
+    (goroutine.id, panic_lines(&runtime.panics(&goroutine)))
 }
 
 /// What stands in the brackets.

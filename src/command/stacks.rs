@@ -3,16 +3,21 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use rayon::prelude::*;
+
 use super::bt::for_each_in_parallel;
 use super::{CommandError, Output, State, bt, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
+use crate::interrupt;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped};
 use crate::report::json_backtrace::FrameSource;
+use crate::report::runtime_documents::few_numbers;
 use crate::report::waits_documents::{self, StackGroup, state_code};
 use crate::report::waits_text::few_ids;
+use crate::runtime::go::{GoRuntime, is_users};
 use crate::session::{Session, Trace};
-use crate::waits::{self, Asker, CallKind, Kind, Wait};
+use crate::waits::{self, Asker, CallKind, Kind, ThreadWait, Wait, Who};
 
 /// Arguments of `stacks`.
 #[derive(clap::Args, Debug, Clone)]
@@ -24,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", help_heading = "Selection")]
     module: Option<String>,
     /// Only threads in that state: running, idle, lock (of any kind), mutex, rwlock, condition, semaphore, barrier,
-    /// join, once, future, channel, park, spinlock, futex, input, output, sleep, signal, child, shared
+    /// join, once, future, channel, select, wait-group, park, spinlock, futex, input, output, sleep, signal, child, shared
     #[arg(long, value_name = "STATE", value_parser = STATES, hide_possible_values = true, help_heading = "Selection")]
     state: Option<String>,
     /// Put only threads together that stand at the same addresses, not all in the same functions
@@ -35,7 +40,7 @@ pub struct Args {
     frames: usize,
 }
 
-const STATES: [&str; 21] = [
+const STATES: [&str; 23] = [
     "running",
     "idle",
     "lock",
@@ -48,6 +53,8 @@ const STATES: [&str; 21] = [
     "once",
     "future",
     "channel",
+    "select",
+    "wait-group",
     "park",
     "spinlock",
     "futex",
@@ -58,6 +65,9 @@ const STATES: [&str; 21] = [
     "child",
     "shared",
 ];
+
+/// Goroutines whose stacks are at hand at once: bounds the memory.
+const AT_ONCE: usize = 1024;
 
 /// A frame as a group sees it: the function, or the address where it has no name or addresses are asked for.
 #[derive(PartialEq, Eq, Hash)]
@@ -78,7 +88,11 @@ struct Members {
 /// Answers `stacks`.
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let session = &state.session;
-    let groups = groups(args, session)?;
+    let runtime = GoRuntime::open(session).ok();
+    let mut groups = groups(args, session, runtime.as_ref())?;
+    if let Some(runtime) = &runtime {
+        groups.splice(0..0, goroutine_groups(args, session, runtime)?);
+    }
     if groups.is_empty() {
         return Err(CommandError::NoMatch("no thread's stack fits".to_owned()));
     }
@@ -112,7 +126,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
 }
 
 fn title(session: &Session, group: &StackGroup) -> String {
-    let count = group.lwps.len();
+    let count = group.lwps.len().max(group.goroutines.len());
     let one = count == 1;
     let does = match (&group.waits_for, group.state) {
         (Some(what), "sleep") => format!("{} in {what}", if one { "sleeps" } else { "sleep" }),
@@ -120,6 +134,11 @@ fn title(session: &Session, group: &StackGroup) -> String {
         (None, "idle") => format!("{} idle", if one { "is" } else { "are" }),
         (None, _) => if one { "runs" } else { "run" }.to_owned(),
     };
+    match group.goroutines.as_slice() {
+        [] => {}
+        [id] => return format!("Goroutine {id} {does}:"),
+        ids => return format!("{} goroutines ({}) {does}:", grouped(ids.len()), few_numbers(ids)),
+    }
     match group.lwps.as_slice() {
         [lwp] => {
             let thread = session.image.threads.iter().find(|thread| thread.lwp == *lwp);
@@ -131,14 +150,72 @@ fn title(session: &Session, group: &StackGroup) -> String {
     }
 }
 
-fn groups(args: &Args, session: &Session) -> Result<Vec<StackGroup>, CommandError> {
+/// Goroutines of the program, those that do one thing in one group; the runtime's own are left out.
+fn goroutine_groups(args: &Args, session: &Session, runtime: &GoRuntime<'_>) -> Result<Vec<StackGroup>, CommandError> {
+    let waits = runtime.waits();
+    let rows: HashMap<u64, &ThreadWait> = waits.threads.iter().map(|row| (u64::from(row.lwp), row)).collect();
+    let (mut goroutines, _) = runtime.goroutines();
+    goroutines.retain(|goroutine| goroutine.id.is_some_and(|id| rows.contains_key(&id)));
+    goroutines.sort_by_key(|goroutine| goroutine.id);
+    let mut known: HashMap<(&'static str, Vec<Step>), usize> = HashMap::new();
+    let mut groups: Vec<(StackGroup, waits::State, bool)> = Vec::new();
+    for part in goroutines.chunks(AT_ONCE) {
+        interrupt::check()?;
+        let traces: Vec<Trace> = part.par_iter().map(|goroutine| runtime.trace(goroutine, args.frames)).collect();
+        for (goroutine, mut trace) in part.iter().zip(traces) {
+            let Some((id, row)) = goroutine.id.and_then(|id| Some((id, *rows.get(&id)?))) else { continue };
+            if !fits(args, session, &trace, &row.state) {
+                continue;
+            }
+            if trace.frames.iter().any(is_users) {
+                trace.frames.retain(is_users);
+            }
+            let key = (state_code(&row.state), steps(&trace, args.exact));
+            let index = *known.entry(key).or_insert(groups.len());
+            match groups.get_mut(index) {
+                Some((group, state, is_one)) => {
+                    group.goroutines.push(id);
+                    group.lwps.extend(goroutine.lwp);
+                    *is_one &= *state == row.state;
+                }
+                None => {
+                    let state = state_code(&row.state);
+                    let group = StackGroup {
+                        lwps: goroutine.lwp.into_iter().collect(),
+                        goroutines: vec![id],
+                        state,
+                        waits_for: None,
+                        trace,
+                    };
+                    groups.push((group, row.state.clone(), true));
+                }
+            }
+        }
+        session.release_memory();
+    }
+    groups.sort_by_key(|(group, ..)| std::cmp::Reverse(group.goroutines.len()));
+    let finished = groups.into_iter().map(|(group, state, is_one)| {
+        let name = |_| match &state {
+            waits::State::Lock(wait) => wait.name.clone(),
+            _ => None,
+        };
+        let waits_for = said(&state, is_one, Who::Goroutines, &name);
+        StackGroup { waits_for, ..group }
+    });
+    Ok(finished.collect())
+}
+
+fn groups(args: &Args, session: &Session, runtime: Option<&GoRuntime<'_>>) -> Result<Vec<StackGroup>, CommandError> {
     let asker = Asker::new(session);
     let threads: Vec<&ThreadState> = session.image.threads.iter().collect();
+    // Goroutines stand for the threads that they are on.
+    let stands_for = |thread: &ThreadState| runtime.is_some_and(|runtime| runtime.on_thread(thread).is_some());
     let make = |thread: &ThreadState| {
         let trace = session.trace(thread, args.frames);
         let state = asker.state(thread, &trace);
         let key = (state_code(&state), steps(&trace, args.exact));
-        (thread.lwp, fits(args, session, &trace, &state), key, state, trace)
+        let fits = fits(args, session, &trace, &state) && !stands_for(thread);
+        (thread.lwp, fits, key, state, trace)
     };
     let mut known: HashMap<(&'static str, Vec<Step>), usize> = HashMap::new();
     let mut groups: Vec<Members> = Vec::new();
@@ -176,7 +253,8 @@ fn groups(args: &Args, session: &Session) -> Result<Vec<StackGroup>, CommandErro
     let name = |word: Option<RunAddr>| names.get(&word?).map(|(name, _)| name.clone());
     let finished = groups.into_iter().map(|group| StackGroup {
         state: state_code(&group.state),
-        waits_for: waits_for(&group, &name),
+        waits_for: said(&group.state, group.is_one, Who::Threads, &name),
+        goroutines: Vec::new(),
         lwps: group.lwps,
         trace: group.trace,
     });
@@ -217,20 +295,27 @@ fn fits(args: &Args, session: &Session, trace: &Trace, state: &waits::State) -> 
 }
 
 /// What a group waits for, in words.
-fn waits_for(group: &Members, name: &dyn Fn(Option<RunAddr>) -> Option<String>) -> Option<String> {
-    match &group.state {
+fn said(
+    state: &waits::State,
+    is_one: bool,
+    who: Who,
+    name: &dyn Fn(Option<RunAddr>) -> Option<String>,
+) -> Option<String> {
+    match state {
         waits::State::Running | waits::State::Idle => None,
         waits::State::Call(call) => {
-            let call_text = if group.is_one { call.text() } else { call.name.to_owned() };
+            let call_text = if is_one { call.text() } else { call.name.to_owned() };
             Some(match call.kind {
                 CallKind::Sleep => call_text,
                 kind => format!("{} in {call_text}", kind.text()),
             })
         }
-        waits::State::Lock(wait) if group.is_one => {
+        waits::State::Lock(wait) if is_one => {
             let wait = Wait { name: name(wait.word), ..wait.clone() };
             let held = match wait.owners.first() {
-                Some(owner) if wait.kind != Kind::Join => format!(", held by thread {}", owner.lwp),
+                Some(owner) if !matches!(wait.kind, Kind::Join | Kind::Group) => {
+                    format!(", held by {} {}", who.noun(), owner.lwp)
+                }
                 _ => String::new(),
             };
             Some(format!("{}{held}", wait.text()))

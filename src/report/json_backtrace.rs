@@ -111,9 +111,19 @@ pub struct FrameSource<'a> {
 }
 
 /// A thread with its frames, as an element of `threads`.
-pub fn write_thread(json: &mut Json, thread: &ThreadState, trace: &Trace, source: &FrameSource<'_>) {
+/// `goroutine`: the number of Go's that it is on.
+pub fn write_thread(
+    json: &mut Json,
+    thread: &ThreadState,
+    goroutine: Option<u64>,
+    trace: &Trace,
+    source: &FrameSource<'_>,
+) {
     json.begin_object();
     json.field_uint("lwp", Some(thread.lwp.into()));
+    if goroutine.is_some() {
+        json.field_uint("goroutine", goroutine);
+    }
     json.field_string("name", thread.name.as_deref());
     json.field_bool("crashed", thread.crashed);
     json.field_string("stack_end", Some(stack_end_code(trace.stack.end)));

@@ -347,6 +347,9 @@ struct Field {
 #[derive(JsonSchema)]
 struct BacktraceThread {
     lwp: u32,
+    /// The goroutine that it is on.
+    #[schemars(default)]
+    goroutine: Option<u64>,
     name: Option<String>,
     crashed: bool,
     stack_end: StackEnd,
@@ -410,6 +413,9 @@ documents! {
         /// What ended the process.
         signal: Option<Signal>,
         threads: Vec<BacktraceThread>,
+        /// Of a program of Go's, where all threads are asked for: the goroutines that are on none.
+        #[schemars(default)]
+        goroutines: Option<Vec<Goroutine>>,
         /// Warnings that came up while the threads were written.
         #[schemars(default)]
         late_notes: Option<Vec<Note>>,
@@ -453,6 +459,12 @@ documents! {
         /// LWPs: each waits for the next, the last for the first.
         cycles: Vec<Vec<u32>>,
         problems: Vec<WaitProblem>,
+        /// Numbers of goroutines, where the program is one of Go's.
+        #[schemars(default)]
+        goroutine_cycles: Option<Vec<Vec<u64>>>,
+        /// Waiters and owners are goroutines by their numbers.
+        #[schemars(default)]
+        goroutine_problems: Option<Vec<WaitProblem>>,
         threads: Vec<ThreadDoing>,
     }
     /// `obit info`.

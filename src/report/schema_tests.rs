@@ -206,10 +206,10 @@ fn backtraces_conform() {
     json.key("threads");
     json.begin_array();
     let mut stack = testing::trace(&[("inner", 3, true), ("main", 4, false)]);
-    json_backtrace::write_thread(&mut json, &testing::thread(7), &stack, &source);
+    json_backtrace::write_thread(&mut json, &testing::thread(7), Some(1), &stack, &source);
     stack.frames[0].module = None;
     stack.frames[0].code = Default::default();
-    json_backtrace::write_thread(&mut json, &testing::thread(8), &stack, &source);
+    json_backtrace::write_thread(&mut json, &testing::thread(8), None, &stack, &source);
     json.end_array();
     json_backtrace::write_notes(&mut json, "late_notes", &notes());
     json.end_object();
@@ -361,6 +361,7 @@ fn waits_and_stacks_conform() {
         since: 0,
         shared: false,
         inside: None,
+        cases: vec![waits::Case { address: None, name: Some("c".to_owned()), sends: true }],
         word: None,
     };
     let readers = [owner(2, waits::Found::Inferred), owner(200, waits::Found::Recorded)];
@@ -375,12 +376,19 @@ fn waits_and_stacks_conform() {
     let threads =
         threads.map(|(state, lwp)| waits::ThreadWait { lwp, name: None, crashed: false, state, place: place.clone() });
     let problem = waits::Problem { kind: waits::ProblemKind::HeldOverInput, waiters: vec![1], owner: Some(3) };
-    let all = waits::Waits { threads: threads.collect(), cycles: vec![vec![1, 2]], problems: vec![problem] };
-    let document = check("obit.locks/1", waits_documents::locks(&all, &notes()));
+    let all = waits::Waits {
+        threads: threads.collect(),
+        cycles: vec![vec![1, 2]],
+        problems: vec![problem],
+        of: waits::Who::Threads,
+    };
+    let of_goroutines = waits::Waits { of: waits::Who::Goroutines, ..all.clone() };
+    let document = check("obit.locks/1", waits_documents::locks(&all, Some(&of_goroutines), &notes()));
     assert_eq!((&document["waits"][0]["owners"], &document["waits"][1]["name"]), (&json!([2, 200]), &Json::Null));
     let module = |id| testing::module(id);
     let source = FrameSource { types: &types, module: &module, variables: None };
     let group = |waits_for| waits_documents::StackGroup {
+        goroutines: vec![1],
         lwps: vec![1, 2],
         state: "mutex",
         waits_for,

@@ -4,17 +4,24 @@ use super::json::Json;
 use super::json_backtrace::{FrameSource, begin_document, write_frame};
 use crate::image::Note;
 use crate::session::Trace;
-use crate::waits::{Found, State, ThreadWait, Wait, Waits};
+use crate::waits::{Found, Problem, State, ThreadWait, Wait, Waits, Who};
 
 /// `obit.locks/1`.
-pub fn locks(waits: &Waits, notes: &[Note]) -> Json {
+///
+/// What goroutines wait for stands behind what threads do, where there are any: such a wait has no LWP.
+pub fn locks(waits: &Waits, goroutines: Option<&Waits>, notes: &[Note]) -> Json {
     let mut json = Json::new();
     begin_document(&mut json, "obit.locks/1", notes);
     json.key("waits");
     json.begin_array();
     for thread in &waits.threads {
         if let Some(wait) = thread.wait() {
-            write_wait(&mut json, thread, wait);
+            write_wait(&mut json, thread, wait, Who::Threads);
+        }
+    }
+    for goroutine in goroutines.iter().flat_map(|waits| &waits.threads) {
+        if let Some(wait) = goroutine.wait() {
+            write_wait(&mut json, goroutine, wait, Who::Goroutines);
         }
     }
     json.end_array();
@@ -25,16 +32,17 @@ pub fn locks(waits: &Waits, notes: &[Note]) -> Json {
     }
     json.end_array();
     json.key("problems");
-    json.begin_array();
-    for problem in &waits.problems {
-        json.begin_object();
-        json.field_string("kind", Some(problem.kind.code()));
-        json.key("waiters");
-        write_lwps(&mut json, &problem.waiters);
-        json.field_uint("owner", problem.owner.map(u64::from));
-        json.end_object();
+    write_problems(&mut json, &waits.problems);
+    if let Some(goroutines) = goroutines {
+        json.key("goroutine_cycles");
+        json.begin_array();
+        for cycle in &goroutines.cycles {
+            write_lwps(&mut json, cycle);
+        }
+        json.end_array();
+        json.key("goroutine_problems");
+        write_problems(&mut json, &goroutines.problems);
     }
-    json.end_array();
     json.key("threads");
     json.begin_array();
     for thread in &waits.threads {
@@ -59,6 +67,19 @@ pub fn locks(waits: &Waits, notes: &[Note]) -> Json {
     json
 }
 
+fn write_problems(json: &mut Json, problems: &[Problem]) {
+    json.begin_array();
+    for problem in problems {
+        json.begin_object();
+        json.field_string("kind", Some(problem.kind.code()));
+        json.key("waiters");
+        write_lwps(json, &problem.waiters);
+        json.field_uint("owner", problem.owner.map(u64::from));
+        json.end_object();
+    }
+    json.end_array();
+}
+
 /// The word for what a thread is doing.
 pub fn state_code(state: &State) -> &'static str {
     match state {
@@ -77,9 +98,13 @@ fn write_lwps(json: &mut Json, lwps: &[u32]) {
     json.end_array();
 }
 
-fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait) {
+fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait, who: Who) {
+    let of = |lwp: u32, wanted: Who| (who == wanted).then_some(u64::from(lwp));
     json.begin_object();
-    json.field_uint("waiter", Some(thread.lwp.into()));
+    json.field_uint("waiter", of(thread.lwp, Who::Threads));
+    if who == Who::Goroutines {
+        json.field_uint("waiter_goroutine", Some(thread.lwp.into()));
+    }
     json.field_string("kind", Some(wait.kind.code()));
     if let Some(mode) = wait.kind.mode() {
         json.field_string("mode", Some(mode));
@@ -87,14 +112,27 @@ fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait) {
     json.field_string("name", wait.name.as_deref());
     json.field_hex("address", wait.address.map(|address| address.0));
     let owner = wait.owners.first();
-    json.field_uint("owner", owner.map(|owner| owner.lwp.into()));
+    json.field_uint("owner", owner.and_then(|owner| of(owner.lwp, Who::Threads)));
+    if who == Who::Goroutines {
+        json.field_uint("owner_goroutine", owner.map(|owner| owner.lwp.into()));
+        json.key("cases");
+        json.begin_array();
+        for case in &wait.cases {
+            json.begin_object();
+            json.field_string("name", case.name.as_deref());
+            json.field_hex("address", case.address.map(|address| address.0));
+            json.field_bool("sends", case.sends);
+            json.end_object();
+        }
+        json.end_array();
+    }
     let found = |found| match found {
         Found::Recorded => "recorded",
         Found::Inferred => "inferred",
     };
     json.field_string("owner_found", owner.map(|owner| found(owner.found)));
     json.field_bool("owner_gone", owner.is_some_and(|owner| owner.gone));
-    if wait.owners.len() > 1 {
+    if wait.owners.len() > 1 && who == Who::Threads {
         json.key("owners");
         write_lwps(json, &wait.owners.iter().map(|owner| owner.lwp).collect::<Vec<u32>>());
     }
@@ -109,10 +147,12 @@ fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait) {
     json.end_object();
 }
 
-/// Threads that do one thing.
+/// Threads, or goroutines, that do one thing.
 pub struct StackGroup {
-    /// Their LWPs.
+    /// Their LWPs; of goroutines those of the threads that they are on.
     pub lwps: Vec<u32>,
+    /// Numbers of goroutines; none where threads are meant.
+    pub goroutines: Vec<u64>,
     /// What they are doing: a word.
     pub state: &'static str,
     /// What they wait for, in words; `None` where they run.
@@ -129,9 +169,17 @@ pub fn stacks(groups: &[StackGroup], source: &FrameSource<'_>, notes: &[Note]) -
     json.begin_array();
     for group in groups {
         json.begin_object();
-        json.field_uint("count", Some(group.lwps.len() as u64));
+        json.field_uint("count", Some(group.lwps.len().max(group.goroutines.len()) as u64));
         json.key("lwps");
         write_lwps(&mut json, &group.lwps);
+        if !group.goroutines.is_empty() {
+            json.key("goroutines");
+            json.begin_array();
+            for id in &group.goroutines {
+                json.uint(u128::from(*id));
+            }
+            json.end_array();
+        }
         json.field_string("state", Some(group.state));
         json.field_string("waits_for", group.waits_for.as_deref());
         json.field_uint("frames_omitted", Some(group.trace.stack.omitted as u64));

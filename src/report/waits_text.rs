@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::bt_text::{display_name, grouped, id_ranges, plural, shortened};
 use super::style::Paint;
-use crate::waits::{CallKind, Found, Kind, Owner, Problem, ProblemKind, Spot, State, ThreadWait, Wait, Waits};
+use crate::waits::{CallKind, Found, Kind, Owner, Problem, ProblemKind, Spot, State, ThreadWait, Wait, Waits, Who};
 
 /// Threads of one circle that are listed before some are left out, and how many of them first and last.
 const LISTED: (usize, usize, usize) = (16, 8, 2);
@@ -34,7 +34,8 @@ fn place(spot: Option<&Spot>) -> String {
 
 /// Everything that is to be said.
 pub fn write_waits(out: &mut String, waits: &Waits, paint: Paint) {
-    let text = WaitsText { by_lwp: waits.threads.iter().map(|thread| (thread.lwp, thread)).collect(), paint };
+    let by_lwp = waits.threads.iter().map(|thread| (thread.lwp, thread)).collect();
+    let text = WaitsText { by_lwp, paint, of: waits.of };
     let mut said: HashSet<u32> = HashSet::new();
     let (cycles, others): (Vec<&Problem>, Vec<&Problem>) =
         waits.problems.iter().partition(|problem| problem.kind == ProblemKind::Cycle);
@@ -56,7 +57,8 @@ pub fn write_waits(out: &mut String, waits: &Waits, paint: Paint) {
         text.groups(out, &rest);
     }
     if said.is_empty() && rest.is_empty() {
-        let _ = writeln!(out, "\nNo thread waits for a lock or for another thread.");
+        let noun = waits.of.noun();
+        let _ = writeln!(out, "\nNo {noun} waits for a lock or for another {noun}.");
     }
     text.beside(out, waits);
 }
@@ -64,27 +66,30 @@ pub fn write_waits(out: &mut String, waits: &Waits, paint: Paint) {
 struct WaitsText<'a> {
     by_lwp: HashMap<u32, &'a ThreadWait>,
     paint: Paint,
+    of: Who,
 }
 
 impl WaitsText<'_> {
     /// `thread 12 (worker-3)`
     fn thread(&self, lwp: u32) -> String {
+        let noun = self.of.noun();
         match self.by_lwp.get(&lwp).and_then(|thread| thread.name.as_deref()) {
-            Some(name) => format!("thread {lwp} ({name})"),
-            None => format!("thread {lwp}"),
+            Some(name) => format!("{noun} {lwp} ({name})"),
+            None => format!("{noun} {lwp}"),
         }
     }
 
     fn cycle(&self, out: &mut String, cycle: &[u32]) {
         let title = match cycle {
             [own] => format!("Deadlock: {} waits for itself.", self.thread(*own)),
-            all => format!("Deadlock: {} threads wait for each other.", grouped(all.len())),
+            all => format!("Deadlock: {} {} wait for each other.", grouped(all.len()), self.of.plural()),
         };
         let _ = writeln!(out, "\n{}", self.paint.alarm(title));
         let (most, first, last) = LISTED;
         for (at, lwp) in cycle.iter().enumerate() {
             if cycle.len() > most && at == first {
-                let line = format!("… {} more threads of the circle …", grouped(cycle.len() - first - last));
+                let line =
+                    format!("… {} more {} of the circle …", grouped(cycle.len() - first - last), self.of.plural());
                 let _ = writeln!(out, "  {}", self.paint.aside(line));
             }
             if cycle.len() > most && (first..cycle.len() - last).contains(&at) {
@@ -109,7 +114,11 @@ impl WaitsText<'_> {
             Some((first, more)) if !join => (first, more),
             _ => return String::new(),
         };
-        let verb = if wait.kind == Kind::Once { "done by" } else { "held by" };
+        let verb = match wait.kind {
+            Kind::Once => "done by",
+            Kind::Group => "to be done by",
+            _ => "held by",
+        };
         let inferred = match first.found {
             Found::Inferred => " (inferred from its stack)",
             Found::Recorded => "",
@@ -149,7 +158,7 @@ impl WaitsText<'_> {
                 format!("{} is held by {owner}, which {}.", lock(), doing.unwrap_or_default())
             }
             ProblemKind::NobodySignals => {
-                "Nobody is left to end these waits: all threads that could do so wait themselves.".to_owned()
+                format!("Nobody is left to end these waits: all {} that could do so wait themselves.", self.of.plural())
             }
             ProblemKind::Cycle => return,
         };
@@ -170,7 +179,7 @@ impl WaitsText<'_> {
     fn wait_of(&self, lwps: &[u32]) -> String {
         match lwps {
             [lwp] => format!("{} waits", self.thread(*lwp)),
-            lwps => format!("{} threads ({}) wait", grouped(lwps.len()), few_ids(lwps)),
+            lwps => format!("{} {} ({}) wait", grouped(lwps.len()), self.of.plural(), few_ids(lwps)),
         }
     }
 
@@ -232,7 +241,7 @@ impl WaitsText<'_> {
             return;
         }
         let parts = counts.iter().map(|(word, lwps)| {
-            let noun = plural(lwps.len(), "thread", "threads");
+            let noun = plural(lwps.len(), self.of.noun(), self.of.plural());
             let verb = match *word {
                 "running" | "idle" | "sleeping" => (*word).to_owned(),
                 _ => format!("{} for {word}", plural(lwps.len(), "waits", "wait")),

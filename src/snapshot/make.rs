@@ -41,6 +41,8 @@ const RED_ZONE: u64 = 128;
 const AROUND_SECRETS: u64 = 128;
 /// Types of variables whose pointees' definitions are kept.
 const MOST_POINTED_TO: usize = 1 << 16;
+/// Goroutines whose waits are kept: what they wait for is somewhere in the heap.
+const MOST_WAITS: usize = 20_000;
 /// Typedefs, qualifiers and pointers between a variable's type and a structure.
 const LINKS_FOLLOWED: usize = 16;
 /// Pointers to pointers that lead to a structure.
@@ -252,6 +254,9 @@ fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
     let Ok(runtime) = GoRuntime::open(session) else { return };
     let usual = Limits::default();
     let (goroutines, _) = runtime.goroutines();
+    if goroutines.len() <= MOST_WAITS {
+        runtime.waits();
+    }
     goroutines.par_iter().for_each(|goroutine| {
         if reads.bytes() > budget {
             return;

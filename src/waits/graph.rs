@@ -41,7 +41,7 @@ pub struct Problem {
 }
 
 /// Fills in cycles and problems.
-pub(super) fn judge(waits: &mut Waits) {
+pub(crate) fn judge(waits: &mut Waits) {
     waits.cycles = cycles(waits);
     let in_cycles: HashSet<u32> = waits.cycles.iter().flatten().copied().collect();
     let mut problems: Vec<Problem> = waits
@@ -223,6 +223,7 @@ mod tests {
                 since: 0,
                 shared: false,
                 inside: None,
+                cases: Vec::new(),
                 word: None,
             };
             ThreadWait { lwp: *lwp, name: None, crashed: false, state: State::Lock(wait), place: None::<Spot> }

@@ -33,6 +33,7 @@ use crate::image::ThreadState;
 use crate::session::{Code, Session, Trace};
 
 pub use frames::is_library;
+pub(crate) use graph::judge;
 pub use graph::{Problem, ProblemKind};
 pub use primitive::Kind;
 pub use syscall::{CallKind, SystemCall};
@@ -81,8 +82,49 @@ pub struct Wait {
     pub shared: bool,
     /// The library's function that the program called, where it is of no known kind.
     pub inside: Option<String>,
+    /// Of a select, the channels.
+    pub cases: Vec<Case>,
     /// What the kernel watches.
     pub(crate) word: Option<RunAddr>,
+}
+
+/// A channel that a select waits for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Case {
+    /// Where it is.
+    pub address: Option<RunAddr>,
+    /// What the program calls it.
+    pub name: Option<String>,
+    /// To send, not to receive.
+    pub sends: bool,
+}
+
+/// Who waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Who {
+    /// The kernel's threads, by their LWPs.
+    #[default]
+    Threads,
+    /// Go's goroutines, by their numbers.
+    Goroutines,
+}
+
+impl Who {
+    /// One of them.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Who::Threads => "thread",
+            Who::Goroutines => "goroutine",
+        }
+    }
+
+    /// Several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Who::Threads => "threads",
+            Who::Goroutines => "goroutines",
+        }
+    }
 }
 
 /// Who has a lock.
@@ -138,6 +180,8 @@ pub struct Waits {
     pub cycles: Vec<Vec<u32>>,
     /// What is wrong with that.
     pub problems: Vec<Problem>,
+    /// Who they are.
+    pub of: Who,
 }
 
 impl Waits {
@@ -197,7 +241,7 @@ pub fn find(session: &Session) -> Waits {
     // Only a few locks of many threads have a name to be looked for.
     name_locks(session, &mut waits.threads);
     guards::infer_owners(session, &mut waits.threads);
-    graph::judge(&mut waits);
+    judge(&mut waits);
     waits
 }
 
@@ -213,14 +257,33 @@ pub fn names(
     waits: &[Option<&Wait>],
     wanted: impl Fn(RunAddr) -> bool,
 ) -> HashMap<RunAddr, (String, Option<RunAddr>)> {
-    let mut waiters: HashMap<RunAddr, Vec<usize>> = HashMap::new();
-    for (index, wait) in waits.iter().enumerate() {
+    let words: Vec<Option<RunAddr>> = waits
+        .iter()
         // What a thread is parked on is its own.
-        let Some(wait) = wait.filter(|wait| !matches!(wait.kind, Kind::Join | Kind::Park)) else { continue };
-        let Some(word) = wait.word.filter(|word| wanted(*word)) else { continue };
-        let of_word = waiters.entry(word).or_default();
+        .map(|wait| wait.filter(|wait| !matches!(wait.kind, Kind::Join | Kind::Park))?.word)
+        .collect();
+    let words: Vec<(usize, RunAddr)> =
+        words.into_iter().enumerate().filter_map(|(at, word)| Some((at, word?))).collect();
+    let frame = |index: usize| {
+        let since = waits.get(index).copied().flatten()?.since;
+        let thread = session.image.threads.get(index)?;
+        Some((session.trace(thread, FRAMES), since))
+    };
+    names_of(session, &words, wanted, &frame)
+}
+
+/// The same of any stacks: `words` says which stack waits for which word, `frame` gives the stack and the frame that waits.
+pub(crate) fn names_of(
+    session: &Session,
+    words: &[(usize, RunAddr)],
+    wanted: impl Fn(RunAddr) -> bool,
+    frame: &(dyn Fn(usize) -> Option<(Trace, usize)> + Sync),
+) -> HashMap<RunAddr, (String, Option<RunAddr>)> {
+    let mut waiters: HashMap<RunAddr, Vec<usize>> = HashMap::new();
+    for (index, word) in words.iter().filter(|(_, word)| wanted(*word)) {
+        let of_word = waiters.entry(*word).or_default();
         if of_word.len() < ASKED_FOR_A_NAME {
-            of_word.push(index);
+            of_word.push(*index);
         }
     }
     // The more there are, the less is looked at for each.
@@ -230,9 +293,7 @@ pub fn names(
         let named = name::of_global(session, *word).or_else(|| {
             let mut weak = None;
             for index in waiters {
-                let since = waits.get(*index).copied().flatten()?.since;
-                let thread = session.image.threads.get(*index)?;
-                let trace = session.trace(thread, FRAMES);
+                let (trace, since) = frame(*index)?;
                 match name::in_frames(session, &trace, since, *word, &left) {
                     Some(named) if !named.is_weak => return Some(named),
                     found => weak = weak.or(found),

@@ -412,8 +412,21 @@ fn is_library_type(types: &TypeTable, type_id: TypeId) -> bool {
         return false;
     }
     let name = types.name(stripped);
-    const NAMESPACES: [&str; 9] =
-        ["std::", "core::", "alloc::", "__gnu_cxx::", "parking_lot", "lock_api::", "boost::", "absl::", "hashbrown::"];
+    const NAMESPACES: [&str; 13] = [
+        "sync.",
+        "internal/sync.",
+        "hchan<",
+        "runtime.",
+        "std::",
+        "core::",
+        "alloc::",
+        "__gnu_cxx::",
+        "parking_lot",
+        "lock_api::",
+        "boost::",
+        "absl::",
+        "hashbrown::",
+    ];
     NAMESPACES.iter().any(|namespace| name.starts_with(namespace))
 }
 

@@ -36,6 +36,10 @@ pub enum Kind {
     Future,
     /// A message.
     Channel,
+    /// The first of several messages (Go's `select`).
+    Select,
+    /// The end of a group's work (Go's `sync.WaitGroup`).
+    Group,
     /// Another thread's `unpark`.
     Park,
     /// A spinning lock.
@@ -57,6 +61,8 @@ impl Kind {
             Kind::Once => "once",
             Kind::Future => "future",
             Kind::Channel => "channel",
+            Kind::Select => "select",
+            Kind::Group => "wait-group",
             Kind::Park => "park",
             Kind::Spinlock => "spinlock",
             Kind::Futex => "futex",
@@ -75,6 +81,8 @@ impl Kind {
             Kind::Once => "initialisations",
             Kind::Future => "futures",
             Kind::Channel => "channels",
+            Kind::Select => "selects",
+            Kind::Group => "wait groups",
             Kind::Park => "other threads' unpark",
             Kind::Spinlock => "spinlocks",
             Kind::Futex => "futexes",
@@ -154,6 +162,7 @@ fn wait(kind: Kind, address: Option<RunAddr>, timed: bool, since: usize) -> Stat
         since,
         shared: false,
         inside: None,
+        cases: Vec::new(),
         word: address,
     })
 }

@@ -1,8 +1,11 @@
 //! Waits in words.
 
-use super::{CallKind, Kind, State, ThreadWait, Wait};
+use super::{CallKind, Case, Kind, State, ThreadWait, Wait};
 use crate::demangle::without_parameters;
 use crate::types::Language;
+
+/// Channels of a select that are listed.
+const MAX_CASES: usize = 4;
 
 impl ThreadWait {
     /// The function of the frame that waits, without parameters.
@@ -42,6 +45,8 @@ impl Wait {
             Kind::Once => "initialisation",
             Kind::Future => "future",
             Kind::Channel => "channel",
+            Kind::Select => return self.select_text(),
+            Kind::Group => "wait group",
             Kind::Park => return "another thread's unpark".to_owned(),
             Kind::Spinlock => "spinlock",
             Kind::Futex => "futex",
@@ -58,6 +63,26 @@ impl Wait {
             (Some(name), _) => format!("{kind} `{name}`{mode}"),
             (None, Some(address)) => format!("{kind} {address}{mode}{}", self.inside_text()),
             (None, None) => format!("a {kind}{mode}{}", self.inside_text()),
+        }
+    }
+
+    /// ``one of channels `a`, `b` (to send)``
+    fn select_text(&self) -> String {
+        let one = |case: &Case| {
+            let name = match (&case.name, case.address) {
+                (Some(name), _) => format!("`{name}`"),
+                (None, Some(address)) => address.to_string(),
+                (None, None) => "one without an address".to_owned(),
+            };
+            format!("{name}{}", if case.sends { " (to send)" } else { "" })
+        };
+        let shown: Vec<String> = self.cases.iter().take(MAX_CASES).map(one).collect();
+        let more = self.cases.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        match shown.as_slice() {
+            [] => "a select without cases".to_owned(),
+            [only] => format!("channel {only}"),
+            all => format!("one of channels {}{more}", all.join(", ")),
         }
     }
 

@@ -33,6 +33,9 @@ pub(super) struct ThreadRow {
 pub(super) struct StackGroup {
     count: u64,
     lwps: Vec<u32>,
+    /// Numbers of Go's goroutines, where the group is one of those.
+    #[schemars(default)]
+    goroutines: Option<Vec<u64>>,
     /// running, idle, the kind of a lock, or what a system call waits for.
     state: String,
     /// In words; null where they run.
@@ -90,6 +93,15 @@ pub(super) struct Panic {
     value: Value,
 }
 
+/// A channel of a select.
+#[derive(JsonSchema)]
+pub(super) struct SelectCase {
+    name: Option<String>,
+    address: Option<Hex>,
+    /// To send, not to receive.
+    sends: bool,
+}
+
 /// How an owner is known.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
@@ -102,8 +114,13 @@ pub(super) enum OwnerFound {
 
 #[derive(JsonSchema)]
 pub(super) struct Wait {
-    waiter: u32,
-    /// mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, park, spinlock or futex.
+    /// The LWP; null of a goroutine.
+    waiter: Option<u32>,
+    /// The number of the goroutine that waits.
+    #[schemars(default)]
+    waiter_goroutine: Option<u64>,
+    /// mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, select, wait-group, park, spinlock or
+    /// futex.
     kind: String,
     /// read or write, of an rwlock.
     #[schemars(default)]
@@ -112,6 +129,12 @@ pub(super) struct Wait {
     name: Option<String>,
     address: Option<Hex>,
     owner: Option<u32>,
+    /// The number of the goroutine that has it.
+    #[schemars(default)]
+    owner_goroutine: Option<u64>,
+    /// What a goroutine's select waits for.
+    #[schemars(default)]
+    cases: Option<Vec<SelectCase>>,
     owner_found: Option<OwnerFound>,
     /// There is no such thread any more.
     owner_gone: bool,

@@ -11,8 +11,10 @@
 //! row that cannot be right says so, and has no stack.
 
 mod described;
+mod held;
 mod panics;
 mod stacks;
+mod waits;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -127,6 +129,8 @@ pub struct Goroutine {
     pub start: Option<RunAddr>,
     /// What is wrong with the row.
     pub problem: Option<String>,
+    /// The first of the queues that it waits in.
+    waiting: u64,
     /// The innermost `_panic` that it runs deferred calls for.
     panic: u64,
     stack: (u64, u64),
@@ -147,6 +151,7 @@ impl Goroutine {
             parent: None,
             start: None,
             problem: None,
+            waiting: 0,
             panic: 0,
             stack: (0, 0),
             saved: Saved::default(),
@@ -223,25 +228,15 @@ impl<'a> GoRuntime<'a> {
     /// All that are alive, in the runtime's order, and what was odd.
     pub fn goroutines(&self) -> (Vec<Goroutine>, Vec<Note>) {
         let mut notes = self.notes.clone();
-        let (data, length) = self.list;
-        let word = self.session.image.arch.address_size();
         let mut pointers = Vec::new();
         let mut seen = HashSet::new();
-        // A page's worth at once: a length that is not true ends where memory does.
-        const AT_ONCE: u64 = 512;
-        let mut at = 0;
-        while at < length {
-            let count = (length - at).min(AT_ONCE);
-            let from = data.wrapping_add(at.wrapping_mul(word as u64));
-            let bytes = count as usize * word;
-            self.session.memory().noted(RunAddr(from), bytes, ReadAs::Structure);
-            let Ok(chunk) = self.session.memory().read_vec(RunAddr(from), bytes) else {
-                let message = format!("{} of {length} goroutines of runtime.allgs cannot be read", length - at);
-                notes.push(Note { code: "goroutines-unreadable", message });
-                break;
-            };
-            pointers.extend(chunk.chunks_exact(word).map(layout::little_endian));
-            at += count;
+        let unread = self.each_pointer(&mut |pointer| {
+            pointers.push(pointer);
+            true
+        });
+        if unread > 0 {
+            let message = format!("{unread} of {} goroutines of runtime.allgs cannot be read", self.list.1);
+            notes.push(Note { code: "goroutines-unreadable", message });
         }
         let named = pointers.len();
         pointers.retain(|pointer| seen.insert(*pointer));
@@ -249,16 +244,51 @@ impl<'a> GoRuntime<'a> {
             let message = format!("runtime.allgs names {} goroutines more than once", named - pointers.len());
             notes.push(Note { code: "goroutines-repeated", message });
         }
-        let threads: HashMap<u64, u32> =
-            self.session.image.threads.iter().map(|thread| (u64::from(thread.lwp), thread.lwp)).collect();
+        let threads = self.threads();
         let rows: Vec<Goroutine> =
             pointers.par_iter().filter_map(|pointer| self.goroutine(RunAddr(*pointer), &threads)).collect();
         (rows, notes)
     }
 
+    /// Threads by the numbers that the runtime has of them.
+    fn threads(&self) -> HashMap<u64, u32> {
+        self.session.image.threads.iter().map(|thread| (u64::from(thread.lwp), thread.lwp)).collect()
+    }
+
+    /// Every `g` of the runtime's list, as long as `each` wants more; how many could not be read.
+    fn each_pointer(&self, each: &mut dyn FnMut(u64) -> bool) -> u64 {
+        // A page's worth at once: a length that is not true ends where memory does.
+        const AT_ONCE: u64 = 512;
+        let (data, length) = self.list;
+        let word = self.session.image.arch.address_size();
+        let mut at = 0;
+        while at < length {
+            let count = (length - at).min(AT_ONCE);
+            let from = data.wrapping_add(at.wrapping_mul(word as u64));
+            let bytes = count as usize * word;
+            self.session.memory().noted(RunAddr(from), bytes, ReadAs::Structure);
+            let Ok(chunk) = self.session.memory().read_vec(RunAddr(from), bytes) else { return length - at };
+            if !chunk.chunks_exact(word).map(layout::little_endian).all(&mut *each) {
+                return 0;
+            }
+            at += count;
+        }
+        0
+    }
+
     /// The one with that number.
     pub fn goroutine_numbered(&self, id: u64) -> Option<Goroutine> {
-        self.goroutines().0.into_iter().find(|goroutine| goroutine.id == Some(id))
+        let field = self.structures.layout.id;
+        let memory = self.session.memory();
+        let mut found = None;
+        self.each_pointer(&mut |pointer| {
+            let number = RunAddr(pointer).checked_add(field.offset as u64);
+            if number.and_then(|at| memory.read_uint(at, field.size).ok()) == Some(id) {
+                found = self.goroutine(RunAddr(pointer), &self.threads());
+            }
+            found.is_none()
+        });
+        found
     }
 
     /// The goroutine that a thread is on.
@@ -322,6 +352,7 @@ impl<'a> GoRuntime<'a> {
         row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0 && id != 1);
         row.start = Some(RunAddr(layout.start.read(&bytes))).filter(|pc| pc.0 != 0);
         row.parent = layout.parent.map(|field| field.read(&bytes)).filter(|id| *id != 0);
+        row.waiting = optional(layout.waiting.map(|(field, _)| field));
         row.panic = optional(layout.panic.map(|(field, _)| field));
         row.locked = optional(layout.locked) != 0;
         if row.state == State::Waiting {

@@ -70,6 +70,25 @@ pub struct Panic {
     pub size: usize,
 }
 
+/// `runtime.sudog`: a goroutine in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Sudog {
+    /// `g`
+    pub goroutine: Field,
+    /// `next`, in the tree of semaphores the one on the right.
+    pub next: Field,
+    /// `prev`, in the tree of semaphores the one on the left.
+    pub previous: Field,
+    /// `elem`: of semaphores the word.
+    pub element: Field,
+    /// `waitlink`: the next that the goroutine waits in, of semaphores the next goroutine that waits for the word.
+    pub link: Field,
+    /// `c`
+    pub channel: Field,
+    /// Its size in bytes.
+    pub size: usize,
+}
+
 /// `runtime.g`
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -88,7 +107,7 @@ pub struct Layout {
     /// `waitsince`: nanoseconds of the runtime's clock, written by the garbage collector.
     pub waiting_since: Option<Field>,
     /// `waiting`: the first `sudog`.
-    pub waiting: Option<Field>,
+    pub waiting: Option<(Field, Sudog)>,
     /// `labels`
     pub labels: Option<Field>,
     /// `gopc`
@@ -152,7 +171,8 @@ impl Layout {
             status: field("atomicstatus.value").map_or_else(|| needed("atomicstatus"), Ok)?,
             wait_reason: needed("waitreason")?,
             waiting_since: field("waitsince"),
-            waiting: field("waiting"),
+            waiting: field("waiting")
+                .zip(member(types, goroutine, "waiting").and_then(|(pointer, _)| sudog(types, pointer))),
             labels: field("labels"),
             created_at: needed("gopc")?,
             start: needed("startpc")?,
@@ -192,6 +212,35 @@ fn panic(types: &TypeTable, pointer: TypeId) -> Option<Panic> {
         exits: field("goexit")?,
         size: types.size(structure).filter(|size| (1..=MAX_SIZE).contains(size))? as usize,
     })
+}
+
+fn sudog(types: &TypeTable, pointer: TypeId) -> Option<Sudog> {
+    let structure = target(types, pointer)?;
+    let field = |path: &str| field(types, structure, path);
+    Some(Sudog {
+        goroutine: field("g")?,
+        next: field("next")?,
+        previous: field("prev")?,
+        // Since Go 1.26 what may be hidden from the garbage collector.
+        element: field("elem").or_else(|| field("elem.vu")).or_else(|| field("elem.maybeTraceablePtr.vu"))?,
+        link: field("waitlink")?,
+        channel: field("c").or_else(|| field("c.maybeTraceablePtr.vu"))?,
+        size: types.size(structure).filter(|size| (1..=MAX_SIZE).contains(size))? as usize,
+    })
+}
+
+/// From the type of `runtime.semtable`: bytes from one root to the next, how many, and where each has its tree.
+pub fn of_semaphores(types: &TypeTable, table: TypeId) -> Option<(u64, u64, Field)> {
+    let TypeKind::Array { element, count: Count::Fixed(count), stride, .. } = &types.stripped(table).1.kind else {
+        return None;
+    };
+    let stride = stride.or_else(|| types.size(*element)).filter(|stride| (1..=MAX_SIZE).contains(stride))?;
+    Some((stride, *count, field(types, *element, "root.treap")?))
+}
+
+/// From the type of a channel's header: where the first of those is that wait to send.
+pub fn first_sender(types: &TypeTable, header: TypeId) -> Option<Field> {
+    field(types, header, "sendq.first")
 }
 
 /// From the type of an array of strings: a string's header, the distance between two, how many.

@@ -35,6 +35,10 @@ pub struct GoStructures {
     pub machines: Option<RunAddr>,
     /// `runtime.waitReasonStrings`: where, a string's header, bytes from one to the next, how many.
     pub reasons: Option<(RunAddr, Header, u64, u64)>,
+    /// `runtime.semtable`: where, bytes from one root to the next, how many, where each has its tree.
+    pub semaphores: Option<(RunAddr, u64, u64, Field)>,
+    /// In a channel's header, the first of those that wait to send.
+    pub first_sender: Option<Field>,
 }
 
 /// What a thread of the runtime's is on.
@@ -77,7 +81,13 @@ impl Session {
             Some((address, header, stride, count))
         });
         let machines = global("runtime.allm").map(|(address, _)| address);
-        Ok(GoStructures { layout, list, machines, reasons })
+        let semaphores = global("runtime.semtable").and_then(|(address, type_id)| {
+            let (stride, count, tree) = layout::of_semaphores(&self.types, type_id)?;
+            Some((address, stride, count, tree))
+        });
+        let header = self.find_type("runtime.hchan");
+        let first_sender = header.and_then(|header| layout::first_sender(&self.types, header));
+        Ok(GoStructures { layout, list, machines, reasons, semaphores, first_sender })
     }
 
     /// The goroutine that a thread is on, by the runtime's own list of its threads.

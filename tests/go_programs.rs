@@ -1,5 +1,5 @@
-//! Panics and fatal errors of Go programs, against what Go's own runtime printed as it died. Built here, where there is a
-//! `go`; `OBIT_GO` names further toolchains, separated by colons.
+//! Go programs, against what Go's own runtime printed as they died, and what they are known to wait for. Built here, where
+//! there is a `go`; `OBIT_GO` names further toolchains, separated by colons.
 
 mod common;
 
@@ -18,15 +18,22 @@ fn toolchains() -> Vec<PathBuf> {
     all.filter(|go| Command::new(go).arg("version").output().is_ok_and(|output| output.status.success())).collect()
 }
 
-/// Builds the program, optimised as usual; `None` where that fails.
-fn build(go: &Path, directory: &Path) -> Option<PathBuf> {
+/// Builds a program, optimised as usual; `None` where that fails.
+fn build(go: &Path, source: &str, flags: &[&str], directory: &Path) -> Option<PathBuf> {
     let program = directory.join("program");
-    fs::copy(common::root().join("fixtures/src/go-panics/main.go"), directory.join("main.go")).ok()?;
-    fs::write(directory.join("go.mod"), "module panics\n\ngo 1.18\n").ok()?;
+    let source = common::root().join("fixtures/src").join(source).join("main.go");
+    fs::copy(source, directory.join("main.go")).ok()?;
+    fs::write(directory.join("go.mod"), "module program\n\ngo 1.18\n").ok()?;
     let mut command = Command::new(go);
-    command.current_dir(directory).arg("build").arg("-o").arg(&program).arg(".");
+    command.current_dir(directory).arg("build").args(flags).arg("-o").arg(&program).arg(".");
     command.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0").env("HOME", directory).env("GOFLAGS", "-mod=mod");
     command.output().ok()?.status.success().then_some(program)
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 /// What the program prints of its panics as it dies in a mode, and its core.
@@ -64,7 +71,7 @@ fn panics_are_told_as_go_prints_them() {
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-panics-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let Some(program) = build(go, &directory) else { continue };
+        let Some(program) = build(go, "go-panics", &[], &directory) else { continue };
         for mode in modes() {
             let Some((printed, core)) = die(&program, &mode, &directory) else { continue };
             compared += 1;
@@ -104,9 +111,8 @@ fn panics_are_told_as_go_prints_them() {
 #[test]
 fn panics_of_goroutines_that_did_not_end_the_program() {
     let Some(go) = toolchains().into_iter().next_back() else { return };
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-deferred-{}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
-    let found = build(&go, &directory).and_then(|program| die(&program, "indefer", &directory));
+    let directory = scratch("deferred");
+    let found = build(&go, "go-panics", &[], &directory).and_then(|program| die(&program, "indefer", &directory));
     if let Some((_, core)) = found {
         let answer: Value = serde_json::from_str(&obit("goroutines", &core, &["--json"])).unwrap();
         let rows = answer["goroutines"].as_array().unwrap();
@@ -119,4 +125,50 @@ fn panics_of_goroutines_that_did_not_end_the_program() {
         assert!(rows.iter().any(|row| row["panics"][0]["goexit"] == true), "{answer}");
     }
     let _ = fs::remove_dir_all(&directory);
+}
+
+/// Two goroutines hold what the other one wants, a writer waits for a reader, a group for its workers; channels, selects and
+/// conditions by their names.
+#[test]
+fn goroutines_that_wait_for_each_other() {
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory = scratch(&format!("locks-{number}"));
+        let found = build(go, "go-locks", &[], &directory).and_then(|program| die(&program, "", &directory));
+        if let Some((_, core)) = found {
+            let answer: Value = serde_json::from_str(&obit("locks", &core, &["--json"])).unwrap();
+            let cycles = answer["goroutine_cycles"].as_array().unwrap();
+            assert_eq!(cycles.iter().map(|cycle| cycle.as_array().unwrap().len()).collect::<Vec<_>>(), [2], "{answer}");
+            let waits = answer["waits"].as_array().unwrap().iter().filter(|wait| !wait["waiter_goroutine"].is_null());
+            let mut told: Vec<(&str, &str, bool)> = waits
+                .map(|wait| {
+                    let text = |field: &str| wait[field].as_str().unwrap_or_default();
+                    (text("kind"), text("function"), wait["owner_goroutine"].is_u64())
+                })
+                .collect();
+            told.retain(|(_, function, _)| !function.starts_with("main.main."));
+            told.sort_unstable();
+            let expected = [
+                ("channel", "main.worker", false),
+                ("channel", "main.worker", false),
+                ("mutex", "main.transfer", true),
+                ("mutex", "main.transfer", true),
+                ("rwlock", "main.writer", true),
+                ("select", "main.producer", false),
+                ("select", "main.reader", false),
+            ];
+            assert_eq!(told, expected, "{}", go.display());
+            let text = obit("locks", &core, &[]);
+            assert!(text.contains("waits for mutex `to.mu`, held by goroutine"), "{text}");
+            assert!(text.contains("waits for rwlock `main.table.lock` (to write), held by goroutine"), "{text}");
+            let verdict: Value = serde_json::from_str(&obit("analyze", &core, &["--json"])).unwrap();
+            assert_eq!(verdict["verdict"]["class"], "deadlock", "{verdict}");
+            let stacks: Value = serde_json::from_str(&obit("stacks", &core, &["--json"])).unwrap();
+            let workers = stacks["groups"].as_array().unwrap().iter();
+            let workers = workers.filter(|group| group["goroutines"].as_array().is_some_and(|ids| ids.len() == 2));
+            assert!(workers.count() >= 1, "{stacks}");
+            let threads: Value = serde_json::from_str(&obit("bt", &core, &["--json"])).unwrap();
+            assert!(threads["goroutines"].as_array().unwrap().len() > 8, "{threads}");
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
 }
