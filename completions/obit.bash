@@ -1360,7 +1360,7 @@ _obit() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "running idle lock mutex rwlock condition semaphore barrier join once future channel park spinlock futex input output sleep signal child shared" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "running idle lock mutex rwlock condition semaphore barrier join once future channel select wait-group park spinlock futex input output sleep signal child shared" -- "${cur}"))
                     return 0
                     ;;
                 --frames)

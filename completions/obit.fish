@@ -127,7 +127,7 @@ always\t'Always'
 never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l function -d 'Only threads with a function on their stack whose name contains TEXT' -r
 complete -c obit -n "__fish_obit_using_subcommand stacks" -l module -d 'Only threads with a module on their stack whose path contains TEXT' -r
-complete -c obit -n "__fish_obit_using_subcommand stacks" -l state -d 'Only threads in that state: running, idle, lock (of any kind), mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, park, spinlock, futex, input, output, sleep, signal, child, shared' -r -f -a "running\t''
+complete -c obit -n "__fish_obit_using_subcommand stacks" -l state -d 'Only threads in that state: running, idle, lock (of any kind), mutex, rwlock, condition, semaphore, barrier, join, once, future, channel, select, wait-group, park, spinlock, futex, input, output, sleep, signal, child, shared' -r -f -a "running\t''
 idle\t''
 lock\t''
 mutex\t''
@@ -139,6 +139,8 @@ join\t''
 once\t''
 future\t''
 channel\t''
+select\t''
+wait-group\t''
 park\t''
 spinlock\t''
 futex\t''

@@ -18,11 +18,14 @@ fn toolchains() -> Vec<PathBuf> {
     all.filter(|go| Command::new(go).arg("version").output().is_ok_and(|output| output.status.success())).collect()
 }
 
+fn source_of(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/src").join(program).join("main.go")
+}
+
 /// Builds a program, optimised as usual; `None` where that fails.
 fn build(go: &Path, source: &str, flags: &[&str], directory: &Path) -> Option<PathBuf> {
     let program = directory.join("program");
-    let source = common::root().join("fixtures/src").join(source).join("main.go");
-    fs::copy(source, directory.join("main.go")).ok()?;
+    fs::copy(source_of(source), directory.join("main.go")).unwrap();
     fs::write(directory.join("go.mod"), "module program\n\ngo 1.18\n").ok()?;
     let mut command = Command::new(go);
     command.current_dir(directory).arg("build").args(flags).arg("-o").arg(&program).arg(".");
@@ -54,7 +57,7 @@ fn die(program: &Path, mode: &str, directory: &Path) -> Option<(Vec<String>, Pat
 }
 
 fn modes() -> Vec<String> {
-    let source = fs::read_to_string(common::root().join("fixtures/src/go-panics/main.go")).unwrap();
+    let source = fs::read_to_string(source_of("go-panics")).unwrap();
     let cases = source.lines().filter_map(|line| line.trim().strip_prefix("case \"")?.strip_suffix("\":"));
     cases.filter(|mode| !LEFT_OUT.contains(mode)).map(str::to_owned).collect()
 }
