@@ -72,10 +72,7 @@ fn a_snapshot_has_them() {
 fn what_they_wait_for() {
     let output = common::obit("goroutines", "locks", &[]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        text.contains("  3 goroutines (18-20) wait for channel `w.tasks`, in main.(*worker).next() at "),
-        "{text}"
-    );
+    assert!(text.contains("  3 goroutines (18-20) wait for channel `w.tasks`, in main.(*worker).next() at "), "{text}");
     assert!(text.contains("  goroutine 21 waits for mutex `mutex`, in main.locked() at "), "{text}");
     let threads = common::obit("goroutines", "bt", &[]);
     let text = String::from_utf8_lossy(&threads.stdout).into_owned();
