@@ -39,6 +39,7 @@
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
 //! | [`runtime`] | what a language's own runtime schedules: goroutines and their stacks |
 //! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
+//! | [`fingerprint`] | which crashes are one: names as no rebuild changes them, the key of a group, how alike stacks are |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
@@ -64,6 +65,7 @@ pub mod cli;
 pub mod command;
 pub mod demangle;
 pub mod expr;
+pub mod fingerprint;
 pub mod image;
 pub mod interrupt;
 pub mod mapped;

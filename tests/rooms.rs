@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "waits",
     "runtime",
     "analyze",
+    "fingerprint",
     "snapshot",
     "capture",
     "report",

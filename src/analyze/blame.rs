@@ -9,8 +9,8 @@ use super::rule_file::{self, RuleFileError};
 use crate::session::{Frame, Session};
 use crate::types::Language;
 
-/// The rules that come with the program.
-const OWN_RULES: &str = include_str!("blame.toml");
+/// The rules that come with the program, as they are written.
+pub const OWN_RULES: &str = include_str!("blame.toml");
 static DEFAULT: LazyLock<Blame> = LazyLock::new(|| Blame::parse(OWN_RULES).unwrap_or_default());
 
 /// Rules, in their order.
@@ -24,7 +24,7 @@ pub struct Blame {
 /// Frames of one kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Group {
+pub struct Group {
     kind: String,
     #[serde(default)]
     own: bool,
@@ -44,9 +44,14 @@ impl Blame {
 
     /// A user's rules, and behind them the usual ones.
     pub fn with_file(path: &Path) -> Result<Blame, RuleFileError> {
-        let mut blame: Blame = rule_file::read(path)?;
-        blame.frames.extend(DEFAULT.frames.iter().cloned());
-        Ok(blame)
+        let blame: Blame = rule_file::read(path)?;
+        Ok(Blame::with_groups(blame.frames))
+    }
+
+    /// The same of groups that were read elsewhere.
+    pub fn with_groups(mut frames: Vec<Group>) -> Blame {
+        frames.extend(DEFAULT.frames.iter().cloned());
+        Blame { frames }
     }
 
     fn parse(text: &str) -> Result<Blame, toml::de::Error> {
@@ -65,10 +70,18 @@ impl Blame {
         if function.is_none() && module.is_none() {
             return Some("no code");
         }
-        self.kind_of(function, symbol, module, frame.code.file.as_deref())
+        let of_line = self.kind_of(function, symbol, module, frame.code.file.as_deref());
+        if of_line.is_some() && self.kind_of(function, symbol, module, None).is_none() {
+            // The line alone says so: it may be that of something else, which was inlined.
+            let declared = session.declared_file(frame);
+            return declared.map_or(of_line, |file| self.kind_of(function, symbol, module, Some(&file)));
+        }
+        of_line
     }
 
-    fn kind_of(
+    /// The same by names: the function without parameters, its linkage name, the last part of the module's path, the
+    /// source file.
+    pub fn kind_of(
         &self,
         function: Option<&str>,
         symbol: Option<&str>,

@@ -19,15 +19,22 @@ pub enum RuleFileError {
     /// It is no such file.
     #[error("{0}: {1}")]
     Form(String, toml::de::Error),
+    /// Something that it says cannot be used.
+    #[error("{0}: {1}")]
+    Content(String, String),
 }
 
 /// The content of a file.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RuleFileError> {
+    toml::from_str(&text(path)?).map_err(|error| RuleFileError::Form(path.display().to_string(), error))
+}
+
+/// A file as it is written.
+pub fn text(path: &Path) -> Result<String, RuleFileError> {
     let name = path.display().to_string();
     let size = std::fs::metadata(path).map_err(|error| RuleFileError::Io(name.clone(), error))?.len();
     if size > MAX_FILE {
         return Err(RuleFileError::TooLarge(name));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| RuleFileError::Io(name.clone(), error))?;
-    toml::from_str(&text).map_err(|error| RuleFileError::Form(name, error))
+    std::fs::read_to_string(path).map_err(|error| RuleFileError::Io(name, error))
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! kernel ──pipe──▶ handle (supervisor)                          work (its child)
 //!                  stream: headers and notes, a few KB ──memfd──▶ image::dying: notes, and memory from /proc/PID/mem
-//!                  waits, at most the deadline                    session → fingerprint → rate → snapshot → spool
+//!                  waits, at most the deadline                    session → enough of it? → snapshot → spool
 //!                  ◀──────────────────────────────────────────── what became of it
 //!                  the rest of the pipe only where somebody wants it: the whole core (zstd), an earlier handler
 //! ```

@@ -1,7 +1,7 @@
 //! The spool: a directory of complete files, whose names sort by time.
 //!
 //! ```text
-//! 20261126T024256.123Z-4711-server-1a2b3c4d.obit         a snapshot: time, process, its name, fingerprint of the crash
+//! 20261126T024256.123Z-4711-server-0123456789abcdef.obit a snapshot: time, process, its name, its fingerprint
 //! 20261126T024256.123Z-4711-server.core.zst              a whole core
 //! 20261126T024256.123Z-4711-server.cut.core.zst          its beginning: the quota or the deadline ended it
 //! .tmp-…                                                 somebody writes it; locked while its writer lives
@@ -164,7 +164,7 @@ impl Spool {
     }
 
     /// Counts a crash; false where there were `limit` of the same in the last hour already.
-    pub fn admit(&self, fingerprint: &str, limit: u32) -> Result<bool, CaptureError> {
+    pub fn admit(&self, place: &str, limit: u32) -> Result<bool, CaptureError> {
         let _lock = self.lock()?;
         let path = self.directory.join(".recent");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
@@ -172,17 +172,17 @@ impl Spool {
         let mut recent: Vec<(u64, &str)> = text
             .lines()
             .filter_map(|line| line.split_once(' '))
-            .filter_map(|(time, fingerprint)| Some((time.parse().ok()?, fingerprint)))
+            .filter_map(|(time, place)| Some((time.parse().ok()?, place)))
             // A clock that was set back must not hold crashes off for longer than an hour.
             .filter(|(time, _): &(u64, &str)| now.abs_diff(*time) < HOUR)
             .collect();
-        if recent.iter().filter(|(_, known)| *known == fingerprint).count() >= limit as usize {
+        if recent.iter().filter(|(_, known)| *known == place).count() >= limit as usize {
             return Ok(false);
         }
-        recent.push((now, fingerprint));
+        recent.push((now, place));
         let skipped = recent.len().saturating_sub(MOST_RECENT);
         let lines: Vec<String> =
-            recent[skipped..].iter().map(|(time, fingerprint)| format!("{time} {fingerprint}\n")).collect();
+            recent[skipped..].iter().map(|(time, place)| format!("{time} {place}\n")).collect();
         // Losing it in a power cut costs nothing, so it is not synced.
         let unfinished = self.directory.join(".recent.new");
         let written = fs::write(&unfinished, lines.concat()).and_then(|()| fs::rename(&unfinished, &path));

@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 
 use super::CaptureError;
 use super::spool::{stem, write_durably};
-use super::work::options;
+use super::work::{self, options};
 use crate::image::live::traced::{self, Fatal};
 use crate::session::{OpenOptions, Session};
 use crate::snapshot::{self, SourceLines};
@@ -197,7 +197,10 @@ impl Run<'_> {
             let target = image.path.clone();
             let places = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
             let session = Session::of_image(image, &target, &places)?;
-            let snapshot = snapshot::take(&session, options(&session, process, Default::default(), self.sources))?;
+            let (rules, problem) = work::rules();
+            problem.into_iter().for_each(|problem| (self.say)(&problem));
+            let options = options(&session, process, Default::default(), self.sources);
+            let snapshot = snapshot::take(&session, snapshot::Options { rules: &rules, ..options })?;
             fs::create_dir_all(&self.watch.directory).map_err(CaptureError::io(&self.watch.directory))?;
             let file = self.watch.directory.join(format!("{}.obit", stem(process, &command)));
             write_durably(&file, &snapshot.bytes, 0o600).map_err(CaptureError::io(&file))?;

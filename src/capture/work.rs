@@ -1,5 +1,6 @@
 //! The handler's child: opens the dying process, tells its crash from others, and takes the snapshot.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Instant;
 
 use super::spool::{Spool, stem};
 use super::{CaptureError, Config};
+use crate::fingerprint::Rules;
 use crate::image::dying;
 use crate::image::environment::{self, Environment};
 use crate::session::{OpenOptions, Session};
@@ -33,8 +35,8 @@ pub enum Outcome {
     },
     /// There were enough of the same.
     Enough {
-        /// The crash's fingerprint.
-        fingerprint: String,
+        /// What they have in common.
+        place: String,
     },
 }
 
@@ -54,18 +56,32 @@ pub fn work(
     let places = OpenOptions { debuginfod: Some(false), ..OpenOptions::default() };
     let target = image.path.clone();
     let session = Session::of_image(image, &target, &places)?;
-    let fingerprint = fingerprint(&session);
-    if !spool.admit(&fingerprint, config.same_crash_per_hour)? {
-        return Ok(Outcome::Enough { fingerprint });
+    let place = place(&session);
+    if !spool.admit(&place, config.same_crash_per_hour)? {
+        return Ok(Outcome::Enough { place });
     }
-    let snapshot = snapshot::take(&session, options(&session, pid, config.attributes.clone(), sources))?;
+    let (rules, problem) = rules();
+    problem.into_iter().for_each(|problem| spool.log(&problem));
+    let options = Options { rules: &rules, ..options(&session, pid, config.attributes.clone(), sources) };
+    let snapshot = snapshot::take(&session, options)?;
     let bytes = snapshot.bytes.len() as u64;
     spool.make_room(bytes, false)?;
     let mut unfinished = spool.begin()?;
     let path = spool.directory().to_owned();
     unfinished.file().and_then(|file| file.write_all(&snapshot.bytes)).map_err(CaptureError::io(&path))?;
-    let file = unfinished.finish(&format!("{}-{fingerprint}.obit", stem(pid, &command)))?;
+    let fingerprint = snapshot.fingerprint.map(|fingerprint| format!("-{fingerprint}")).unwrap_or_default();
+    let file = unfinished.finish(&format!("{}{fingerprint}.obit", stem(pid, &command)))?;
     Ok(Outcome::Written { file, bytes })
+}
+
+/// The rules for fingerprints. A file that cannot be used must not lose crashes: the usual rules hold then, and it is said.
+pub fn rules() -> (Cow<'static, Rules>, Option<String>) {
+    match Rules::configured() {
+        Ok(rules) => (rules, None),
+        Err(error) => {
+            (Cow::Borrowed(Rules::usual()), Some(format!("{error}; the usual rules for fingerprints are used")))
+        }
+    }
 }
 
 /// What is kept of the process, as `obit snapshot` has it.
@@ -87,8 +103,9 @@ pub fn options<'a>(
     }
 }
 
-/// Tells crashes apart well enough to count them: the signal, and where in which builds the innermost frames stand.
-fn fingerprint(session: &Session) -> String {
+/// Tells crashes apart well enough to count them before any debug information is read: the signal, and where in which builds
+/// the innermost frames stand.
+fn place(session: &Session) -> String {
     let mut hash = crc32fast::Hasher::new();
     let number = session.image.signal.as_ref().map_or(0, |signal| signal.number);
     hash.update(&number.to_le_bytes());

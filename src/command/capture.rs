@@ -196,9 +196,9 @@ fn work_for_handler(args: &WorkArgs, output: &mut Output<'_>) -> Result<(), Comm
     let outcome = work(args.pid, beginning, &config, Some(&lines_around(&sources)))?;
     match outcome {
         Outcome::Written { file, bytes } => writeln!(output.out, "{}, {bytes} bytes", file.display())?,
-        Outcome::Enough { fingerprint } => {
+        Outcome::Enough { place } => {
             let limit = config.same_crash_per_hour;
-            writeln!(output.out, "enough: {limit} of the crash {fingerprint} in the last hour are kept")?;
+            writeln!(output.out, "enough: {limit} of the crash {place} in the last hour are kept")?;
         }
     }
     Ok(())

@@ -53,6 +53,8 @@ pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(
     line("system", image.minidump.as_ref().and_then(|facts| facts.system.clone()))?;
     line("architecture", Some(image.arch.name().to_owned()))?;
     line("signal", Some(image.signal.as_ref().map_or_else(|| "none recorded".to_owned(), signal_text::describe)))?;
+    let group = image.snapshot.as_ref().and_then(|snapshot| snapshot.header.grouping());
+    line("fingerprint", group.map(|group| format!("{} (rules {})", group.fingerprint, group.rules)))?;
     line("threads", Some(grouped(image.threads.len())))?;
     let (mappings, saved, mapped) = (image.mappings.len(), counts.saved_bytes, counts.mapped_bytes);
     let memory = format!("{} saved of {} in {} mappings", bytes_text(saved), bytes_text(mapped), grouped(mappings));

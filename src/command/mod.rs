@@ -11,6 +11,7 @@ pub mod coverage;
 pub mod disassemble;
 pub mod export;
 mod export_page;
+pub mod fingerprint;
 pub mod goroutines;
 pub mod info;
 pub mod list;
@@ -50,6 +51,8 @@ pub enum Command {
     Analyze(analyze::Args),
     /// Say what is missing, and which questions that leaves open
     Coverage(coverage::Args),
+    /// Say which group the crash belongs to: a fingerprint that no rebuild changes, and what it is made of
+    Fingerprint(fingerprint::Args),
     /// Say where a value comes from: core, file, register, caller
     Why(why::Args),
     /// List the threads
@@ -98,6 +101,7 @@ impl Command {
         match self {
             Command::Bt(args) => bt::run(args, state, output),
             Command::Analyze(args) => analyze::run(args, state, output),
+            Command::Fingerprint(args) => fingerprint::run(args, state, output),
             Command::Why(args) => why::run(args, state, output),
             Command::Coverage(args) => coverage::run(args, state, output),
             Command::Threads(args) => threads::run(args, state, output),

@@ -91,6 +91,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         keep_expression(state, expression, args)?;
     }
     let lines = lines_around(&state.sources);
+    let rules = super::fingerprint::rules(None)?;
     let options = Options {
         budget: args.budget,
         depth: args.depth,
@@ -102,6 +103,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         privacy,
         redaction: (!args.no_redaction).then_some(redaction),
         sources: Some(&lines),
+        rules: &rules,
     };
     let taken = snapshot::take(&state.session, options).map_err(usage)?;
     write(&args.output, &taken.bytes)

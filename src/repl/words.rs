@@ -111,6 +111,11 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| one(repl, "why", text),
     },
     Word {
+        names: &["fingerprint"],
+        help: "[--explain] [--rules FILE]: which group the crash belongs to, and what that is made of",
+        run: |repl, text| words(repl, "fingerprint", text),
+    },
+    Word {
         names: &["coverage"],
         help: "what is missing, and which questions that leaves open",
         run: |repl, text| words(repl, "coverage", text),

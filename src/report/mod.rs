@@ -8,6 +8,7 @@ pub mod bt_text;
 pub mod capture_documents;
 pub mod documents;
 pub mod environment_text;
+pub mod fingerprint;
 pub mod fold;
 pub mod formatted;
 pub mod json;

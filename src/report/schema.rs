@@ -376,6 +376,15 @@ struct CaptureInfo {
     /// Why it died, as it was said when the snapshot was taken.
     #[schemars(default)]
     verdict: Option<KeptVerdict>,
+    /// The key of the group that the crash belongs to.
+    #[schemars(default)]
+    fingerprint: Option<String>,
+    /// The same of the whole stack.
+    #[schemars(default)]
+    stack_hash: Option<String>,
+    /// Version of the rules that both were made by.
+    #[schemars(default)]
+    fingerprint_rules: Option<String>,
 }
 
 macro_rules! documents {
@@ -427,6 +436,19 @@ documents! {
         /// All findings, the best first.
         findings: Vec<Finding>,
         gaps: Vec<Gap>,
+    }
+    /// `obit fingerprint`.
+    Fingerprint "obit.fingerprint/1" {
+        /// The key of the group that the crash belongs to.
+        fingerprint: String,
+        /// The same of the whole stack.
+        stack_hash: String,
+        /// Version of the rules that both were made by.
+        rules: String,
+        /// These three are what the snapshot was given when it was taken, whatever the rules are now.
+        stored: bool,
+        /// What the rules of now say.
+        now: FingerprintNow,
     }
     /// `obit why`.
     ValueSources "obit.why/1" {

@@ -55,6 +55,9 @@ fn of_capture(json: &mut Json, snapshot: &Snapshot) {
         "left_out": header.capture.left_out,
         "redaction": header.capture.redaction,
         "verdict": header.verdict,
+        "fingerprint": header.fingerprint,
+        "stack_hash": header.stack_hash,
+        "fingerprint_rules": header.fingerprint_rules,
     });
     value(json, &capture);
 }

@@ -1,8 +1,9 @@
 //! Where variables are, without what they hold; and how far functions reach.
 
-use super::{Role, Session, Trace};
+use super::{Frame, Role, Session, Trace};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::DwarfRegister;
+use crate::module::function::each_origin;
 use crate::types::{Name, TypeId};
 use crate::value::{Absent, Place};
 
@@ -51,6 +52,24 @@ impl Session {
             }
         }
         places
+    }
+
+    /// The file that a frame's function is declared in, by the debug information. The frame's line may be another file's,
+    /// where what was inlined there has left nothing but its lines.
+    pub fn declared_file(&self, frame: &Frame) -> Option<String> {
+        let info = self.program.code(frame.lookup);
+        let scope = info.levels.get(frame.level)?.scopes.last()?;
+        let die = info.function.as_ref()?.scopes.get(*scope as usize)?.die;
+        let mut file = None;
+        each_origin(&*self.program, die, |unit, entry| {
+            let index = match entry.attr_value(gimli::DW_AT_decl_file) {
+                Some(gimli::AttributeValue::FileIndex(index)) => Some(index),
+                value => value.and_then(|value| value.udata_value()),
+            };
+            file = index.and_then(|index| unit.file_path(index));
+            file.is_some()
+        });
+        file
     }
 
     /// The variable that is in a register, alone and whole, when the code at `at` is about to run: by the debug

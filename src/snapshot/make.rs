@@ -10,8 +10,9 @@ use super::module::{self, LookedAt};
 use super::privacy::{self, Piece};
 use super::{Privacy, Redaction, SnapshotError};
 use crate::addr::RunAddr;
-use crate::analyze::{self, Blame};
+use crate::analyze::{self, Analysis, Blame};
 use crate::arch::GENERAL_COUNT;
+use crate::fingerprint::{Fingerprint, Rules};
 use crate::image::environment::{Environment, InitialStack, LogTail};
 use crate::image::snapshot::format::{self, Capture, Header, Hex, Layout, MappingRecord, ModuleRecord, SourceRecord};
 use crate::image::{ThreadState, elf_writer};
@@ -27,6 +28,8 @@ use crate::value::decode::Symbols;
 
 /// Frames of a thread whose variables are kept; as many as are shown by default.
 const FRAMES: usize = 1024;
+/// Functions of the stack that the header has.
+const HEADER_FRAMES: usize = 64;
 /// Bytes of code on both sides of a frame's pc.
 const CODE_AROUND: u64 = 64;
 /// Bytes of a thread's stack that are kept whole, from its stack pointer on.
@@ -79,6 +82,8 @@ pub struct Options<'a> {
     pub redaction: Option<Redaction>,
     /// Where source lines are found.
     pub sources: Option<SourceLines<'a>>,
+    /// What the fingerprint is made by.
+    pub rules: &'a Rules,
 }
 
 impl Default for Options<'_> {
@@ -94,6 +99,7 @@ impl Default for Options<'_> {
             privacy: Privacy::default(),
             redaction: Some(Redaction::usual()),
             sources: None,
+            rules: Rules::usual(),
         }
     }
 }
@@ -104,6 +110,8 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
     /// What its header says of how it was taken.
     pub capture: Capture,
+    /// The header's fingerprint.
+    pub fingerprint: Option<String>,
 }
 
 /// Takes a snapshot.
@@ -118,7 +126,9 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
     }
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     let traces = look_at_everything(session, reads, &options, &mut left_out);
-    let verdict = verdict(session, options.privacy.is_on());
+    let analysis = session.image.signal.is_some().then(|| analyze::analyze(session, Blame::usual()));
+    let verdict = analysis.as_ref().and_then(|analysis| verdict(analysis, options.privacy.is_on()));
+    let group = analysis.as_ref().map(|analysis| group(session, analysis, options.rules)).unwrap_or_default();
     let redaction = options.redaction.map(|mut redaction| {
         redaction.add_environment(initial.variables.iter().map(Vec::as_slice));
         redaction
@@ -181,9 +191,10 @@ pub fn take(session: &Session, options: Options<'_>) -> Result<Snapshot, Snapsho
         left_out,
         redaction: redaction.map(|redaction| redaction.version().to_owned()),
     };
-    let header = header(session, attributes, capture.clone(), verdict, redaction);
+    let fingerprint = group.fingerprint.clone();
+    let header = header(session, attributes, capture.clone(), Header { verdict, ..group }, redaction);
     let bytes = archive::write(header, &parts)?;
-    Ok(Snapshot { bytes, capture })
+    Ok(Snapshot { bytes, capture, fingerprint })
 }
 
 fn part_name(module: &Module) -> String {
@@ -192,9 +203,7 @@ fn part_name(module: &Module) -> String {
 
 /// Why it died. What that is read from is kept, so that the snapshot can be asked again.
 /// Where texts are private, the sentence says no more than where.
-fn verdict(session: &Session, private: bool) -> Option<format::Verdict> {
-    session.image.signal.as_ref()?;
-    let analysis = analyze::analyze(session, Blame::usual());
+fn verdict(analysis: &Analysis, private: bool) -> Option<format::Verdict> {
     let verdict = analysis.verdict()?;
     let place = || {
         let function = verdict.function.as_ref().map(|function| format!(" in {function}()")).unwrap_or_default();
@@ -208,6 +217,31 @@ fn verdict(session: &Session, private: bool) -> Option<format::Verdict> {
         thread: verdict.thread,
         frame_index: verdict.frame_index as u64,
     })
+}
+
+/// The header's fields that say which group it belongs to. What is taken of a snapshot stays in the group that that one is in.
+fn group(session: &Session, analysis: &Analysis, rules: &Rules) -> Header {
+    let stored = session.image.snapshot.as_ref().map(|snapshot| &snapshot.header);
+    let found = Fingerprint::of(session, analysis, rules);
+    if let Some(stored) = stored.filter(|header| header.fingerprint.is_some()) {
+        return Header {
+            fingerprint: stored.fingerprint.clone(),
+            stack_hash: stored.stack_hash.clone(),
+            fingerprint_rules: stored.fingerprint_rules.clone(),
+            frames: stored.frames.clone(),
+            ..Header::default()
+        };
+    }
+    let Some(found) = found else { return Header::default() };
+    let mut frames = found.frames();
+    frames.truncate(HEADER_FRAMES);
+    Header {
+        fingerprint: Some(found.fingerprint),
+        stack_hash: Some(found.stack_hash),
+        fingerprint_rules: Some(found.rules),
+        frames,
+        ..Header::default()
+    }
 }
 
 /// Asks for what anybody may ask for at the usual limits, then deeper while the budget lasts: the crashed thread first.
@@ -527,7 +561,7 @@ fn header(
     session: &Session,
     attributes: BTreeMap<String, String>,
     capture: Capture,
-    verdict: Option<format::Verdict>,
+    found: Header,
     redaction: Option<&Redaction>,
 ) -> Header {
     let image = &session.image;
@@ -550,7 +584,7 @@ fn header(
             code: signal.code_name().map(str::to_owned),
             address: signal.address.map(|address| Hex(address.0)),
         }),
-        verdict: verdict.map(|verdict| match redaction {
+        verdict: found.verdict.map(|verdict| match redaction {
             Some(redaction) => format::Verdict { summary: redaction.masked(&verdict.summary), ..verdict },
             None => verdict,
         }),
@@ -560,5 +594,9 @@ fn header(
             None => attributes,
         },
         parts: Vec::new(),
+        fingerprint: found.fingerprint,
+        stack_hash: found.stack_hash,
+        fingerprint_rules: found.fingerprint_rules,
+        frames: found.frames,
     }
 }

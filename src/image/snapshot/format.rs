@@ -59,12 +59,42 @@ pub struct Header {
     pub signal: Option<Signal>,
     /// Why it died, as `analyze` said when the snapshot was taken.
     pub verdict: Option<Verdict>,
+    /// The key of its group by the rules of then: 16 hexadecimal digits.
+    pub fingerprint: Option<String>,
+    /// The same of the whole stack.
+    pub stack_hash: Option<String>,
+    /// Version of the rules that both were made by.
+    pub fingerprint_rules: Option<String>,
+    /// Functions of the thread's stack as fingerprints name them, innermost first, recursion folded; the first of many.
+    pub frames: Vec<String>,
     /// How the snapshot was taken.
     pub capture: Capture,
     /// `--attr` and the program's own.
     pub attributes: BTreeMap<String, String>,
     /// The parts behind this one.
     pub parts: Vec<Part>,
+}
+
+/// Which group a crash was put in when it was captured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grouping {
+    /// The group's key.
+    pub fingerprint: String,
+    /// The whole stack's.
+    pub stack_hash: String,
+    /// Version of the rules.
+    pub rules: String,
+}
+
+impl Header {
+    /// The group; `None` where the header has none, or but a part of it.
+    pub fn grouping(&self) -> Option<Grouping> {
+        Some(Grouping {
+            fingerprint: self.fingerprint.clone()?,
+            stack_hash: self.stack_hash.clone()?,
+            rules: self.fingerprint_rules.clone()?,
+        })
+    }
 }
 
 /// The process in short.

@@ -338,6 +338,34 @@ pub(super) enum Certainty {
     Possible,
 }
 
+/// A fingerprint and what it is made of.
+#[derive(JsonSchema)]
+pub(super) struct FingerprintNow {
+    fingerprint: String,
+    stack_hash: String,
+    rules: String,
+    /// LWP.
+    thread: u32,
+    /// The lines whose SHA-256 begins with the fingerprint: class, perhaps signal and program, functions.
+    key: Vec<String>,
+    /// Why another build of the same bug may have another fingerprint.
+    weakness: Option<String>,
+    frames: Vec<FingerprintFrame>,
+}
+
+/// A frame, and what became of it.
+#[derive(JsonSchema)]
+pub(super) struct FingerprintFrame {
+    /// As `bt` counts; null for a function that a tail call took off the stack.
+    index: Option<u64>,
+    /// The function as fingerprints name it, else the module and the offset in it.
+    name: String,
+    /// It is part of the fingerprint.
+    taken: bool,
+    /// Why it is, or is not.
+    rule: String,
+}
+
 #[derive(JsonSchema)]
 pub(super) struct Verdict {
     class: Class,
