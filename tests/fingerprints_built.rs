@@ -57,8 +57,8 @@ fn crash(program: &Path, build: &str, arguments: &[&str], work: &Path) -> Option
     let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let now = &answer["now"];
-    let left_out = ["in a handler", "on top of", "interrupted"];
-    let of_crash = |frame: &&Value| !left_out.iter().any(|start| text(&frame["rule"]).starts_with(start));
+    let left_out = ["in-handler", "sentinel", "interrupted"];
+    let of_crash = |frame: &&Value| !left_out.contains(&text(&frame["rule"]).as_str());
     let frames = now["frames"].as_array().unwrap().iter().filter(of_crash).map(|frame| text(&frame["name"]));
     let mut frames: Vec<String> = frames.collect();
     frames.dedup();

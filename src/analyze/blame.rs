@@ -171,7 +171,10 @@ mod tests {
         let index = "<usize as core::slice::index::SliceIndex<[T]>>::index";
         let file = "/rustc/0123abcd/library/core/src/slice/index.rs";
         assert_eq!(blame.kind_of(Some(index), None, Some("app"), Some(file)), Some("rust"));
-        assert_eq!(blame.kind_of(Some("<app::Item as core::fmt::Debug>::fmt"), None, Some("app"), Some("src/main.rs")), None);
+        assert_eq!(
+            blame.kind_of(Some("<app::Item as core::fmt::Debug>::fmt"), None, Some("app"), Some("src/main.rs")),
+            None
+        );
         assert_eq!(kind("runtime.gopanic", "app"), Some("go"));
         assert_eq!(kind("main.main", "app"), None);
         assert_eq!(kind("app::run", "app"), None);

@@ -181,8 +181,7 @@ impl Spool {
         }
         recent.push((now, place));
         let skipped = recent.len().saturating_sub(MOST_RECENT);
-        let lines: Vec<String> =
-            recent[skipped..].iter().map(|(time, place)| format!("{time} {place}\n")).collect();
+        let lines: Vec<String> = recent[skipped..].iter().map(|(time, place)| format!("{time} {place}\n")).collect();
         // Losing it in a power cut costs nothing, so it is not synced.
         let unfinished = self.directory.join(".recent.new");
         let written = fs::write(&unfinished, lines.concat()).and_then(|()| fs::rename(&unfinished, &path));

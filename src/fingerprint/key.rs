@@ -91,6 +91,25 @@ impl Reason {
         !matches!(self, Reason::InHandler | Reason::OnTopOf(_) | Reason::Interrupted)
     }
 
+    /// For scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Own(_) => "own",
+            Reason::Prefix => "prefix",
+            Reason::Recursive => "endless",
+            Reason::Foreign => "foreign",
+            Reason::InHandler => "in-handler",
+            Reason::OnTopOf(_) => "sentinel",
+            Reason::Kind(_) => "kind",
+            Reason::Skipped => "skip-functions",
+            Reason::Repeated | Reason::WithinRecursion => "recursion",
+            Reason::Entry => "entry",
+            Reason::Enough => "enough",
+            Reason::Interrupted => "interrupted",
+            Reason::Scanned => "scanned",
+        }
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         match self {

@@ -41,15 +41,18 @@ fn names_lose_what_compilers_append() {
         ("_ZThn16_N1A3runEv", "A::run"),
         ("_ZN3app4nameB5cxx11Ev", "app::name"),
         ("_ZN5crash4main17h0123456789abcdefE", "crash::main"),
+        ("_ZZ4mainENKUliE_clEi", "main"),
+        ("_ZN3app3run28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE", "app::run"),
     ] {
         assert_eq!(name(symbol, None), expected, "{symbol}");
     }
     for (symbol, expected) in [
-        ("main.main.func1", "main.main.func"),
-        ("main.main.func1.2", "main.main.func"),
-        ("main.main.func1.gowrap2", "main.main.func"),
-        ("main.(*T).run-fm", "main.(*T).run.func"),
-        ("main.Map[go.shape.int].func1", "main.Map.func"),
+        ("main.main.func1", "main.main"),
+        ("main.main.func1.2", "main.main"),
+        ("main.main.func1.gowrap2", "main.main"),
+        ("main.(*T).run-fm", "main.(*T).run"),
+        ("main.Map[go.shape.int].func1", "main.Map"),
+        ("main.glob..func2.1", "main.glob"),
         ("main.init.0", "main.init"),
         ("main.cold", "main.cold"),
     ] {

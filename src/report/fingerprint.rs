@@ -114,7 +114,8 @@ pub fn json(answer: &Answer<'_>, notes: &[Note]) -> Json {
         json.field_uint("index", step.index.map(|index| index as u64));
         json.field_string("name", Some(&step.name));
         json.field_bool("taken", step.taken);
-        json.field_string("rule", Some(&step.reason.text()));
+        json.field_string("rule", Some(step.reason.code()));
+        json.field_string("why", Some(&step.reason.text()));
         json.end_object();
     }
     json.end_array();

@@ -362,8 +362,11 @@ pub(super) struct FingerprintFrame {
     name: String,
     /// It is part of the fingerprint.
     taken: bool,
-    /// Why it is, or is not.
+    /// The rule by which it is, or is not: own, prefix, endless, foreign, in-handler, sentinel, kind, skip-functions,
+    /// recursion, entry, enough, interrupted, scanned.
     rule: String,
+    /// The same for people.
+    why: String,
 }
 
 #[derive(JsonSchema)]
