@@ -123,7 +123,8 @@ fn every_frame_is_explained() {
     let of = |name: &str| {
         text.lines().find(|line| line.contains(name) && line.contains("  ")).unwrap_or_default().to_owned()
     };
-    assert!(of(" core::panicking::panic ").ends_with("kind: rust"), "{text}");
+    assert!(of(" core::panicking::panic ").ends_with("on top of core::option::unwrap_failed"), "{text}");
+    assert!(of(" core::option::unwrap_failed ").ends_with("sentinel: it ended the program"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("  +") && line.ends_with("own function 1")), "{text}");
     assert!(of(" die::main ").ends_with("entry"), "{text}");
 }

@@ -57,17 +57,13 @@ fn crash(program: &Path, build: &str, arguments: &[&str], work: &Path) -> Option
     let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let now = &answer["now"];
-    let left_out = ["in-handler", "sentinel", "interrupted"];
-    let of_crash = |frame: &&Value| !left_out.contains(&text(&frame["rule"]).as_str());
-    let frames = now["frames"].as_array().unwrap().iter().filter(of_crash).map(|frame| text(&frame["name"]));
-    let mut frames: Vec<String> = frames.collect();
-    frames.dedup();
+    let list = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<String>>();
     Some(Crash {
         bug: format!("{} {}", if build.starts_with("rust") { "rust" } else { "c++" }, arguments[0]),
         build: format!("{build} {}", arguments[1..].join(" ")),
         fingerprint: text(&answer["fingerprint"]),
-        key: now["key"].as_array().unwrap().iter().map(text).collect(),
-        frames,
+        key: list(&now["key"]),
+        frames: list(&now["stack"]),
     })
 }
 

@@ -62,6 +62,8 @@ pub enum Reason {
     InHandler,
     /// It ran on top of the frame of that name, where the program was ended.
     OnTopOf(String),
+    /// It ended the program: what the program did is further out.
+    Sentinel,
     /// Not the program's own.
     Kind(String),
     /// The rules leave the function out.
@@ -86,9 +88,13 @@ impl Reason {
         matches!(self, Reason::Own(_) | Reason::Prefix | Reason::Recursive | Reason::Foreign)
     }
 
-    /// Whether it was there before the process was ended.
+    /// Whether it is part of what led to the end: no handler, no frame that only ends processes, none that was interrupted.
     pub fn is_of_the_crash(&self) -> bool {
-        !matches!(self, Reason::InHandler | Reason::OnTopOf(_) | Reason::Interrupted)
+        match self {
+            Reason::InHandler | Reason::OnTopOf(_) | Reason::Interrupted => false,
+            Reason::Kind(kind) => !matches!(kind.as_str(), "abort" | "sanitizer" | "signal" | "no code"),
+            _ => true,
+        }
     }
 
     /// For scripts.
@@ -99,7 +105,8 @@ impl Reason {
             Reason::Recursive => "endless",
             Reason::Foreign => "foreign",
             Reason::InHandler => "in-handler",
-            Reason::OnTopOf(_) => "sentinel",
+            Reason::OnTopOf(_) => "on-top",
+            Reason::Sentinel => "sentinel",
             Reason::Kind(_) => "kind",
             Reason::Skipped => "skip-functions",
             Reason::Repeated | Reason::WithinRecursion => "recursion",
@@ -119,6 +126,7 @@ impl Reason {
             Reason::Foreign => "no function is the program's own".to_owned(),
             Reason::InHandler => "in a handler of the signal".to_owned(),
             Reason::OnTopOf(sentinel) => format!("on top of {sentinel}"),
+            Reason::Sentinel => "sentinel: it ended the program".to_owned(),
             Reason::Kind(kind) => format!("kind: {kind}"),
             Reason::Skipped => "skip_functions".to_owned(),
             Reason::Repeated => "recursion".to_owned(),
@@ -211,14 +219,11 @@ fn begin(stack: &Stack, rules: &Rules, reasons: &mut [Reason]) -> usize {
         *reason = Reason::InHandler;
     }
     let Some((at, name)) = sentinel else { return stack.start };
-    for (frame, reason) in reasons.iter_mut().enumerate().take(at).skip(stack.start) {
-        *reason = match frames.get(frame).and_then(|seen| seen.kind.clone()) {
-            Some(kind) => Reason::Kind(kind),
-            None => Reason::OnTopOf(name.to_owned()),
-        };
+    for reason in reasons.iter_mut().take(at).skip(stack.start) {
+        *reason = Reason::OnTopOf(name.to_owned());
     }
     if let Some(reason) = reasons.get_mut(at) {
-        *reason = Reason::Kind(frames.get(at).and_then(|seen| seen.kind.clone()).unwrap_or("sentinel".to_owned()));
+        *reason = Reason::Sentinel;
     }
     at + 1
 }
@@ -301,14 +306,15 @@ fn foreign(frames: &[Seen], start: usize, reasons: &mut [Reason]) -> Vec<(usize,
     taken
 }
 
-/// What the stack's hash is of: every function, recursion folded; the module where a function has no name.
-pub fn whole(frames: &[Seen]) -> Vec<String> {
+/// The functions that led to the end, recursion folded; the module where a function has no name.
+pub fn whole(frames: &[Seen], reasons: &[Reason]) -> Vec<String> {
     let text = |seen: &Seen| match (&seen.name, &seen.module) {
         (Some(name), _) => name.clone(),
         (None, Some(module)) => format!("({})", module.split(".so").next().unwrap_or(module)),
         (None, None) => "(no code)".to_owned(),
     };
-    let texts: Vec<String> = frames.iter().map(text).collect();
+    let of_crash = frames.iter().zip(reasons).filter(|(_, reason)| reason.is_of_the_crash());
+    let texts: Vec<String> = of_crash.map(|(seen, _)| text(seen)).collect();
     folded(texts.iter().map(String::as_str))
 }
 

@@ -39,7 +39,7 @@ const DIGITS: usize = 16;
 pub struct Fingerprint {
     /// The key of its group: 16 hexadecimal digits.
     pub fingerprint: String,
-    /// The same of its whole stack.
+    /// The same of [`stack`](Self::stack).
     pub stack_hash: String,
     /// Version of the rules.
     pub rules: String,
@@ -47,6 +47,9 @@ pub struct Fingerprint {
     pub thread: u32,
     /// What the fingerprint is the hash of: the class, perhaps the signal, the functions.
     pub key: Vec<String>,
+    /// The functions that led to the end, innermost first, recursion folded: what a list of crashes is searched by, and what
+    /// [`similar`] compares. Without what only ends processes and handlers; the module where a function has no name.
+    pub stack: Vec<String>,
     /// Every frame, innermost first, and what became of it.
     pub steps: Vec<Step>,
     /// Why other builds of the same bug may have another one.
@@ -110,22 +113,18 @@ impl Fingerprint {
             taken: reason.is_taken(),
             reason,
         };
+        let stack = key::whole(&seen.frames, &chosen.reasons);
         let steps = seen.frames.iter().zip(chosen.reasons).map(step).collect();
         Fingerprint {
             fingerprint: short_digest(&key),
-            stack_hash: short_digest(&key::whole(&seen.frames)),
+            stack_hash: short_digest(&stack),
+            stack,
             rules: rules.version().to_owned(),
             thread,
             key,
             weakness: chosen.weakness,
             steps,
         }
-    }
-
-    /// The functions of the stack, innermost first, recursion folded: what a list of crashes is searched by, and what
-    /// [`similar`] compares.
-    pub fn frames(&self) -> Vec<String> {
-        key::folded(self.steps.iter().filter(|step| step.reason.is_of_the_crash()).map(|step| step.name.as_str()))
     }
 }
 

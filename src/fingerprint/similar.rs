@@ -13,7 +13,7 @@
 //!
 //! Of two groups the similarity is the mean of what each stack has with its nearest in the other group, both ways.
 //!
-//! Stacks are lists of names, innermost first, as [`Fingerprint::frames`](super::Fingerprint::frames) gives them.
+//! Stacks are lists of names, innermost first, as [`Fingerprint::stack`](super::Fingerprint::stack) and snapshots' headers have them.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

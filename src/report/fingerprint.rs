@@ -107,6 +107,10 @@ pub fn json(answer: &Answer<'_>, notes: &[Note]) -> Json {
     now.key.iter().for_each(|line| json.string(line));
     json.end_array();
     json.field_string("weakness", now.weakness);
+    json.key("stack");
+    json.begin_array();
+    now.stack.iter().for_each(|name| json.string(name));
+    json.end_array();
     json.key("frames");
     json.begin_array();
     for step in &now.steps {

@@ -233,7 +233,7 @@ fn group(session: &Session, analysis: &Analysis, rules: &Rules) -> Header {
         };
     }
     let Some(found) = found else { return Header::default() };
-    let mut frames = found.frames();
+    let mut frames = found.stack;
     frames.truncate(HEADER_FRAMES);
     Header {
         fingerprint: Some(found.fingerprint),

@@ -350,6 +350,8 @@ pub(super) struct FingerprintNow {
     key: Vec<String>,
     /// Why another build of the same bug may have another fingerprint.
     weakness: Option<String>,
+    /// The functions that led to the end, innermost first, recursion folded: what stack_hash is of.
+    stack: Vec<String>,
     frames: Vec<FingerprintFrame>,
 }
 
@@ -362,8 +364,8 @@ pub(super) struct FingerprintFrame {
     name: String,
     /// It is part of the fingerprint.
     taken: bool,
-    /// The rule by which it is, or is not: own, prefix, endless, foreign, in-handler, sentinel, kind, skip-functions,
-    /// recursion, entry, enough, interrupted, scanned.
+    /// The rule by which it is, or is not: own, prefix, endless, foreign, in-handler, on-top, sentinel, kind,
+    /// skip-functions, recursion, entry, enough, interrupted, scanned.
     rule: String,
     /// The same for people.
     why: String,
