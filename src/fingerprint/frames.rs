@@ -9,6 +9,7 @@ use crate::arch::Arch;
 use crate::arch::operation::{self, Flow};
 use crate::image::ThreadState;
 use crate::session::{Frame, Session};
+use crate::types::Language;
 use crate::unwind::Trust;
 
 /// Machine frames whose calls are looked at.
@@ -54,12 +55,18 @@ fn of_frame(case: &Case<'_>, at: usize, frame: &Frame, rules: &Rules) -> Seen {
     let name = rules.name(code.function.as_deref(), code.symbol.as_deref(), code.language);
     // Where a wild jump led, a name is one of data.
     let is_code = at > 0 || case.is_executable(frame.pc.0);
+    let kind = match case.kind(at) {
+        _ if !is_code => Some("no code"),
+        // Both libraries are called std.
+        Some("c++") if code.language == Some(Language::Rust) => Some("rust"),
+        kind => kind,
+    };
     Seen {
         index: Some(frame.index),
         name: name.filter(|_| is_code),
         module,
         offset: frame.module_offset.map(|offset| offset.0),
-        kind: if is_code { case.kind(at).map(str::to_owned) } else { Some("no code".to_owned()) },
+        kind: kind.map(str::to_owned),
         signal: frame.signal,
         scanned: frame.trust == Trust::Scan,
     }

@@ -245,16 +245,17 @@ fn innermost(
             *reason = why;
         }
     };
+    let inner = names.iter().rposition(|name| !rules.is_entry(name)).map_or(0, |last| last + 1);
     let mut taken = Vec::new();
     let (mut counted, mut prefixes, mut at) = (0, 0, 0);
     while let (Some(name), Some(frame)) = (names.get(at), own.get(at)) {
         let last = outermost.get(name.as_str()).copied().unwrap_or(at);
-        if counted >= rules.length {
-            break;
-        }
         let is_outermost = last + 1 == names.len();
-        if is_outermost && !taken.is_empty() && rules.is_entry(name) {
+        if at >= inner && !taken.is_empty() {
             set(Some(frame), Reason::Entry);
+        } else if counted >= rules.length {
+            at += 1;
+            continue;
         } else if rules.is_prefix(name) && !is_outermost && prefixes < MOST_PREFIXES {
             prefixes += 1;
             taken.push((*frame, Reason::Prefix));

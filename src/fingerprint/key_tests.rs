@@ -34,6 +34,8 @@ fn the_innermost_own_functions_count() {
     check("find main", "find");
     check("find", "find");
     check("main start!libc", "main");
+    check("take_name app::main lang_start!rust main start!libc", "take_name");
+    check("app::main lang_start!rust main start!libc", "app::main");
     check("find std::sort!c++ walk run", "find walk");
 }
 
