@@ -34,6 +34,9 @@ _obit() {
             obit,export)
                 cmd="obit__subcmd__export"
                 ;;
+            obit,fingerprint)
+                cmd="obit__subcmd__fingerprint"
+                ;;
             obit,goroutines)
                 cmd="obit__subcmd__goroutines"
                 ;;
@@ -110,7 +113,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store schema"
+            opts="-h -V --help --version bt analyze coverage fingerprint why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -630,6 +633,68 @@ _obit() {
                     return 0
                     ;;
                 -o)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__fingerprint)
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --explain --rules --anew --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exe)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --rules)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

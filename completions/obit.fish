@@ -29,6 +29,7 @@ complete -c obit -n "__fish_obit_needs_command" -s V -l version -d 'Print versio
 complete -c obit -n "__fish_obit_needs_command" -f -a "bt" -d 'Show backtraces: the crashed thread in full, the other threads grouped by identical stack'
 complete -c obit -n "__fish_obit_needs_command" -f -a "analyze" -d 'Say why it died: the verdict, what it rests on, and what to ask next'
 complete -c obit -n "__fish_obit_needs_command" -f -a "coverage" -d 'Say what is missing, and which questions that leaves open'
+complete -c obit -n "__fish_obit_needs_command" -f -a "fingerprint" -d 'Say which group the crash belongs to: a fingerprint that no rebuild changes, and what it is made of'
 complete -c obit -n "__fish_obit_needs_command" -f -a "why" -d 'Say where a value comes from: core, file, register, caller'
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
 complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
@@ -95,6 +96,20 @@ complete -c obit -n "__fish_obit_using_subcommand coverage" -l no-debuginfod -d 
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
 complete -c obit -n "__fish_obit_using_subcommand coverage" -l json -d 'Print one JSON document (its schema: obit schema)'
 complete -c obit -n "__fish_obit_using_subcommand coverage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l rules -d 'Go by the rules in FILE, before the usual ones [default: obit/fingerprint.toml in ~/.config or /etc]' -r -F
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l explain -d 'Show every frame, whether it is part of the fingerprint, and by which rule'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -l anew -d 'Compute it anew, though the snapshot was given one when it was taken'
+complete -c obit -n "__fish_obit_using_subcommand fingerprint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand why" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand why" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand why" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"

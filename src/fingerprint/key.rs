@@ -307,7 +307,8 @@ fn foreign(frames: &[Seen], start: usize, reasons: &mut [Reason]) -> Vec<(usize,
     taken
 }
 
-/// The functions that led to the end, recursion folded; the module where a function has no name.
+/// The functions that led to the end, recursion folded. Of the program's own without a name the module stands; of
+/// libraries such are left out, as it depends on the machine whether their symbols are at hand.
 pub fn whole(frames: &[Seen], reasons: &[Reason]) -> Vec<String> {
     let text = |seen: &Seen| match (&seen.name, &seen.module) {
         (Some(name), _) => name.clone(),
@@ -315,6 +316,7 @@ pub fn whole(frames: &[Seen], reasons: &[Reason]) -> Vec<String> {
         (None, None) => "(no code)".to_owned(),
     };
     let of_crash = frames.iter().zip(reasons).filter(|(_, reason)| reason.is_of_the_crash());
+    let of_crash = of_crash.filter(|(seen, _)| seen.name.is_some() || seen.kind.is_none());
     let texts: Vec<String> = of_crash.map(|(seen, _)| text(seen)).collect();
     folded(texts.iter().map(String::as_str))
 }

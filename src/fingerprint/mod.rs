@@ -48,7 +48,8 @@ pub struct Fingerprint {
     /// What the fingerprint is the hash of: the class, perhaps the signal, the functions.
     pub key: Vec<String>,
     /// The functions that led to the end, innermost first, recursion folded: what a list of crashes is searched by, and what
-    /// [`similar`] compares. Without what only ends processes and handlers; the module where a function has no name.
+    /// [`similar`] compares. Without handlers, what only ends processes and nameless
+    /// functions of libraries; the module for the program's own without a name.
     pub stack: Vec<String>,
     /// Every frame, innermost first, and what became of it.
     pub steps: Vec<Step>,

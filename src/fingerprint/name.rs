@@ -111,13 +111,14 @@ fn without_arguments(name: &str, family: Family, nesting: usize) -> String {
     let mut rest = name;
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
-        if family == Family::Cpp && is_operator(&out) {
-            if let Some(operator) = OPERATORS.iter().find(|operator| rest.starts_with(**operator)) {
-                out.push_str(operator);
-                // `operator< <int>`
-                rest = rest.get(operator.len()..).unwrap_or_default().trim_start();
-                continue;
-            }
+        if family == Family::Cpp
+            && is_operator(&out)
+            && let Some(operator) = OPERATORS.iter().find(|operator| rest.starts_with(**operator))
+        {
+            out.push_str(operator);
+            // `operator< <int>`
+            rest = rest.get(operator.len()..).unwrap_or_default().trim_start();
+            continue;
         }
         match c {
             '<' => {
