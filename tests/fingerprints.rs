@@ -103,10 +103,7 @@ fn a_bug_keeps_its_fingerprint_and_others_have_others() {
         // What a handler did is another bug, but one that dies as null-write does once the handler's frame is gone.
         let bugs: BTreeSet<&str> = bugs.iter().map(String::as_str).filter(|bug| *bug != "in-handler/c").collect();
         let is_one = |known: &&[&str]| bugs.iter().all(|bug| known.contains(bug));
-        assert!(
-            bugs.len() == 1 || ONE_STACK.iter().any(is_one),
-            "{fingerprint} is of several: {bugs:?}"
-        );
+        assert!(bugs.len() == 1 || ONE_STACK.iter().any(is_one), "{fingerprint} is of several: {bugs:?}");
     }
 }
 
