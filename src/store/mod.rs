@@ -14,7 +14,6 @@
 
 pub mod add;
 pub mod bucket;
-pub mod cli;
 pub mod compact;
 pub mod compare;
 pub mod crash;
