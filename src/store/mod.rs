@@ -33,6 +33,7 @@ pub mod scan;
 pub mod schema;
 pub mod serve;
 pub mod ship;
+pub mod similar;
 pub mod stats;
 pub mod table;
 pub mod verify;

@@ -1,4 +1,4 @@
-//! Commands about groups: `groups`, `group`, `compare`, `notify`.
+//! Commands about groups: `groups`, `group`, `similar`, `compare`, `notify`.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use crate::store::compare::{self, Compared};
 use crate::store::events::{self, Action, Group, Groups, State};
 use crate::store::groups::{self, Row};
 use crate::store::query::{Engine, Question, time};
+use crate::store::similar::{self, Pair};
 use crate::store::{Bucket, StoreError};
 
 /// Groups that are listed where nothing says how many.
@@ -91,6 +92,59 @@ pub struct CompareArgs {
     b: String,
     #[command(flatten)]
     which: Which,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct SimilarArgs {
+    /// A fingerprint or its beginning; without one, all pairs that may well be one group
+    fingerprint: Option<String>,
+    /// List at most N
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+pub async fn similar(bucket: &Bucket, args: &SimilarArgs, json: bool, paint: Paint) -> Result<(), StoreError> {
+    let engine = Engine::open(bucket).await?;
+    let known = events::read(bucket).await?;
+    let pairs = match &args.fingerprint {
+        Some(wanted) => {
+            let fingerprint = groups::find(&engine, &known, wanted).await?;
+            similar::like(&engine, &known, &fingerprint, args.limit).await?
+        }
+        None => similar::pairs(&engine, &known, args.limit).await?,
+    };
+    let is_empty = pairs.is_empty();
+    if json {
+        #[derive(Serialize)]
+        struct Body {
+            pairs: Vec<Pair>,
+        }
+        print("obit.store-similar/1", Vec::new(), Body { pairs })?;
+    } else {
+        let mut out = io::BufWriter::new(io::stdout());
+        let heading = format!("{:<16}  {:<16}  {:>10}  {:>7}  top frames", "group", "other", "similarity", "crashes");
+        writeln!(out, "{}", paint.heading(heading))?;
+        for pair in &pairs {
+            let frame = |frame: &Option<String>| frame.clone().unwrap_or_else(|| "?".to_owned());
+            let (top, other_top) = (frame(&pair.top_frame), frame(&pair.other_top_frame));
+            let (one, other, count) = (&pair.fingerprint, &pair.other, pair.other_count);
+            writeln!(out, "{one:<16}  {other:<16}  {:>10.2}  {count:>7}  {top} | {other_top}", pair.similarity)?;
+        }
+        if let Some(pair) = pairs.iter().find(|pair| pair.alike) {
+            writeln!(
+                out,
+                "\nto count two as one: obit store {} group {} --merge {}",
+                bucket.name(),
+                pair.fingerprint,
+                pair.other
+            )?;
+        }
+        out.flush()?;
+    }
+    match is_empty {
+        true => Err(StoreError::NoMatch(format!("{}: no groups are alike", bucket.name()))),
+        false => Ok(()),
+    }
 }
 
 #[derive(clap::Args, Debug)]

@@ -50,6 +50,8 @@ enum Command {
     Groups(manage::GroupsArgs),
     /// Show a group, or change what stands of it
     Group(manage::GroupArgs),
+    /// Find groups whose stacks are like another's, or all pairs that may well be one group
+    Similar(manage::SimilarArgs),
     /// Say what sets one set of crashes apart from another: attributes, variables, frames
     Compare(manage::CompareArgs),
     /// Make few sorted files of the table's many small ones
@@ -149,6 +151,7 @@ async fn answer(cli: &Cli) -> Result<(), StoreError> {
         Command::Serve(args) => ask::serve(bucket(false)?, args).await,
         Command::Groups(args) => manage::groups(&bucket(false)?, args, json, paint).await,
         Command::Group(args) => manage::group(&bucket(false)?, args, json, paint).await,
+        Command::Similar(args) => manage::similar(&bucket(false)?, args, json, paint).await,
         Command::Compare(args) => manage::compare(&bucket(false)?, args, json, paint).await,
         Command::Compact(args) => keep::compact(&bucket(false)?, args, json).await,
         Command::Retain(args) => keep::retain(&bucket(false)?, args, json).await,
