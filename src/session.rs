@@ -323,7 +323,10 @@ impl Session {
     }
 
     /// Names the functions of a stack, inlined ones too.
-    fn resolve(&self, stack: Stack) -> Trace {
+    fn resolve(&self, mut stack: Stack) -> Trace {
+        if self.ends_at_entry(&stack) {
+            stack.end = StackEnd::Complete;
+        }
         // Deep recursion repeats a few addresses: each is looked up once.
         let mut addresses: Vec<RunAddr> = stack.frames.iter().map(|frame| frame.lookup).collect();
         addresses.sort_unstable();

@@ -26,8 +26,6 @@ const ROOMS: &[&str] = &[
     "capture",
     "report",
     "store",
-    "notify",
-    "store_cli",
     "command",
     "repl",
     "cli",

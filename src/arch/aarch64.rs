@@ -123,6 +123,25 @@ const V_NAMES: [&str; 32] = [
 /// DWARF number of `v0`.
 const V0: DwarfRegister = 64;
 
+const Z_NAMES: [&str; 32] = [
+    "z0", "z1", "z2", "z3", "z4", "z5", "z6", "z7", "z8", "z9", "z10", "z11", "z12", "z13", "z14", "z15", "z16", "z17",
+    "z18", "z19", "z20", "z21", "z22", "z23", "z24", "z25", "z26", "z27", "z28", "z29", "z30", "z31",
+];
+const P_NAMES: [&str; 16] =
+    ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15"];
+
+/// DWARF numbers of SVE's registers (DWARF for the Arm 64-bit Architecture, 2023Q3, section 4.1).
+const VG: DwarfRegister = 46;
+const FFR: DwarfRegister = 47;
+const P0: DwarfRegister = 48;
+const Z0: DwarfRegister = 96;
+
+/// Bytes of `struct user_sve_header` (Linux 6.1, arch/arm64/include/uapi/asm/ptrace.h): `size` and `max_size` of 4,
+/// `vl`, `max_vl`, `flags` and a reserved word of 2.
+const SVE_HEADER: usize = 16;
+/// The most bytes that a vector can have (`SVE_VL_MAX` of the architecture, 2048 bits).
+const MAX_VECTOR: usize = 256;
+
 /// NT_FPREGSET: `struct user_fpsimd_state` (Linux 6.1, arch/arm64/include/uapi/asm/ptrace.h): v0 to v31 of 16 bytes,
 /// then `fpsr` and `fpcr` of 4. What a short note lacks is left out.
 pub fn decode_floating(note: &[u8], into: &mut VectorRegisters) {
@@ -130,5 +149,94 @@ pub fn decode_floating(note: &[u8], into: &mut VectorRegisters) {
     into.numbered.extend(vectors.map(|((bytes, name), number)| (number, name, bytes.to_vec())));
     for (name, at) in [("fpsr", 512), ("fpcr", 516)] {
         into.named.extend(note.get(at..at + 4).map(|bytes| (name, bytes.to_vec())));
+    }
+}
+
+/// NT_ARM_SVE: the header, then either the whole of SVE's registers (`SVE_PT_REGS_SVE` in the flags), or
+/// `struct user_fpsimd_state` where the thread has not used SVE since its last system call: then what is beyond the `v`
+/// registers is zero, as the kernel hands it out at the next use (Linux 6.1, Documentation/arm64/sve.rst). Adds `z`,
+/// `p`, `ffr` and `vg` to what [`decode_floating`] found; nothing from a note that is no such.
+pub fn decode_sve(note: &[u8], into: &mut VectorRegisters) {
+    let half = |at: usize| Some(usize::from(u16::from_le_bytes(note.get(at..at + 2)?.try_into().ok()?)));
+    let (Some(length), Some(flags)) = (half(8), half(12)) else { return };
+    if length == 0 || !length.is_multiple_of(16) || length > MAX_VECTOR {
+        return;
+    }
+    let predicate = length / 8;
+    if flags & 1 == 0 {
+        let widened = into.numbered.iter().filter(|(number, ..)| (V0..V0 + 32).contains(number));
+        let vectors: Vec<_> = widened
+            .map(|(number, _, bytes)| {
+                let mut bytes = bytes.clone();
+                bytes.resize(length, 0);
+                (Z0 + number - V0, Z_NAMES[usize::from(number - V0)], bytes)
+            })
+            .collect();
+        into.numbered.extend(vectors);
+        into.numbered.extend((P0..).zip(P_NAMES).map(|(number, name)| (number, name, vec![0; predicate])));
+        into.numbered.push((FFR, "ffr", vec![0; predicate]));
+    } else {
+        let mut at = SVE_HEADER;
+        let mut next = |size: usize| {
+            let bytes = note.get(at..at + size).map(<[u8]>::to_vec);
+            at += size;
+            bytes
+        };
+        into.numbered.extend((Z0..).zip(Z_NAMES).filter_map(|(number, name)| Some((number, name, next(length)?))));
+        into.numbered.extend((P0..).zip(P_NAMES).filter_map(|(number, name)| Some((number, name, next(predicate)?))));
+        into.numbered.extend(next(predicate).map(|bytes| (FFR, "ffr", bytes)));
+    }
+    into.numbered.push((VG, "vg", (predicate as u64).to_le_bytes().to_vec()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(registers: &VectorRegisters, name: &str) -> Option<Vec<u8>> {
+        registers.numbered.iter().find(|(_, other, _)| *other == name).map(|(.., bytes)| bytes.clone())
+    }
+
+    /// A note of vectors of 32 bytes: `z5` all 5, `p2` all 2, `ffr` all 9.
+    fn sve_note() -> Vec<u8> {
+        let mut note = vec![0u8; SVE_HEADER];
+        (note[8], note[12]) = (32, 1);
+        (0..32).for_each(|number| note.extend([number; 32]));
+        (0..16).for_each(|number| note.extend([number; 4]));
+        note.extend([9; 4]);
+        note
+    }
+
+    #[test]
+    fn scalable_vectors_are_taken_apart() {
+        let mut registers = VectorRegisters::default();
+        decode_sve(&sve_note(), &mut registers);
+        assert_eq!(found(&registers, "z5"), Some(vec![5; 32]));
+        assert_eq!(found(&registers, "p2"), Some(vec![2; 4]));
+        assert_eq!(found(&registers, "ffr"), Some(vec![9; 4]));
+        assert_eq!(found(&registers, "vg"), Some(vec![4, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(registers.bytes(96 + 5), Some(&[5; 32][..]));
+    }
+
+    #[test]
+    fn a_thread_that_did_not_use_them_has_its_plain_vectors_widened() {
+        let mut registers = VectorRegisters::default();
+        decode_floating(&[7; 528], &mut registers);
+        let mut note = vec![0u8; SVE_HEADER];
+        note[8] = 32;
+        decode_sve(&note, &mut registers);
+        assert_eq!(found(&registers, "z31"), Some([[7; 16], [0; 16]].concat()));
+        assert_eq!(found(&registers, "p15"), Some(vec![0; 4]));
+    }
+
+    #[test]
+    fn a_cut_note_gives_what_it_holds() {
+        let note = sve_note();
+        for length in 0..note.len() {
+            let mut registers = VectorRegisters::default();
+            decode_sve(&note[..length], &mut registers);
+            let whole = length.saturating_sub(SVE_HEADER) / 32;
+            assert_eq!(found(&registers, "z31").is_some(), whole >= 32, "{length}");
+        }
     }
 }

@@ -152,7 +152,7 @@ pub type NumberedRegister = (DwarfRegister, &'static str, Vec<u8>);
 /// that no debug information names. Only the innermost frame has it.
 #[derive(Clone, Debug, Default)]
 pub struct VectorRegisters {
-    /// (DWARF number, name, bytes as in memory). Sorted by number; registers without a DWARF number are in `named`.
+    /// (DWARF number, name, bytes as in memory), in the order in which they are shown; registers without a DWARF number are in `named`.
     /// `xmm` registers have 16 bytes here, whatever the processor has above them (see `wide`).
     pub numbered: Vec<NumberedRegister>,
     /// The whole registers of which `numbered` has the lower part: `ymm0` (32 bytes) and `zmm0` (64 bytes) under the

@@ -227,6 +227,9 @@ impl Parser<'_> {
         if self.is_punct(0, "*") || self.is_punct(0, "&") {
             return self.prefixed_type(start);
         }
+        if self.is_punct(0, "[") {
+            return self.bracketed_type(start);
+        }
         self.skip_qualifiers();
         let TokenKind::Ident(first) = self.peek().clone() else { return None };
         let base = if TAGS.contains(&first.as_str()) {
@@ -357,5 +360,28 @@ impl Parser<'_> {
         // A reference is a pointer in the two languages that write it in front.
         inner.derivations.push(Derivation::Pointer);
         Some(TypeName { span: start..inner.span.end, ..inner })
+    }
+
+    /// Rust's `[T; 4]`, Go's `[4]T`.
+    fn bracketed_type(&mut self, start: usize) -> Option<TypeName> {
+        self.eat("[");
+        let mut inner = None;
+        if !matches!(self.peek(), TokenKind::Int { .. }) {
+            inner = Some(self.nested(|parser| Ok(parser.plain_type_name())).ok()??);
+            if !self.eat(";") {
+                return None;
+            }
+        }
+        let TokenKind::Int { value, .. } = *self.peek() else { return None };
+        self.at += 1;
+        if !self.eat("]") {
+            return None;
+        }
+        let mut array = match inner {
+            Some(inner) => inner,
+            None => self.nested(|parser| Ok(parser.plain_type_name())).ok()??,
+        };
+        array.derivations.push(Derivation::Array(u64::try_from(value).ok()?));
+        Some(TypeName { span: start..self.token_end_before(), ..array })
     }
 }

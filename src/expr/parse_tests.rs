@@ -117,6 +117,8 @@ fn casts_are_told_from_brackets_by_the_types() {
     check("(std::vector<int> *) p", "cast<std::vector<int>*>(p)");
     check("{int} 4096", "at<int>(4096)");
     check("sizeof (node)", "sizeof<node>");
+    check("*(p as *const [node; 2])", "(*cast<node[2]*>(p))");
+    check("(*[2]int) p", "cast<int[2]*>(p)");
     check("sizeof (x) + 1", "(sizeof(x) + 1)");
     check("sizeof x", "sizeof(x)");
 }

@@ -66,6 +66,7 @@ struct RawThread {
     xstate: Option<&'static [u8]>,
     tls: Option<&'static [u8]>,
     pac_mask: Option<&'static [u8]>,
+    sve: Option<&'static [u8]>,
     /// Names of special registers whose value in `status` says nothing.
     unknown: &'static [u8],
 }
@@ -133,6 +134,7 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
                 elf::NT_PRXFPREG => thread.fxsave = thread.fxsave.or(Some(content)),
                 elf::NT_X86_XSTATE => thread.xstate = thread.xstate.or(Some(content)),
                 elf::NT_386_TLS | elf::NT_ARM_TLS => thread.tls = thread.tls.or(Some(content)),
+                elf::NT_ARM_SVE => thread.sve = thread.sve.or(Some(content)),
                 kind if kind.0 == NT_ARM_PAC_MASK => thread.pac_mask = thread.pac_mask.or(Some(content)),
                 _ => {}
             }
@@ -267,7 +269,15 @@ fn lazy_vectors(
         vectors.special.retain(|(name, _)| !thread.unknown.split(|byte| *byte == 0).any(|one| one == name.as_bytes()));
         let xstate = thread.xstate;
         match arch {
-            Arch::Aarch64 => aarch64::decode_floating(thread.floating.unwrap_or_default(), &mut vectors),
+            Arch::Aarch64 => {
+                aarch64::decode_floating(thread.floating.unwrap_or_default(), &mut vectors);
+                aarch64::decode_sve(thread.sve.unwrap_or_default(), &mut vectors);
+                // By gdb's names; `tpidr_el0` is the first of NT_ARM_TLS's words.
+                let system =
+                    [("tpidr", thread.tls, 0), ("pauth_dmask", thread.pac_mask, 0), ("pauth_cmask", thread.pac_mask, 8)];
+                let system = system.into_iter().filter_map(|(name, note, at)| Some((name, word(note?, at, 8)?)));
+                vectors.named.extend(system.map(|(name, value)| (name, value.to_le_bytes().to_vec())));
+            }
             Arch::X86_64 => {
                 let notes = FloatingNotes { fxsave: thread.floating, fsave: None, xstate, layout };
                 xsave::decode_floating(arch, notes, &mut vectors);

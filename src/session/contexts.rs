@@ -3,8 +3,8 @@
 use super::{Session, Trace};
 use crate::addr::RunAddr;
 use crate::arch::Registers;
-use crate::image::ThreadState;
-use crate::unwind::{Trust, Unwinder};
+use crate::image::{ThreadState, auxv};
+use crate::unwind::{Stack, StackEnd, Trust, Unwinder};
 
 impl Session {
     /// The frames from saved registers outwards, at most `limit` machine frames. `lookup` is the address whose function
@@ -37,6 +37,20 @@ impl Session {
             None => {}
         }
         Some(self.resolve(stack))
+    }
+
+    /// Whether the outermost frame is in the function that the kernel starts a program at: nobody called that, whatever
+    /// lies above it on the stack. What C libraries bring says so in its call frame information, what people write
+    /// themselves (`-nostdlib`) does not.
+    pub(super) fn ends_at_entry(&self, stack: &Stack) -> bool {
+        let lost = matches!(stack.end, StackEnd::Corrupt | StackEnd::NoUnwindInfo | StackEnd::Unreadable);
+        let outermost = stack.frames.last().filter(|frame| lost && frame.trust != Trust::Scan);
+        let entry = self.image.process.auxv(auxv::ENTRY).map(RunAddr);
+        let (Some(frame), Some(entry)) = (outermost, entry) else { return false };
+        let Some(module) = self.program.modules.at(entry) else { return false };
+        let starts = |address| module.symbols().lookup(module.to_file(address)).map(|symbol| symbol.address);
+        self.program.modules.at(frame.lookup).is_some_and(|other| other.id == module.id)
+            && starts(entry).is_some_and(|start| starts(frame.lookup) == Some(start))
     }
 
     pub(super) fn unwinder(&self) -> Unwinder<'_> {

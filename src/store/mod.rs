@@ -14,6 +14,7 @@
 
 pub mod add;
 pub mod bucket;
+pub mod cli;
 pub mod compact;
 pub mod compare;
 pub mod crash;
@@ -33,7 +34,6 @@ pub mod scan;
 pub mod schema;
 pub mod serve;
 pub mod ship;
-pub mod similar;
 pub mod stats;
 pub mod table;
 pub mod verify;

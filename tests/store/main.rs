@@ -3,7 +3,6 @@
 mod ask;
 mod engines;
 mod faults;
-mod notify;
 mod programs;
 mod shaky;
 
