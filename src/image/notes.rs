@@ -273,8 +273,11 @@ fn lazy_vectors(
                 aarch64::decode_floating(thread.floating.unwrap_or_default(), &mut vectors);
                 aarch64::decode_sve(thread.sve.unwrap_or_default(), &mut vectors);
                 // By gdb's names; `tpidr_el0` is the first of NT_ARM_TLS's words.
-                let system =
-                    [("tpidr", thread.tls, 0), ("pauth_dmask", thread.pac_mask, 0), ("pauth_cmask", thread.pac_mask, 8)];
+                let system = [
+                    ("tpidr", thread.tls, 0),
+                    ("pauth_dmask", thread.pac_mask, 0),
+                    ("pauth_cmask", thread.pac_mask, 8),
+                ];
                 let system = system.into_iter().filter_map(|(name, note, at)| Some((name, word(note?, at, 8)?)));
                 vectors.named.extend(system.map(|(name, value)| (name, value.to_le_bytes().to_vec())));
             }
