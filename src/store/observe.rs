@@ -193,7 +193,7 @@ fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, String>, dept
         ValueKind::Struct { fields, .. } | ValueKind::Parts { fields, .. } => {
             for field in fields {
                 match &field.name {
-                    Some(name) => flatten(&format!("{path}.{name}"), &field.value, found, depth + 1),
+                    Some(name) => flatten(&member(path, name), &field.value, found, depth + 1),
                     None => flatten(path, &field.value, found, depth + 1),
                 }
             }
@@ -202,7 +202,7 @@ fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, String>, dept
             keep(variant.to_string());
             for field in fields {
                 if let Some(name) = &field.name {
-                    flatten(&format!("{path}.{name}"), &field.value, found, depth + 1);
+                    flatten(&member(path, name), &field.value, found, depth + 1);
                 }
             }
         }
@@ -223,6 +223,12 @@ fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, String>, dept
         | ValueKind::Absent(_)
         | ValueKind::Elided => {}
     }
+}
+
+/// `path.name`; a tuple's first is `path.0`.
+fn member(path: &str, name: &str) -> String {
+    let number = name.strip_prefix("__").filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+    format!("{path}.{}", number.unwrap_or(name))
 }
 
 fn figures(environment: &Environment) -> BTreeMap<String, f64> {

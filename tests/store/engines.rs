@@ -141,7 +141,7 @@ crashes = deltalake.DeltaTable(sys.argv[1]).to_pyarrow_table()
 rows = duckdb.sql('select fingerprint, count(*) from crashes group by 1 order by 1').fetchall()
 print('fingerprint,count')
 for row in rows: print(f'{row[0]},{row[1]}')
-assert duckdb.sql(\"select count(*) from crashes where attrs['region'] = 'eu-1' and list_contains(frames, 'clone')\").fetchone()[0] > 0
+assert duckdb.sql(\"select count(*) from crashes where attrs['region'] = 'eu-1' and list_contains(frames, 'clone')\").fetchall()[0][0] > 0
 ";
     let path = directory.join("index");
     let theirs = Command::new("python3").args(["-c", script, path.to_str().unwrap()]).output().unwrap();

@@ -183,7 +183,9 @@ pub fn table(answer: &Answer, out: &mut dyn Write, paint: Paint) -> Result<(), S
     let rows = rows(answer)?;
     let names = columns(answer);
     let counts = names.iter().position(|name| name == "count");
-    let most = counts.and_then(|at| rows.iter().filter_map(|row| row.get(at)?.as_u64()).max()).unwrap_or(0);
+    // One bar says nothing.
+    let compared = counts.filter(|_| rows.len() > 1);
+    let most = compared.and_then(|at| rows.iter().filter_map(|row| row.get(at)?.as_u64()).max()).unwrap_or(0);
     let is_number: Vec<bool> =
         (0..names.len()).map(|at| rows.iter().any(|row| row.get(at).is_some_and(Value::is_number))).collect();
     let cut = |text: String| match text.chars().count() > WIDEST {
