@@ -72,11 +72,51 @@ fn frames_are_selected_by_level_function_and_address() {
     assert_eq!((errors.as_str(), status), ("No frame for function \"nothing\".\n", 1));
     assert_eq!(demo(&["down"]).1, "Bottom (innermost) frame selected; you cannot go down.\n");
     let text = answer(&["up 2", "info frame"]);
-    assert!(text.contains("Stack level 2, frame at 0x7ffc4deed510:\n rip = 0x4016b5 in add_up (fixtures/demo/demo.c:52); saved rip = 0x401844\n called by frame 3 at 0x"), "{text}");
-    assert!(text.contains(" source language c.\n Previous frame's sp is 0x7ffc4deed510\n"), "{text}");
+    assert!(text.contains("Stack level 2, frame at 0x7ffc4deed510:\n rip = 0x4016b5 in add_up (fixtures/demo/demo.c:52); saved rip = 0x401844\n called by frame at 0x7ffc4deed5e0, caller of frame at 0x7ffc4deed4f8\n source language c.\n"), "{text}");
+    assert!(text.contains(", Previous frame's sp is 0x7ffc4deed510\n Saved registers:\n  rbx at 0x7ffc4deed500, rip at 0x7ffc4deed508\n"), "{text}");
     assert_eq!(answer(&["bt 1"]).lines().last(), Some("(More stack frames follow...)"));
     assert_eq!(answer(&["set backtrace limit 2", "bt"]).matches('#').count(), 2);
     assert!(answer(&["bt -frame-arguments none 1"]).contains("(sum=..., order=...)"));
+}
+
+/// gdb 13.1's words for the same frames (gdb-multiarch for aarch64's), but for an address of arguments that it takes from
+/// the stack pointer where a function sets up no frame pointer.
+#[test]
+fn frames_are_described_as_in_gdb() {
+    let (text, errors, _) = asked("signal", &["info frame 4", "info frame 5"]);
+    assert_eq!(errors, "");
+    assert!(
+        text.contains("\n source language c.\n Arglist at unknown address, args: number=<optimized out>, info="),
+        "{text}"
+    );
+    assert!(
+        text.contains("Previous frame's sp is 0x7fffffffe080\n Saved registers:\n  rip at 0x7fffffffe078\n"),
+        "{text}"
+    );
+    let (_, trampoline) = text.split_once("Stack level 5, frame at 0x").unwrap();
+    assert!(
+        trampoline.contains(
+            "\n Arglist at unknown address.\n Locals at unknown address, Previous frame's sp at 0x7fffffffe120\n"
+        ),
+        "{trampoline}"
+    );
+    assert!(
+        trampoline
+            .contains("\n Saved registers:\n  rax at 0x7fffffffe110, rbx at 0x7fffffffe100, rcx at 0x7fffffffe118, "),
+        "{trampoline}"
+    );
+    assert!(trampoline.contains(", r15 at 0x7fffffffe0e0, rip at 0x7fffffffe128\n"), "{trampoline}");
+    let (text, ..) = asked("aarch64-O0", &["info frame 1"]);
+    assert!(text.contains("\n Arglist at 0x5500800480, args: \n Locals at 0x5500800480, Previous frame's sp is 0x55008004a0\n Saved registers:\n  x19 at 0x5500800490, x29 at 0x5500800480, x30 at 0x5500800488\n"), "{text}");
+    let (text, ..) = asked("c-O0", &["info frame 1"]);
+    let base = text.split("Arglist at 0x").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    assert!(text.contains(&format!("\n  rbp at 0x{base}, rip at 0x")), "{text}");
+    // An inlined call saves nothing.
+    let (text, ..) = asked("opt-O2", &["info frame 3"]);
+    assert!(text.contains("\n inlined into frame 4, caller of frame at 0x") && text.contains(" sp in rsp\n"), "{text}");
+    assert!(!text.contains("Saved registers"), "{text}");
+    let (text, ..) = asked("signal", &["info frame 4 --json"]);
+    assert!(text.contains(r#""saved_registers":[{"register":"rip","address":"0x7fffffffe078"}]"#), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
-use super::{Next, Repl, custom, display, process, settings, stack, symbols, threads, words};
+use super::{Next, Repl, custom, describe, display, process, settings, stack, symbols, threads, words};
 use crate::addr::RunAddr;
 use crate::command::selected::{Selected, select};
 use crate::command::{CommandError, FrameArgs, registers};
@@ -281,7 +281,7 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     let rest = rest.trim();
     match topic {
         Some(topic @ ("locals" | "args")) => stack::variables(repl, words::role(topic)),
-        Some("frame") => stack::describe(repl, rest),
+        Some("frame") => describe::describe(repl, rest),
         Some("stack") => stack::backtrace(repl, rest),
         Some("threads") => threads::list(repl, rest),
         Some("goroutines") => {

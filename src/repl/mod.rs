@@ -13,6 +13,7 @@ mod completion;
 mod custom;
 mod data;
 mod dead;
+mod describe;
 mod display;
 mod dump;
 mod editor;

@@ -7,11 +7,9 @@ use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText};
-use crate::report::json_backtrace::FrameSource;
 use crate::report::session_documents;
 use crate::report::value_text;
 use crate::session::{Role, Trace};
-use crate::unwind::StackEnd;
 use crate::value::Limits;
 use crate::value::formatters::base_name;
 
@@ -53,7 +51,7 @@ pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
     // As in gdb, `list` is about the frame's line again.
     repl.state.listed = None;
     if repl.state.json {
-        return describe(repl, "");
+        return super::describe::describe(repl, "");
     }
     let text = {
         let found = current(repl)?;
@@ -189,7 +187,7 @@ fn without_brackets(name: &str) -> String {
 }
 
 /// A frame's number: a number or an expression that gives one.
-fn level(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
+pub(super) fn level(repl: &Repl<'_>, text: &str) -> Result<usize, CommandError> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
@@ -321,77 +319,4 @@ fn variables_text(
         text += &format!("{} = {value}\n", variable.name);
     }
     text
-}
-
-/// `info frame`, as gdb words it: what is known of the frame, and how it was found.
-pub(super) fn describe(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let before = repl.state.selection;
-    if !text.is_empty() {
-        repl.state.selection.frame = level(repl, text.strip_prefix("level ").unwrap_or(text).trim())?;
-    }
-    let described = describe_selected(repl);
-    repl.state.selection = before;
-    repl.out.write_all(&described?)?;
-    Ok(Next::Line)
-}
-
-fn describe_selected(repl: &Repl<'_>) -> Result<Vec<u8>, CommandError> {
-    let found = current(repl)?;
-    let Some(frame) = found.frame() else {
-        return Err(CommandError::NoMatch("No frame selected.".to_owned()));
-    };
-    let session = &repl.state.session;
-    if repl.state.json {
-        let module = |id| session.module_label(id);
-        let source = FrameSource { types: &session.types, module: &module, variables: None };
-        let mut bytes = session_documents::frame(found.thread.lwp, frame, &source, &session.notes()).into_bytes();
-        bytes.push(b'\n');
-        return Ok(bytes);
-    }
-    let frames = &found.trace.frames;
-    // gdb's frame address: the stack pointer in the caller, after the call has returned.
-    let outer = |frame: &crate::session::Frame| found.trace.stack.frames.get(frame.machine + 1);
-    let canonical = |frame: &crate::session::Frame| outer(frame).and_then(|outer| outer.registers.sp());
-    let address = |frame: &crate::session::Frame| match canonical(frame) {
-        Some(address) => format!("{address:#x}"),
-        None => "an unknown address".to_owned(),
-    };
-    let counter = match session.image.arch {
-        crate::arch::Arch::X86_64 => "rip",
-        crate::arch::Arch::I386 => "eip",
-        crate::arch::Arch::Aarch64 => "pc",
-    };
-    let mut text = format!("Stack level {}, frame at {}:\n", frame.index, address(frame));
-    text += &format!(" {counter} = {}", frame.pc);
-    if let Some(name) = &frame.code.function {
-        text += &format!(" in {}", crate::report::bt_text::display_name(name, &frame.code));
-    }
-    if let (Some(file), Some(line)) = (&frame.code.file, frame.code.line) {
-        text += &format!(" ({}:{line})", crate::report::bt_text::shortened(file));
-    }
-    if let Some(outer) = outer(frame) {
-        text += &format!("; saved {counter} = {}", outer.pc);
-    }
-    text.push('\n');
-    let position = found.position.unwrap_or(0);
-    match frames.get(position + 1) {
-        Some(caller) if frame.inlined => text += &format!(" inlined into frame {}\n", caller.index),
-        Some(caller) => text += &format!(" called by frame {} at {}\n", caller.index, address(caller)),
-        None if found.trace.stack.end == StackEnd::Complete => text += " the outermost frame\n",
-        None => {}
-    }
-    if let Some(callee) = position.checked_sub(1).and_then(|inner| frames.get(inner)).filter(|callee| !callee.inlined) {
-        text += &format!(" caller of frame {} at {}\n", callee.index, address(callee));
-    }
-    if let Some(language) = frame.code.language.and_then(|language| language.name()) {
-        text += &format!(" source language {language}.\n");
-    }
-    if frame.signal {
-        text += " a signal trampoline\n";
-    }
-    if let Some(canonical) = canonical(frame) {
-        text += &format!(" Previous frame's sp is {canonical:#x}\n");
-    }
-    text += &format!(" found by {}\n", crate::report::json_backtrace::trust_code(frame.trust));
-    Ok(text.into_bytes())
 }

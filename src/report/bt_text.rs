@@ -243,6 +243,14 @@ impl StackText<'_> {
         }
     }
 
+    /// A frame's arguments alone: `n=3, text=0x4020 "x"`.
+    pub fn write_arguments_of(&self, out: &mut String, trace: &Trace, position: usize) {
+        let has_unit = trace.frames.get(position).is_some_and(|frame| frame.code.language.is_some());
+        if has_unit {
+            self.write_arguments(out, &(self.variables)(trace, position));
+        }
+    }
+
     fn write_arguments(&self, out: &mut String, variables: &[Variable]) {
         let mut arguments = variables.iter().filter(|variable| variable.role == Role::Argument).peekable();
         if self.arguments == FrameArguments::Presence && arguments.peek().is_some() {
@@ -319,7 +327,6 @@ fn is_aggregate(value: &Value) -> bool {
     }
 }
 
-/// Why the stack ends, where it does not end at the thread's start.
 /// Why a stack ends, where that is not the thread's start.
 pub fn end_text(trace: &Trace) -> Option<&'static str> {
     match trace.stack.end {

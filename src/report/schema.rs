@@ -615,6 +615,12 @@ documents! {
     SelectedFrame "obit.frame/1" {
         lwp: u32,
         frame: Frame,
+        /// The canonical frame address.
+        frame_address: Option<Hex>,
+        /// The stack pointer in the caller.
+        previous_sp: Option<Hex>,
+        /// Where the caller's registers were saved in memory.
+        saved_registers: Vec<SavedRegister>,
     }
     /// A session's `info locals`, `info args`, `v`.
     Variables "obit.variables/1" {

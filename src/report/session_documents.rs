@@ -8,8 +8,23 @@ use crate::image::Note;
 use crate::session::{Frame, Variable};
 use crate::types::TypeTable;
 
+/// Where a frame is on its stack.
+#[derive(Clone, Debug, Default)]
+pub struct Whereabouts {
+    /// The canonical frame address.
+    pub address: Option<RunAddr>,
+    /// What the stack pointer is in the caller.
+    pub previous_stack_pointer: Option<RunAddr>,
+    /// Where in memory that was saved, where it was (by a signal).
+    pub saved_stack_pointer: Option<RunAddr>,
+    /// What the frame's own frame pointer points to, where the function has set one up.
+    pub frame_pointer: Option<RunAddr>,
+    /// Where the caller's registers were saved, by name.
+    pub saved: Vec<(&'static str, RunAddr)>,
+}
+
 /// `obit.frame/1`: the selected frame.
-pub fn frame(lwp: u32, frame: &Frame, source: &FrameSource<'_>, notes: &[Note]) -> Json {
+pub fn frame(lwp: u32, frame: &Frame, whereabouts: &Whereabouts, source: &FrameSource<'_>, notes: &[Note]) -> Json {
     let mut json = Json::new();
     begin_document(&mut json, "obit.frame/1", notes);
     json.field_uint("lwp", Some(lwp.into()));
@@ -17,6 +32,18 @@ pub fn frame(lwp: u32, frame: &Frame, source: &FrameSource<'_>, notes: &[Note]) 
     json.begin_object();
     write_frame(&mut json, frame, source);
     json.end_object();
+    json.field_hex("frame_address", whereabouts.address.map(|address| address.0));
+    json.field_hex("previous_sp", whereabouts.previous_stack_pointer.map(|address| address.0));
+    json.key("saved_registers");
+    json.begin_array();
+    let stack_pointer = whereabouts.saved_stack_pointer.map(|place| ("sp", place));
+    for (register, place) in whereabouts.saved.iter().copied().chain(stack_pointer) {
+        json.begin_object();
+        json.field_string("register", Some(register));
+        json.field_hex("address", Some(place.0));
+        json.end_object();
+    }
+    json.end_array();
     json.end_object();
     json
 }

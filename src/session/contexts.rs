@@ -2,9 +2,9 @@
 
 use super::{Session, Trace};
 use crate::addr::RunAddr;
-use crate::arch::Registers;
+use crate::arch::{DwarfRegister, Registers};
 use crate::image::{ThreadState, auxv};
-use crate::unwind::{Stack, StackEnd, Trust, Unwinder};
+use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, Unwinder};
 
 impl Session {
     /// The frames from saved registers outwards, at most `limit` machine frames. `lookup` is the address whose function
@@ -51,6 +51,16 @@ impl Session {
         let starts = |address| module.symbols().lookup(module.to_file(address)).map(|symbol| symbol.address);
         self.program.modules.at(frame.lookup).is_some_and(|other| other.id == module.id)
             && starts(entry).is_some_and(|start| starts(frame.lookup) == Some(start))
+    }
+
+    /// Where the registers of a machine frame's caller are in memory, by DWARF number.
+    pub fn saved_registers(&self, stack: &Stack, machine: usize) -> Vec<(DwarfRegister, RunAddr)> {
+        self.unwinder().saved_registers(stack, machine)
+    }
+
+    /// Whether a machine frame has set up a frame pointer.
+    pub fn has_frame_pointer(&self, machine: &MachineFrame) -> bool {
+        self.unwinder().has_frame_pointer(machine)
     }
 
     pub(super) fn unwinder(&self) -> Unwinder<'_> {

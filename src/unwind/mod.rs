@@ -23,6 +23,7 @@ mod cfi;
 mod expression;
 mod fallback;
 mod row;
+mod saved;
 mod signal_frame;
 mod stack_reader;
 mod walk;

@@ -4,9 +4,10 @@
 //! vDSO's). At that point the stack pointer stands at what the kernel pushed, and the interrupted code's registers are
 //! in it, all of them exact.
 
+use super::row::truncate;
 use super::stack_reader::StackReader;
 use crate::addr::RunAddr;
-use crate::arch::{Arch, DwarfRegister, Registers};
+use crate::arch::{Arch, DwarfRegister, GENERAL_COUNT, Registers};
 use crate::memory::{Memory, ReadError};
 
 /// A trampoline, and how far into it the pc is.
@@ -104,6 +105,15 @@ const X86_64_MCONTEXT: u64 = 40;
 /// after `fault_address`. Before it: `struct siginfo` (128 bytes, `struct rt_sigframe` in arch/arm64/kernel/signal.c)
 /// and, in `struct ucontext`, uc_flags, uc_link, uc_stack (40 bytes), the signal mask (128), alignment to 16.
 const AARCH64_REGISTERS: u64 = 128 + 176 + 8;
+const AARCH64_SIGCONTEXT: Layout = &{
+    let mut layout = [(0, 0); GENERAL_COUNT];
+    let mut register = 0;
+    while register < GENERAL_COUNT {
+        layout[register] = (register as DwarfRegister, 8 * register as u64);
+        register += 1;
+    }
+    layout
+};
 
 /// `struct sigcontext_32`, Linux arch/x86/include/uapi/asm/sigcontext.h.
 const I386_SIGCONTEXT: Layout = &[(7, 16), (6, 20), (5, 24), (4, 28), (3, 32), (2, 36), (1, 40), (0, 44), (8, 56)];
@@ -130,14 +140,21 @@ fn read_interrupted(
     let mut result = Registers::new(registers.arch());
     result.thread_pointer = registers.thread_pointer;
     result.signature_mask = registers.signature_mask;
+    for (register, address) in places(trampoline, registers.arch(), sp, reader)? {
+        result.set(register, reader.word(address)?);
+    }
+    Ok(result)
+}
+
+/// Where the kernel saved each register of the interrupted code; `sp` is the stack pointer in the trampoline.
+pub(super) fn places(
+    trampoline: Trampoline,
+    arch: Arch,
+    sp: u64,
+    reader: &mut StackReader<'_>,
+) -> Result<impl Iterator<Item = (DwarfRegister, u64)> + use<>, ReadError> {
     let (context, layout) = match trampoline {
-        Trampoline::Aarch64 => {
-            let start = sp.wrapping_add(AARCH64_REGISTERS);
-            for register in 0..33u16 {
-                result.set(register, reader.word(start.wrapping_add(8 * u64::from(register)))?);
-            }
-            return Ok(result);
-        }
+        Trampoline::Aarch64 => (sp.wrapping_add(AARCH64_REGISTERS), AARCH64_SIGCONTEXT),
         Trampoline::X86_64 => (sp.wrapping_add(X86_64_MCONTEXT), X86_64_SIGCONTEXT),
         Trampoline::I386 { before_pop } => (sp.wrapping_add(if before_pop { 4 } else { 0 }), I386_SIGCONTEXT),
         Trampoline::I386Rt => {
@@ -145,8 +162,5 @@ fn read_interrupted(
             (ucontext.wrapping_add(I386_MCONTEXT), I386_SIGCONTEXT)
         }
     };
-    for (register, offset) in layout {
-        result.set(*register, reader.word(context.wrapping_add(*offset))?);
-    }
-    Ok(result)
+    Ok(layout.iter().map(move |(register, offset)| (*register, truncate(arch, context.wrapping_add(*offset)))))
 }

@@ -18,6 +18,13 @@ pub(super) struct Answer {
 }
 
 #[derive(JsonSchema)]
+pub(super) struct SavedRegister {
+    register: String,
+    /// Where in memory it is.
+    address: Hex,
+}
+
+#[derive(JsonSchema)]
 pub(super) struct ThreadRow {
     lwp: u32,
     name: Option<String>,
