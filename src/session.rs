@@ -1,6 +1,7 @@
 //! An opened target: its image, modules, types and caches, and the way from a thread to frames and variables.
 
 mod attributes;
+mod c_library;
 mod contexts;
 pub mod formatters;
 pub mod go;
@@ -158,6 +159,8 @@ pub struct Session {
     described: RwLock<HashMap<u64, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
+    /// The version of glibc.
+    c_library: OnceLock<Option<(u32, u32)>>,
     /// Variables outside of functions, by address.
     globals: RwLock<HashMap<u64, Option<Global>, AddressHash>>,
     /// Their entries.
@@ -211,6 +214,7 @@ impl Session {
             described: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
+            c_library: OnceLock::new(),
             globals: RwLock::default(),
             global_entries: RwLock::default(),
             symbol_names: OnceLock::new(),

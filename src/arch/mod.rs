@@ -61,6 +61,21 @@ impl Arch {
         }
     }
 
+    /// The name of a general, floating-point or vector register as gdb spells it.
+    pub fn register_name(self, register: DwarfRegister) -> Option<String> {
+        if let Some(general) = self.general_registers().iter().find(|general| general.dwarf == register) {
+            return Some(general.name.to_owned());
+        }
+        // The psABIs' tables: AMD64 1.0, figure 3.36; i386 1.1, table 2.14; AADWARF64 1.0, section 4.1.
+        let groups: &[(std::ops::Range<DwarfRegister>, &str)] = match self {
+            Arch::X86_64 => &[(17..33, "xmm"), (33..41, "st"), (41..49, "mm")],
+            Arch::I386 => &[(11..19, "st"), (21..29, "xmm"), (29..37, "mm")],
+            Arch::Aarch64 => &[(64..96, "v")],
+        };
+        let (group, name) = groups.iter().find(|(group, _)| group.contains(&register))?;
+        Some(format!("{name}{}", register - group.start))
+    }
+
     /// The program counter's number.
     pub fn pc(self) -> DwarfRegister {
         match self {

@@ -299,6 +299,10 @@ impl crate::value::decode::Symbols for Session {
         Some((thread.lwp, thread.name.as_deref()))
     }
 
+    fn c_library(&self) -> Option<(u32, u32)> {
+        Session::c_library(self)
+    }
+
     fn go(&self) -> Option<&dyn GoSymbols> {
         Some(self)
     }

@@ -61,6 +61,11 @@ pub trait Symbols {
         None
     }
 
+    /// The version of glibc that the process ran with, 2.36 as (2, 36).
+    fn c_library(&self) -> Option<(u32, u32)> {
+        None
+    }
+
     /// What is known of a Go program.
     fn go(&self) -> Option<&dyn GoSymbols> {
         None

@@ -548,8 +548,7 @@ fn malformed(error: gimli::Error) -> Absent {
 }
 
 fn register_name(arch: Arch, register: DwarfRegister) -> String {
-    let name = arch.general_registers().iter().find(|general| general.dwarf == register);
-    name.map_or_else(|| format!("register {register}"), |general| general.name.to_owned())
+    arch.register_name(register).unwrap_or_else(|| format!("register {register}"))
 }
 
 fn not_kept(arch: Arch, register: DwarfRegister) -> Absent {

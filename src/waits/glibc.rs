@@ -41,7 +41,7 @@ pub(super) fn complete(asker: &Asker<'_>, wait: &mut Wait, word: RunAddr, expect
             wait.owners.extend(owner.map(|lwp| recorded(session, lwp, wait.shared)));
         }
         Kind::Condition => {
-            let signals = if has_short_conditions(asker) { 32 } else { 40 };
+            let signals = if has_short_conditions(session) { 32 } else { 40 };
             wait.address = below(if is_lower { signals } else { signals + 4 });
         }
         // Bit 0: somebody is in the call (nptl/pthread_once.c). A function that is called there may end in another wait.
@@ -89,26 +89,6 @@ pub(super) fn readers(memory: &dyn Memory, lock: RunAddr) -> Option<u64> {
 }
 
 /// Whether the C library is of a version since which conditions have two words less in front.
-fn has_short_conditions(asker: &Asker<'_>) -> bool {
-    asker.library.get_or_init(|| version(asker.session)).is_some_and(|version| version >= (2, 41))
-}
-
-/// The C library's version: `gnu_get_libc_version` returns the address of its text.
-fn version(session: &Session) -> Option<(u32, u32)> {
-    let memory = session.memory();
-    session.program.modules.iter().filter(|module| module.seed.path.contains("/libc")).find_map(|module| {
-        let function = module.symbols().by_name("gnu_get_libc_version").into_iter().next()?;
-        let start = module.to_run(function.address);
-        let mut code = [0; 11];
-        memory.read(start, &mut code).ok()?;
-        // endbr64, where there is one, and `lea text(%rip),%rax`.
-        let skipped: usize = if code.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 };
-        let [0x48, 0x8d, 0x05, distance @ ..] = code.get(skipped..skipped + 7)? else { return None };
-        let distance = i64::from(i32::from_le_bytes(distance.try_into().ok()?));
-        let next = start.checked_add(skipped as u64 + 7)?;
-        let (text, _) = memory.read_c_string(RunAddr(next.0.wrapping_add_signed(distance)), 16).ok()?;
-        let text = String::from_utf8(text).ok()?;
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
-    })
+fn has_short_conditions(session: &Session) -> bool {
+    session.c_library().is_some_and(|version| version >= (2, 41))
 }

@@ -24,7 +24,7 @@ mod words;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -204,14 +204,12 @@ impl ThreadWait {
 /// Asks threads what they are doing.
 pub struct Asker<'a> {
     session: &'a Session,
-    /// The C library's version.
-    library: OnceLock<Option<(u32, u32)>>,
 }
 
 impl<'a> Asker<'a> {
     /// About one target.
     pub fn new(session: &'a Session) -> Asker<'a> {
-        Asker { session, library: OnceLock::new() }
+        Asker { session }
     }
 
     /// What a thread with that stack is doing. Without names and without what is to be inferred from other threads.

@@ -374,6 +374,11 @@ impl<'v> Object<'v> {
         Some(format!("{pointer:#x} (LWP {lwp}){name}"))
     }
 
+    /// The version of glibc that the process ran with, 2.36 as (2, 36).
+    pub fn c_library(&self) -> Option<(u32, u32)> {
+        self.decoder.symbols?.c_library()
+    }
+
     /// The minor version of the Rust compiler that described its type: 95 of 1.95.0.
     pub fn rust_minor(&self) -> Option<u16> {
         self.types().rust_minor(self.type_id)

@@ -6,6 +6,8 @@
 //!        __data: __readers, __cur_writer               rwlock  (nptl/pthread_rwlock_common.c, 2.25 to 2.41)
 //!        value, waiters                                sem     (nptl/sem_post.c: struct new_sem, 2.21 to 2.41)
 //!        in, current_round, count, shared              barrier (nptl/pthread_barrier_wait.c, 2.25 to 2.41)
+//!        mtx_t, cnd_t: the bytes of the POSIX ones, without members     (sysdeps/nptl/threads.h, 2.28 to 2.41)
+//!               lock 0, count 4, owner 8, kind 16 (64 bits) or 12 (32 bits); wrefs 36, since 2.41 28
 //! musl   __u.__i: type, lock, -, -, -, count           mutex   (src/internal/pthread_impl.h, 1.0 to 1.2)
 //!        __u: -, -, limit; __p[3]: instance            barrier (src/thread/pthread_barrier_wait.c, 1.0 to 1.2)
 //!        __val: value, waiters                         sem     (src/thread/sem_post.c, 1.0 to 1.2)
@@ -21,12 +23,29 @@ pub(super) fn mutex<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     Ok(line(format!("pthread_mutex_t [{}]", said.join(", "))))
 }
 
+/// `mtx_t [recursive, locked 2 times by LWP 12]`: C11's, which is a POSIX one without members.
+pub(super) fn c_mutex<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let (mut said, state) = if object.has("__size") {
+        let word = |offset: u64| Ok::<u64, Refusal>(object.shifted(offset)?.word_at_start()? & 0xffff_ffff);
+        // In 64 bits the number of users is before the kind.
+        let kind = word(if object.word() == 8 { 16 } else { 12 })?;
+        mutex_state(word(0)?, word(4)?, i64::from(word(8)? as u32 as i32), kind)?
+    } else {
+        musl_mutex(object)?
+    };
+    said.push(state);
+    Ok(line(format!("mtx_t [{}]", said.join(", "))))
+}
+
 fn glibc_mutex(object: &Object<'_>) -> Result<(Vec<String>, String), Refusal> {
     let data = object.field("__data")?;
-    let lock = data.field("__lock")?.uint()?;
-    let (owner, count) = (data.field("__owner")?.int()?, data.field("__count")?.uint()?);
+    let (lock, owner) = (data.field("__lock")?.uint()?, data.field("__owner")?.int()?);
+    mutex_state(lock, data.field("__count")?.uint()?, owner, data.field("__kind")?.uint()?)
+}
+
+/// What the members of glibc's say: kinds and properties, and whether it is locked.
+fn mutex_state(lock: u64, count: u64, owner: i64, kind: u64) -> Result<(Vec<String>, String), Refusal> {
     // Bits 0 to 1 the type, 4 robust, 5 and 6 the protocol, 7 shared, 8 and 9 elision (nptl/pthreadP.h).
-    let kind = data.field("__kind")?.uint()?;
     if kind == u64::from(u32::MAX) {
         return Ok((Vec::new(), "destroyed".to_owned()));
     }
@@ -95,6 +114,19 @@ fn held_text(held: bool, owner: Option<i64>, times: u64) -> String {
 /// `pthread_cond_t [2 waiters]`
 pub(super) fn condition<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     Ok(line(format!("pthread_cond_t [{}]", condition_state(object)?)))
+}
+
+/// `cnd_t [2 waiters]`: C11's, which is a POSIX one without members. Which of its words counts the waiters, glibc's
+/// version says.
+pub(super) fn c_condition<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    object.field("__size")?;
+    let offset = match object.c_library() {
+        Some((2, 28..=40)) => 36,
+        Some((2, 41)) => 28,
+        _ => return Err(Refusal::Declined),
+    };
+    let references = object.shifted(offset)?.word_at_start()? & 0xffff_ffff;
+    Ok(line(format!("cnd_t [{}]", waiters(references >> 3))))
 }
 
 /// `2 waiters`, of a `pthread_cond_t`.

@@ -22,10 +22,13 @@ const fn named(name: &'static str, view: Formatter) -> Entry {
 static ENTRIES: &[Entry] = &[
     named("_IO_FILE", stdio::file),
     named("pthread_mutex_t", locks::mutex),
+    named("mtx_t", locks::c_mutex),
     named("pthread_cond_t", locks::condition),
+    named("cnd_t", locks::c_condition),
     named("pthread_rwlock_t", locks::rwlock),
     named("pthread_barrier_t", locks::barrier),
     named("pthread_once_t", threads::once),
+    named("once_flag", threads::c_once),
     named("pthread_t", threads::thread),
     named("thrd_t", threads::thread),
     named("sem_t", locks::semaphore),

@@ -25,6 +25,14 @@ pub(super) fn once<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     Ok(described(object, word, format!("pthread_once_t [{state}]")))
 }
 
+/// `once_flag [called]`: the number of a `pthread_once_t`, in glibc within a structure (bits/thread-shared-types.h, 2.28 to
+/// 2.41: `__data`; musl: `int`).
+pub(super) fn c_once<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
+    let word = object.field("__data").unwrap_or(*object).uint()?;
+    let state = once_state(word).ok_or(Refusal::Declined)?;
+    Ok(super::line(format!("once_flag [{state}]")))
+}
+
 /// What a `pthread_once_t` says.
 pub(in super::super) fn once_state(word: u64) -> Option<&'static str> {
     match word & 3 {
