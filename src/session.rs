@@ -428,6 +428,12 @@ impl Session {
         }
     }
 
+    /// How many elements an array type has in a frame; `None` where that cannot be told.
+    pub fn element_count(&self, trace: &Trace, frame: usize, array: TypeId) -> Option<u64> {
+        let context = self.context(trace, frame);
+        self.decoder(&context, &Limits::default()).array_count(array).ok()?
+    }
+
     /// The scopes of a frame, innermost first, and the function that they are in.
     fn scopes(&self, trace: &Trace, frame: usize) -> Option<(Arc<CodeInfo>, usize)> {
         let frame = trace.frames.get(frame)?;

@@ -106,6 +106,16 @@ fn cpp() {
             ("offsetof(zoo::Multi, own)", "12"),
             ("sizeof(zoo::Versioned)", "8"),
             ("lambda.nothing", "obit: struct {...} has no member nothing"),
+            // Where the function is in that namespace, and from outside of all.
+            ("::zoo::in_anonymous + ::zoo::Diamond::shared", "87"),
+            ("base->shared", "66"),
+            ("members.*members.pointer", "2"),
+            ("(&members)->*members.pointer + 1", "3"),
+            ("members.*members.method_pointer", "obit: it is a method, and cannot be called: the process is dead"),
+            ("dynamic_cast<zoo::Diamond *>(base)", "(zoo::Diamond *) 0x7fffffffec80"),
+            ("dynamic_cast<zoo::Right *>(base) == (zoo::Right *) this", "true"),
+            ("dynamic_cast<zoo::Members *>(base)", "(zoo::Members *) 0x0"),
+            ("not (null == nullptr) or true", "true"),
         ],
     );
 }
@@ -136,6 +146,12 @@ fn rust() {
             ("generic.items[1..]", "[2, 3]"),
             ("wide as u64", "18446744073709551610"),
             ("frame(8).self.age", "3"),
+            ("5u8 + 1usize", "6"),
+            ("!5u8", "250"),
+            ("b'a'", "97"),
+            ("b\"a\" \"b\"", "\"ab\""),
+            ("text[1..3]", "\" s\""),
+            ("text[4..9]", "obit: 4..9 is no part of 5 bytes"),
         ],
     );
 }
@@ -156,6 +172,20 @@ fn go() {
             ("frame(13).d.age", "3"),
             ("pp.x + 1", "3"),
             ("uint8(n + 256)", "2"),
+            ("cap(list)", "3"),
+            ("cap(c)", "2"),
+            ("boxed.(int) + 1", "3"),
+            ("boxed.(string)", "obit: it holds a int, not a string"),
+            ("who.(*main.dog).age", "3"),
+            ("who.(*dog).name", "\"rex\""),
+            ("empty == nil", "true"),
+            ("who == nil", "false"),
+            ("text[:4] == \"some\"", "true"),
+            ("6 &^ 2", "4"),
+            ("^5", "-6"),
+            ("`a\\b`", "\"a\\\\b\""),
+            ("(*dog)(0)", "(*main.dog) 0x0"),
+            ("unsafe.Sizeof(text)", "16"),
         ],
     );
 }

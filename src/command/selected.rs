@@ -134,7 +134,9 @@ impl Scope for Selected<'_> {
     }
 
     fn find_type(&self, name: &str) -> Option<TypeId> {
-        self.session.find_type(name)
+        // In its own package, a type of Go's goes without it.
+        let in_package = || self.session.find_type(&format!("{}.{name}", self.package()?));
+        self.session.find_type(name).or_else(in_package)
     }
 
     fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>> {
@@ -177,6 +179,19 @@ impl Scope for Selected<'_> {
 
     fn namespaces(&self) -> Vec<String> {
         self.position.map(|position| self.session.namespaces(&self.trace, position)).unwrap_or_default()
+    }
+
+    fn package(&self) -> Option<String> {
+        let frame = self.frame()?;
+        let name = frame.code.function.as_deref().filter(|_| frame.code.language == Some(Language::Go))?;
+        // `example.org/tool/queue.(*Queue).Pop`; in a path's last part dots are escaped.
+        let last = name.rfind('/').map_or(0, |slash| slash + 1);
+        let end = last + name.get(last..)?.find('.')?;
+        name.get(..end).map(str::to_owned)
+    }
+
+    fn element_count(&self, array: TypeId) -> Option<u64> {
+        self.session.element_count(&self.trace, self.position?, array)
     }
 
     fn at_entry(&self, name: &str) -> Option<Named> {

@@ -151,6 +151,7 @@ pub fn binary(operator: &str, left: Number, right: Number) -> Result<Number, Str
         "/" => a.wrapping_div(b),
         "%" => a.wrapping_rem(b),
         "&" => a & b,
+        "&^" => a & !b,
         "|" => a | b,
         "^" => a ^ b,
         "==" => return truth(a == b),

@@ -6,7 +6,7 @@ use super::arithmetic::{self, Number};
 use super::eval::{Evaluated, Evaluator, Step, computed};
 use super::tree::{Derivation, Node, TypeName};
 use super::{ErrorKind, nearest};
-use crate::types::{Member, MemberOffset, Type, TypeId, TypeKind};
+use crate::types::{Language, Member, MemberOffset, Type, TypeId, TypeKind};
 use crate::value::Place;
 
 impl Evaluator<'_> {
@@ -38,6 +38,9 @@ impl Evaluator<'_> {
                 Ok(Evaluated { type_id: *object, ..value })
             }
             TypeKind::Struct(_) | TypeKind::Array { .. } | TypeKind::Complex => {
+                if let Some(text) = self.text_of_bytes(target, &value)? {
+                    return Ok(text);
+                }
                 if types.size(target) != types.size(value.type_id) {
                     let (from, to) = (self.name_of(value.type_id), self.name_of(target));
                     return self.type_error(span, format!("a {from} cannot be seen as a {to}: the sizes differ"));
@@ -64,8 +67,10 @@ impl Evaluator<'_> {
     pub(super) fn type_of(&self, type_name: &TypeName) -> Step<TypeId> {
         let types = self.scope.types();
         let first = type_name.base.split(' ').next().unwrap_or("");
+        // Go's int is no int of C's.
+        let own = || self.scope.find_type(&type_name.base).filter(|_| self.scope.language() == Some(Language::Go));
         let mut id = if super::parse_names::BUILTIN_WORDS.contains(&first) {
-            self.make(&type_name.base)
+            own().unwrap_or_else(|| self.make(&type_name.base))
         } else {
             match self.scope.find_type(&type_name.base) {
                 Some(id) => id,
@@ -139,7 +144,7 @@ impl Evaluator<'_> {
     }
 
     /// The bases that lead from a class to one of its bases.
-    fn base_path(&self, from: TypeId, to: TypeId, depth: usize) -> Option<Vec<Member>> {
+    pub(super) fn base_path(&self, from: TypeId, to: TypeId, depth: usize) -> Option<Vec<Member>> {
         let TypeKind::Struct(content) = self.kind_of(from) else { return None };
         if depth > 16 {
             return None;

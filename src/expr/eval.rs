@@ -333,6 +333,16 @@ impl<'a> Evaluator<'a> {
             NodeKind::List(head, type_name, link) => self.list(head, type_name.as_ref(), link, depth),
             NodeKind::Tree(root, type_name, left, right) => self.tree(root, type_name.as_ref(), left, right, depth),
             NodeKind::Call(name, arguments) => self.call(name, arguments, depth, &node.span),
+            NodeKind::Assert(interface, type_name) => {
+                let target = self.type_of(type_name)?;
+                let value = self.value_of(interface, depth)?;
+                self.asserted(value, target, &interface.span)
+            }
+            NodeKind::Cast(type_name, operand, CastStyle::Dynamic) => {
+                let target = self.type_of(type_name)?;
+                let value = self.node(operand, depth)?;
+                self.dynamic_cast(target, value, &operand.span)
+            }
             NodeKind::Cast(type_name, operand, style) => {
                 let target = self.type_of(type_name)?;
                 let operand_value = self.value_of(operand, depth)?;

@@ -293,7 +293,7 @@ fn errors_say_what_and_where() {
     check("head->nxt", "error: struct node has no member nxt; is it next?");
     check("node", "error: node is a type; ptype shows it, and (type) casts to it");
     check("&count", "error: it is in a register and has no address");
-    check("&1", "error: a result has no address");
+    check("&1", "error: a result or a bit field has no address");
     check("*head", "at 0x1000, 32 bytes");
     check("*nodes[0].tag[0]", "error: char is no pointer");
 }

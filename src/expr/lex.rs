@@ -18,6 +18,8 @@ pub enum TokenKind {
     },
     /// A floating-point number, and whether `f` follows it.
     Float(f64, bool),
+    /// `u8` right behind a number: Rust's.
+    Suffix(&'static str),
     /// `'a'`.
     Char(u32),
     /// `"text"`.
@@ -45,14 +47,18 @@ pub struct Token {
 
 /// Longer ones first.
 const PUNCTUATION: &[&str] = &[
-    "->*", "..=", "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "::", "..", "++", "--", "+=",
-    "-=", "*=", "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">", "(", ")",
-    "[", "]", "{", "}", ".", ",", "@", "?", ":", ";", "=",
+    "->*", "..=", "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "&^", "->", "::", "..", ".*", "++",
+    "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">",
+    "(", ")", "[", "]", "{", "}", ".", ",", "@", "?", ":", ";", "=",
 ];
+
+/// Rust's types of numbers, as they stand behind one.
+const SUFFIXES: &[&str] =
+    &["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
 
 /// Splits the text into tokens; the last is [`TokenKind::End`].
 pub fn lex(text: &str) -> Result<Vec<Token>, ExprError> {
-    let mut lexer = Lexer { text, at: 0 };
+    let mut lexer = Lexer { text, at: 0, suffix: None };
     let mut tokens = Vec::new();
     loop {
         let token = lexer.next()?;
@@ -67,6 +73,8 @@ pub fn lex(text: &str) -> Result<Vec<Token>, ExprError> {
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// The type of the number that ends here.
+    suffix: Option<&'static str>,
 }
 
 impl<'a> Lexer<'a> {
@@ -90,6 +98,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn next(&mut self) -> Result<Token, ExprError> {
+        if let Some(suffix) = self.suffix.take() {
+            return Ok(Token { kind: TokenKind::Suffix(suffix), span: self.at - suffix.len()..self.at });
+        }
         self.take_while(char::is_whitespace);
         let start = self.at;
         let kind = match self.peek() {
@@ -97,6 +108,23 @@ impl<'a> Lexer<'a> {
             Some('0'..='9') => self.number()?,
             Some('\'') => self.quoted()?,
             Some('"') => self.string()?,
+            Some('`') => self.raw()?,
+            // Rust's bytes.
+            Some('b') if self.rest().starts_with("b\"") => {
+                self.at += 1;
+                self.string()?
+            }
+            Some('b') if self.rest().starts_with("b'") => {
+                self.at += 1;
+                let TokenKind::Char(code @ ..=0xff) = self.quoted()? else {
+                    return Err(self.error(start, "a byte is one character of ASCII"));
+                };
+                return Ok(self.typed(
+                    start,
+                    TokenKind::Int { value: code.into(), unsigned: false, long: false },
+                    "u8",
+                ));
+            }
             Some('$') => {
                 self.at += 1;
                 // `$$2` counts back in the history.
@@ -117,10 +145,26 @@ impl<'a> Lexer<'a> {
         Ok(Token { kind, span: start..self.at })
     }
 
+    /// The token, with a type that has no place of its own in the text.
+    fn typed(&mut self, start: usize, kind: TokenKind, suffix: &'static str) -> Token {
+        self.suffix = Some(suffix);
+        Token { kind, span: start..self.at }
+    }
+
     fn number(&mut self) -> Result<TokenKind, ExprError> {
         let start = self.at;
-        let digits = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mut digits = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
         let is_hex = digits.starts_with("0x") || digits.starts_with("0X");
+        // The letters of floats are digits of hexadecimal numbers.
+        let suffixes = SUFFIXES.iter().filter(|suffix| !is_hex || !suffix.starts_with('f'));
+        if let Some(suffix) = suffixes.copied().find(|suffix| digits.ends_with(suffix)) {
+            digits = digits[..digits.len() - suffix.len()].trim_end_matches('_');
+            self.suffix = Some(suffix);
+            if suffix.starts_with('f') && !digits.contains(['e', 'E']) {
+                let value = digits.replace('_', "").parse();
+                return value.map(|value| TokenKind::Float(value, false)).map_err(|_| self.error(start, "no number"));
+            }
+        }
         let has_fraction = self.rest().starts_with('.') && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
         let has_exponent = digits.contains(['e', 'E']);
         if !is_hex && (has_fraction || has_exponent) {
@@ -153,7 +197,13 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             self.take_while(|c| c.is_ascii_alphanumeric());
         }
-        let text = &self.text[start..self.at];
+        let mut text = &self.text[start..self.at];
+        for suffix in ["f32", "f64"] {
+            if let Some(number) = text.strip_suffix(suffix) {
+                text = number.trim_end_matches('_');
+                self.suffix = Some(suffix);
+            }
+        }
         let single = text.ends_with(['f', 'F']);
         let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();
         value
@@ -177,6 +227,18 @@ impl<'a> Lexer<'a> {
 
     fn string(&mut self) -> Result<TokenKind, ExprError> {
         Ok(TokenKind::Str(self.delimited('"')?))
+    }
+
+    /// Go's text without escapes.
+    fn raw(&mut self) -> Result<TokenKind, ExprError> {
+        let start = self.at;
+        self.at += 1;
+        let text = self.take_while(|c| c != '`').as_bytes().to_vec();
+        match self.peek() {
+            Some(quote) => self.at += quote.len_utf8(),
+            None => return Err(self.error(start, "no closing ` follows")),
+        }
+        Ok(TokenKind::Str(text))
     }
 
     /// What is between two `quote`s, with C's escapes resolved.
@@ -257,6 +319,16 @@ mod tests {
             [TokenKind::Float(1.5, false), TokenKind::Float(2000.0, false), TokenKind::Float(0.015, true)]
         );
         assert!(lex("0x").is_err() && lex("12ab").is_err() && lex("08").is_err());
+        let suffix = TokenKind::Suffix;
+        assert_eq!(kinds("5u8 0x1f_i16"), [int(5), suffix("u8"), int(31), suffix("i16")]);
+        assert_eq!(kinds("1usize 0x1f32"), [int(1), suffix("usize"), int(0x1f32)]);
+        let float = |value| TokenKind::Float(value, false);
+        assert_eq!(
+            kinds("2f32 1.5f64 1e3_f32"),
+            [float(2.0), suffix("f32"), float(1.5), suffix("f64"), float(1000.0), suffix("f32")]
+        );
+        assert_eq!(kinds("b'a'"), [int(97), suffix("u8")]);
+        assert!(lex("u8").is_ok() && lex("1.5u8").is_err() && lex("b'ü'").is_ok() && lex("b'€'").is_err());
     }
 
     #[test]
@@ -283,12 +355,14 @@ mod tests {
         assert_eq!(kinds(r"'a' '\n' '\x41' '\101' 'ü'"), [97u32, 10, 65, 65, 252].map(TokenKind::Char));
         assert_eq!(kinds("'file.c'"), [TokenKind::Quoted("file.c".to_owned())]);
         assert_eq!(kinds(r#""a\"b\0""#), [TokenKind::Str(b"a\"b\0".to_vec())]);
+        assert_eq!(kinds(r#"b"raw" `a\b`"#), [TokenKind::Str(b"raw".to_vec()), TokenKind::Str(b"a\\b".to_vec())]);
+        assert!(lex("`a").is_err());
         assert!(lex("'a").is_err() && lex("\"a").is_err() && lex("''").is_err() && lex("\"\\").is_err());
     }
 
     #[test]
     fn errors_name_their_place() {
-        let error = lex("a + `b`").unwrap_err();
+        let error = lex("a + \\b").unwrap_err();
         assert_eq!(error.span, 4..5);
     }
 }

@@ -12,6 +12,8 @@ use crate::value::{Absent, AbsentReason, Place};
 
 /// Levels of Go's embedded fields.
 const MAX_EMBEDDED: usize = 8;
+/// Base classes within each other.
+const MAX_BASES: usize = 16;
 /// Embedded fields of one level.
 const MAX_NEXT: usize = 64;
 
@@ -145,9 +147,8 @@ impl Evaluator<'_> {
             if let Some(found) = self.promoted(object, name, span) {
                 return found;
             }
-            let full = format!("{}::{name}", self.name_of(object.type_id));
-            if content.statics.iter().any(|(known, ..)| known == name)
-                && let Some((place, type_id)) = self.scope.globals(&full, None).into_iter().next()
+            if let Some(class) = self.class_of_static(object.type_id, name, 0)
+                && let Some((place, type_id)) = self.scope.globals(&format!("{class}::{name}"), None).into_iter().next()
             {
                 return Ok(Evaluated::new(place, type_id, true));
             }
@@ -165,6 +166,16 @@ impl Evaluator<'_> {
             current = self.step_into(&current, member, span)?;
         }
         Ok(current)
+    }
+
+    /// The class or one of its bases that has a static member of the name.
+    fn class_of_static(&self, class: TypeId, name: &str, depth: usize) -> Option<&str> {
+        let TypeKind::Struct(content) = self.kind_of(class) else { return None };
+        if content.statics.iter().any(|(known, ..)| known == name) {
+            return Some(self.name_of(self.scope.types().strip(class)));
+        }
+        let mut bases = content.members.iter().filter(|member| member.base && depth < MAX_BASES);
+        bases.find_map(|base| self.class_of_static(base.type_id, name, depth + 1))
     }
 
     pub(super) fn step_into(&self, object: &Evaluated, member: &Member, span: &Range<usize>) -> Step<Evaluated> {

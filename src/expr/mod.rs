@@ -7,6 +7,7 @@
 mod arithmetic;
 mod casts;
 mod dollar;
+mod dynamic;
 mod eval;
 mod lex;
 mod members;
@@ -89,6 +90,10 @@ pub trait Scope {
     fn register(&self, name: &str) -> Option<Result<Vec<u8>, Absent>>;
     /// The address that an expression in the debug information gives for an object (a virtual base's).
     fn computed(&self, expression: &Expression, object: RunAddr) -> Result<u64, Absent>;
+    /// How many elements an array has whose length the frame knows; `None` where it cannot be told.
+    fn element_count(&self, _array: TypeId) -> Option<u64> {
+        None
+    }
     /// Names that a misspelt one may have meant: all that are near to it, and any others.
     fn names(&self, near: &str) -> Vec<String>;
     /// What only a symbol table names: its address, and whether it is a function.
@@ -102,6 +107,10 @@ pub trait Scope {
     /// Names of the namespaces and classes around the frame's function, outermost first.
     fn namespaces(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// The path of the package of Go's that the frame's function is of.
+    fn package(&self) -> Option<String> {
+        None
     }
     /// The value that a parameter had at the function's entry; `None`: there is no such parameter.
     fn at_entry(&self, _name: &str) -> Option<Named> {

@@ -19,9 +19,9 @@ impl Evaluator<'_> {
     pub(super) fn name(&self, file: Option<&str>, name: &str, span: &Range<usize>) -> Step<Evaluated> {
         match self.lookup(file, name) {
             Some((Err(_), type_id)) if self.dry.get() => Ok(self.anywhere(type_id)),
-            Some((place, type_id)) => Ok(Evaluated::new(place, type_id, true)),
+            Some((place, type_id)) => Ok(Evaluated::new(place, self.of_known_length(type_id), true)),
             None if file.is_none()
-                && let Some((type_id, value)) = self.scope.enumerator(name) =>
+                && let Some((type_id, value)) = self.enumerator(name) =>
             {
                 self.number_as(type_id, Number::int(value, (16, true)), span)
             }
@@ -33,6 +33,14 @@ impl Evaluator<'_> {
             }
             None => self.error(ErrorKind::UnknownName, span, self.unknown(file, name)),
         }
+    }
+
+    /// An enumerator or a constant; Go's are also known without their package in its functions.
+    fn enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
+        self.scope.enumerator(name).or_else(|| {
+            let package = self.scope.package().filter(|_| !name.contains("::"))?;
+            self.scope.enumerator(&format!("{package}.{name}"))
+        })
     }
 
     /// The type of what only a symbol table names, in gdb's words.
@@ -117,10 +125,22 @@ impl Evaluator<'_> {
 
     /// A global of the namespaces and classes around the frame's function, innermost first.
     fn in_namespaces(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
-        if file.is_some() || name.starts_with("::") {
+        if file.is_some() {
             return None;
         }
+        let first = |name: String| self.scope.globals(&name, None).into_iter().next();
+        if let Some(package) = self.scope.package().filter(|_| !name.contains("::")) {
+            return first(format!("{package}.{name}"));
+        }
         let scopes = self.scope.namespaces();
+        if self.scope.language() == Some(Language::Rust) {
+            if let Some(name) = of_crate(name, &scopes) {
+                return first(name);
+            }
+        }
+        if name.starts_with("::") {
+            return None;
+        }
         (1..=scopes.len()).rev().find_map(|count| {
             let qualified = format!("{}::{name}", scopes.get(..count)?.join("::"));
             self.scope.globals(&qualified, None).into_iter().next()
@@ -170,4 +190,19 @@ impl Evaluator<'_> {
         there.dry.set(self.dry.get());
         there.node(inner, depth)
     }
+}
+
+/// Rust's paths from where the function is: `crate::x`, `self::x`, `super::x`, and (as in gdb) `::x`, which is one from the
+/// crate.
+fn of_crate(name: &str, scopes: &[String]) -> Option<String> {
+    let (mut rest, mut around) = match name.split_once("::")? {
+        ("crate" | "", rest) => (rest, scopes.get(..1)?),
+        ("self", rest) => (rest, scopes),
+        ("super", _) => (name, scopes),
+        _ => return None,
+    };
+    while let Some(outer) = rest.strip_prefix("super::") {
+        (rest, around) = (outer, around.get(..around.len().checked_sub(1)?)?);
+    }
+    Some(around.iter().map(String::as_str).chain([rest]).collect::<Vec<_>>().join("::"))
 }

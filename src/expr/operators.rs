@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::arithmetic::{self, Number};
 use super::eval::{Evaluated, Evaluator, Step, computed, slice};
-use super::tree::Node;
-use crate::types::{TypeId, TypeKind};
+use super::tree::{Node, NodeKind};
+use crate::types::go::GoKind;
+use crate::types::{Language, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 impl Evaluator<'_> {
@@ -44,16 +45,27 @@ impl Evaluator<'_> {
                 return self.type_error(span, "it is in a register and has no address");
             }
             (_, true) => return self.type_error(span, "it is not in memory as a whole and has no address"),
-            (_, false) => return self.type_error(span, "a result has no address"),
+            (_, false) => return self.type_error(span, "a result or a bit field has no address"),
         };
         let pointer = self.pointer_to(object.type_id);
         Ok(computed(pointer, self.address_bytes(address.0)))
     }
 
     pub(super) fn unary(&self, operator: &'static str, operand: &Node, depth: usize) -> Step<Evaluated> {
-        let number = self.number_at(operand, depth)?;
+        let value = self.value_of(operand, depth)?;
+        let number = self.number_of(&value, &operand.span)?;
+        // Rust's turns the bits of a number.
+        let is_number = matches!((self.kind_of(value.type_id), number), (TypeKind::Int { .. }, Number::Int { .. }));
+        if operator == "!" && is_number && self.scope.language() == Some(Language::Rust) {
+            let number = Number::int(!number.as_int(), (self.scope.types().size(value.type_id).unwrap_or(4), true));
+            return self.number_as(value.type_id, number, &operand.span);
+        }
         if operator == "!" {
             return Ok(self.truth(!number.is_true()));
+        }
+        let is_code = matches!(self.kind_of(value.type_id), TypeKind::Function { .. });
+        if is_code && !self.is_function_value(value.type_id) {
+            return self.type_error(&operand.span, format!("{operator} needs a number, and this is a function"));
         }
         match arithmetic::unary(operator, number) {
             Ok(result) => self.number(result, &operand.span),
@@ -79,6 +91,15 @@ impl Evaluator<'_> {
             return Ok(self.truth(if decided { first } else { self.number_at(right, depth)?.is_true() }));
         }
         let (left_value, right_value) = (self.value_of(left, depth)?, self.value_of(right, depth)?);
+        if matches!(operator, "->*" | ".*") {
+            return self.pointed_member(left_value, &right_value, (&left.span, &right.span));
+        }
+        let is_nil = |node: &Node| matches!(node.kind, NodeKind::Null);
+        let (left_value, right_value) = match (is_nil(left), is_nil(right)) {
+            (false, true) => (self.compared_with_nil(left_value)?, right_value),
+            (true, false) => (left_value, self.compared_with_nil(right_value)?),
+            _ => (left_value, right_value),
+        };
         if operator == "," {
             return Ok(right_value);
         }
@@ -95,6 +116,21 @@ impl Evaluator<'_> {
             }));
         }
         self.computed_binary(operator, (left_value, &left.span), (right_value, &right.span), span)
+    }
+
+    /// What Go compares with nil: of an interface and a slice the first word.
+    fn compared_with_nil(&self, value: Evaluated) -> Step<Evaluated> {
+        let types = self.scope.types();
+        let is_word = |kind| types.go_under(value.type_id, kind).is_some();
+        if !is_word(GoKind::Interface) && !is_word(GoKind::Slice) {
+            return Ok(value);
+        }
+        let word = self.address_size();
+        if self.dry.get() {
+            return Ok(self.anywhere(self.int_type(word, false)));
+        }
+        let bytes = self.bytes(&value.place?, word)?;
+        Ok(computed(self.int_type(word, false), bytes))
     }
 
     /// `left operator right` on numbers and pointers.

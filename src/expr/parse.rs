@@ -7,13 +7,15 @@
 //! choice     = binary [ "?" expression ":" choice ]
 //! binary     = operators by C's precedence over cast; `@` binds tighter than `*`
 //! cast       = unary { "as" type }
-//! unary      = ("*" | "&" | "-" | "+" | "!" | "~" | "++" | "--") unary | "(" type ")" unary | "{" type "}" unary
-//!            | ("sizeof" | "alignof") (unary | "(" type ")") | postfix
-//! postfix    = primary { "." name | "->" name | "[" index "]" | "." name "(" arguments ")" | "++" | "--" }
+//! unary      = ("*" | "&" | "-" | "+" | "!" | "~" | "^" | "++" | "--") unary | "(" type ")" unary
+//!            | "{" type "}" unary | ("sizeof" | "alignof") (unary | "(" type ")") | postfix
+//! postfix    = primary { "." name | "->" name | "[" index "]" | "." name "(" arguments ")" | ".(" type ")"
+//!            | "++" | "--" }
 //! index      = expression | [ expression ] (".." | "..=" | ":") [ expression ]
-//! primary    = number | 'c' | "text" | $register | "(" expression ")" | name [ "@entry" ] | "." name
+//! primary    = number [ u8 | … ] | 'c' | "text" { "text" } | $register | "(" expression ")" | name [ "@entry" ] | "." name
 //!            | name "(" arguments ")" | ("frame" | "thread") "(" expression ")" "." primary
 //!            | "static_cast" "<" type ">" "(" expression ")" | "offsetof" "(" type "," path ")"
+//!            | type "(" expression ")"
 //! name       = [ ( file.c | 'file.c' ) "::" ] [ "::" ] part { "::" part }
 //! ```
 //!
@@ -49,8 +51,17 @@ const PRECEDENCE: &[(&str, u8)] = &[
     ("*", 10),
     ("/", 10),
     ("%", 10),
+    // Go's `a & ^b`.
+    ("&^", 10),
     ("@", 11),
+    // Pointers to members.
+    ("->*", 12),
+    (".*", 12),
 ];
+
+/// C++'s words for operators.
+const WORDS: &[(&str, &str)] =
+    &[("and", "&&"), ("or", "||"), ("bitand", "&"), ("bitor", "|"), ("xor", "^"), ("not_eq", "!=")];
 
 /// Operators that change a convenience variable, and the operator that computes the new value.
 const ASSIGNMENTS: &[(&str, Option<&str>)] = &[
@@ -214,7 +225,15 @@ impl<'a> Parser<'a> {
         let mut left = self.cast_behind()?;
         // A chain of operators makes a tree as deep as it is long.
         let mut chained = 0;
-        while let TokenKind::Punct(found) = *self.peek() {
+        loop {
+            let found = match self.peek() {
+                TokenKind::Punct(found) => *found,
+                TokenKind::Ident(word) => match WORDS.iter().find(|(known, _)| known == word) {
+                    Some((_, operator)) => *operator,
+                    None => break,
+                },
+                _ => break,
+            };
             let Some((operator, precedence)) = PRECEDENCE.iter().find(|(operator, _)| *operator == found) else {
                 break;
             };
@@ -252,6 +271,15 @@ impl<'a> Parser<'a> {
         let start = self.token(0).span.start;
         for operator in ["*", "&", "-", "+", "!", "~"] {
             if self.eat(operator) {
+                let operand = self.nested(Self::unary)?;
+                return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
+            }
+        }
+        // Go's and C++'s ways to write two of them.
+        let word = |word| self.is_word(0, word) && self.begins_operand(1);
+        for (is_there, operator) in [(self.is_punct(0, "^") || word("compl"), "~"), (word("not"), "!")] {
+            if is_there {
+                self.at += 1;
                 let operand = self.nested(Self::unary)?;
                 return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
             }
@@ -305,6 +333,16 @@ impl<'a> Parser<'a> {
         self.postfix(operand)
     }
 
+    /// Whether what begins there cannot go on with what is before it.
+    fn begins_operand(&self, ahead: usize) -> bool {
+        match &self.token(ahead).kind {
+            TokenKind::End | TokenKind::Suffix(_) => false,
+            TokenKind::Punct(found) => matches!(*found, "!" | "~" | "("),
+            TokenKind::Ident(word) => word != "as" && !WORDS.iter().any(|(known, _)| known == word),
+            _ => true,
+        }
+    }
+
     /// `(type)`, where it is one and an operand follows.
     fn cast_type(&mut self) -> Option<TypeName> {
         let before = self.at;
@@ -331,6 +369,11 @@ impl<'a> Parser<'a> {
         loop {
             if self.is_punct(0, "[") {
                 operand = self.nested(|parser| parser.index(operand))?;
+            } else if self.is_punct(0, ".") && self.is_punct(1, "(") {
+                self.at += 2;
+                let type_name = self.type_name().ok_or_else(|| self.unexpected("a type"))?;
+                self.expect(")")?;
+                operand = node(start, self.token_end_before(), NodeKind::Assert(Box::new(operand), type_name));
             } else if self.eat(".") || self.eat("->") {
                 operand = self.member(operand)?;
             } else if let TokenKind::Punct(step @ ("++" | "--")) = *self.peek() {
@@ -412,12 +455,37 @@ impl<'a> Parser<'a> {
         Ok(node(start, self.token_end_before(), NodeKind::Member(Box::new(operand), name)))
     }
 
+    /// What looks like a call of a method, and needs none.
     fn method(&mut self, operand: Node, name: &str, span: Range<usize>) -> Result<Node, ExprError> {
         let start = operand.span.start;
+        // Go's packages: a conversion, or what is said of a type.
+        let path = self.text.get(start..span.end).unwrap_or_default().to_owned();
+        if (self.is_type)(&path) {
+            self.expect("(")?;
+            let type_name = TypeName { base: path, derivations: Vec::new(), span: start..span.end };
+            let inner = Box::new(self.nested(Self::whole)?);
+            self.expect(")")?;
+            let kind = NodeKind::Cast(type_name, inner, CastStyle::Converting);
+            return Ok(node(start, self.token_end_before(), kind));
+        }
         let operand = Box::new(operand);
         self.expect("(")?;
+        let number = |value| {
+            let kind = NodeKind::Int { value, unsigned: false, long: false };
+            Box::new(node(span.start, span.end, kind))
+        };
+        let at = |kind| Box::new(node(start, span.end, kind));
         let kind = match name {
             "len" | "size" | "length" | "count" => NodeKind::Length(operand),
+            "Sizeof" if path == "unsafe.Sizeof" => NodeKind::SizeofValue(Box::new(self.nested(Self::whole)?)),
+            "empty" | "is_empty" => NodeKind::Binary("==", at(NodeKind::Length(operand)), number(0)),
+            "front" | "first" => NodeKind::Index(operand, number(0)),
+            "back" | "last" => {
+                let length = at(NodeKind::Length(operand.clone()));
+                NodeKind::Index(operand, at(NodeKind::Binary("-", length, number(1))))
+            }
+            "at" => NodeKind::Index(operand, Box::new(self.nested(Self::whole)?)),
+            "get" if self.is_punct(0, ")") => NodeKind::Unary("&", at(NodeKind::Unary("*", operand))),
             "map" => NodeKind::Map(operand, Box::new(self.nested(Self::relative)?)),
             "filter" | "where" => NodeKind::Filter(operand, Box::new(self.nested(Self::relative)?)),
             _ => {
@@ -455,7 +523,15 @@ impl<'a> Parser<'a> {
             TokenKind::Int { value, unsigned, long } => NodeKind::Int { value, unsigned, long },
             TokenKind::Float(value, single) => NodeKind::Float(value, single),
             TokenKind::Char(code) => NodeKind::Char(code),
-            TokenKind::Str(text) => NodeKind::Str(text),
+            TokenKind::Str(mut text) => {
+                // Neighbours are one text.
+                while let TokenKind::Str(more) = &self.token(1).kind {
+                    text.extend_from_slice(more);
+                    self.at += 1;
+                }
+                self.at += 1;
+                return Ok(node(token.span.start, self.token_end_before(), NodeKind::Str(text)));
+            }
             TokenKind::Register(name) if self.is_punct(1, "(") => return self.dollar_call(&name),
             TokenKind::Register(name) => NodeKind::Register(name),
             TokenKind::Punct(".") => {
@@ -484,7 +560,12 @@ impl<'a> Parser<'a> {
             _ => return Err(self.unexpected("a value")),
         };
         self.at += 1;
-        Ok(Node { kind, span: token.span })
+        let number = Node { kind, span: token.span };
+        let TokenKind::Suffix(suffix) = *self.peek() else { return Ok(number) };
+        let (start, span) = (number.span.start, self.token(0).span.clone());
+        self.at += 1;
+        let type_name = TypeName { base: suffix.to_owned(), derivations: Vec::new(), span: span.clone() };
+        Ok(node(start, span.end, NodeKind::Cast(type_name, Box::new(number), CastStyle::Converting)))
     }
 
     /// `x`, `ns::x`, `file.c::x`, `'file.c'::x`, `::x`, `x@entry`.

@@ -10,6 +10,8 @@ use super::tree::{CastStyle, Derivation, Node, NodeKind, TypeName};
 pub const BUILTIN_WORDS: &[&str] =
     &["unsigned", "signed", "long", "short", "int", "char", "float", "double", "void", "_Bool", "bool"];
 const TAGS: &[&str] = &["struct", "class", "union", "enum"];
+/// Bytes of a type's name that is put together.
+const MAX_TYPE_NAME: usize = 1 << 12;
 const QUALIFIERS: &[&str] = &["const", "volatile"];
 
 /// Ends of the names of files that need no quotes.
@@ -25,10 +27,7 @@ impl Parser<'_> {
         let style = match name {
             "static_cast" | "const_cast" => Some(CastStyle::Converting),
             "reinterpret_cast" => Some(CastStyle::Reinterpreting),
-            "dynamic_cast" => {
-                let span = self.token(0).span.clone();
-                return self.error(span, "dynamic_cast would have to call into the process; static_cast does not");
-            }
+            "dynamic_cast" => Some(CastStyle::Dynamic),
             _ => None,
         };
         if let Some(style) = style {
@@ -48,6 +47,10 @@ impl Parser<'_> {
             "len" => {
                 self.at += 2;
                 NodeKind::Length(Box::new(self.nested(Self::whole)?))
+            }
+            "cap" => {
+                self.at += 2;
+                NodeKind::Call(name.to_owned(), vec![self.nested(Self::whole)?])
             }
             "offsetof" => {
                 self.at += 2;
@@ -247,9 +250,16 @@ impl Parser<'_> {
             }
             words.join(" ")
         } else {
-            let name = self.qualified_name()?;
-            if !(self.is_type)(&name) {
-                return None;
+            let mut name = self.qualified_name()?;
+            // Go's have dots: main.T.
+            while !(self.is_type)(&name) {
+                let TokenKind::Ident(part) = self.token(1).kind.clone() else { return None };
+                if !self.eat(".") || name.len() > MAX_TYPE_NAME {
+                    return None;
+                }
+                self.at += 1;
+                name = format!("{name}.{part}");
+                self.template_arguments(&mut name);
             }
             name
         };

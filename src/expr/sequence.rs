@@ -92,6 +92,19 @@ impl Evaluator<'_> {
         Some((pointer, u64::try_from(count).ok()?))
     }
 
+    /// Go's `cap(x)`: of a slice, an array or a channel.
+    pub(super) fn capacity(&self, value: &Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        let types = self.scope.types();
+        match *self.kind_of(value.type_id) {
+            TypeKind::Array { .. } => self.length_of(value, span),
+            TypeKind::Pointer { target } if types.go_under(value.type_id, GoKind::Chan).is_some() => {
+                self.member_of(&self.follow(value, target)?, "dataqsiz", span)
+            }
+            _ if types.go_under(value.type_id, GoKind::Slice).is_some() => self.member_of(value, "cap", span),
+            _ => self.type_error(span, format!("{} has no capacity", self.name_of(value.type_id))),
+        }
+    }
+
     pub(super) fn is_sequence(&self, value: &Evaluated) -> bool {
         self.item_type(value).is_some()
     }
@@ -161,8 +174,14 @@ impl Evaluator<'_> {
         inclusive: bool,
         depth: usize,
     ) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(array, depth)?, &array.span)?;
+        let whole = self.value_of(array, depth)?;
         let start = first.map_or(Ok(0), |first| self.integer(first, depth))?;
+        if self.is_string_object(whole.type_id) {
+            let end = last.map(|last| self.integer(last, depth)).transpose()?;
+            let end = end.map(|end| end.saturating_add(inclusive.into()));
+            return self.part_of_string(&whole, start, end, first.or(last).map_or(&array.span, |node| &node.span));
+        }
+        let value = self.with_items(whole, &array.span)?;
         let count = self.sequence(&value).and_then(|items| items.length().ok());
         let end = match last {
             Some(last) => self.integer(last, depth)?.saturating_add(inclusive.into()),

@@ -1,8 +1,9 @@
 //! Text: what compares with `"abc"`.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
-use super::eval::{Evaluated, Evaluator, Step};
+use super::eval::{Evaluated, Evaluator, Step, computed};
 use super::tree::{Node, NodeKind};
 use crate::addr::RunAddr;
 use crate::types::go::GoKind;
@@ -58,7 +59,7 @@ impl Evaluator<'_> {
     }
 
     /// Rust's `&str` and Go's `string`: a pointer and a length.
-    fn is_string_object(&self, id: TypeId) -> bool {
+    pub(super) fn is_string_object(&self, id: TypeId) -> bool {
         self.string_parts(id).is_some()
     }
 
@@ -80,6 +81,56 @@ impl Evaluator<'_> {
             }
         };
         Some((offset(address)?, offset(length)?))
+    }
+
+    /// `text[start..end]`, by bytes, of a `&str` or a `string`.
+    pub(super) fn part_of_string(
+        &self,
+        value: &Evaluated,
+        start: i128,
+        end: Option<i128>,
+        span: &Range<usize>,
+    ) -> Step<Evaluated> {
+        if self.dry.get() {
+            return Ok(self.anywhere(value.type_id));
+        }
+        let (Some((address_at, length_at)), word) = (self.string_parts(value.type_id), self.address_size()) else {
+            return self.type_error(span, "it is no text");
+        };
+        let mut bytes = self.bytes(&value.place.clone()?, 2 * word)?;
+        let read = |bytes: &[u8], at: u64| {
+            let at = at as usize;
+            let part = bytes.get(at..at.checked_add(word as usize)?)?;
+            Some(part.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte)))
+        };
+        let (Some(address), Some(length)) = (read(&bytes, address_at), read(&bytes, length_at)) else {
+            return Err(Absent::new(AbsentReason::Corrupt).into());
+        };
+        let end = end.unwrap_or(length.into());
+        if !(0..=end).contains(&start) || end > length.into() {
+            return self.type_error(span, format!("{start}..{end} is no part of {length} bytes"));
+        }
+        for (at, number) in [(address_at, i128::from(address) + start), (length_at, end - start)] {
+            let number = self.address_bytes(number as u64);
+            let part = bytes.get_mut(at as usize..at as usize + number.len());
+            part.into_iter().for_each(|part| part.copy_from_slice(&number));
+        }
+        Ok(computed(value.type_id, bytes))
+    }
+
+    /// Go's `string(bytes)`: the same bytes as text; `None` where it is another conversion.
+    pub(super) fn text_of_bytes(&self, target: TypeId, value: &Evaluated) -> Step<Option<Evaluated>> {
+        let types = self.scope.types();
+        let go_kind = |id| types.go_kind(types.strip(id));
+        let is_bytes = go_kind(value.type_id) == Some(GoKind::Slice)
+            && types.name(types.strip(value.type_id)) == "[]uint8"
+            && go_kind(target) == Some(GoKind::String);
+        if !is_bytes {
+            return Ok(None);
+        }
+        // Both begin with the address and the length.
+        let bytes = self.bytes(&value.place.clone()?, 2 * self.address_size());
+        Ok(Some(if self.dry.get() { self.anywhere(target) } else { computed(target, bytes?) }))
     }
 
     /// The first bytes of a text, without C's final zero.

@@ -85,6 +85,8 @@ pub enum NodeKind {
     Choose(Box<Node>, Box<Node>, Box<Node>),
     /// `(type) a`, `a as type`, `static_cast<type>(a)`.
     Cast(TypeName, Box<Node>, CastStyle),
+    /// `a.(type)`: what an interface of Go's holds, where it is of that type.
+    Assert(Box<Node>, TypeName),
     /// `{type} a`.
     At(TypeName, Box<Node>),
     /// `sizeof (type)`.
@@ -106,6 +108,8 @@ pub enum CastStyle {
     Converting,
     /// `reinterpret_cast`: the address stays.
     Reinterpreting,
+    /// `dynamic_cast`: to a base of the whole object's class, or null.
+    Dynamic,
 }
 
 /// A type as written.

@@ -53,6 +53,11 @@ impl Evaluator<'_> {
         types.get(types.strip(id)).is_function_value()
     }
 
+    /// Whether objects of the class tell what they are a part of.
+    pub(super) fn is_polymorphic(&self, class: TypeId) -> bool {
+        self.decoder().is_polymorphic(class)
+    }
+
     /// What `wanted` makes of the object's view; `None` where no formatter knows it.
     fn viewed<T>(&self, value: &Evaluated, wanted: impl FnOnce(View<'_>) -> Step<T>) -> Option<Step<T>> {
         if !self.has_view(value) {
@@ -284,7 +289,7 @@ impl Evaluator<'_> {
     }
 
     /// What an interface of Go's holds: `None` where the value is none, or holds nothing.
-    fn held_by_interface(&self, value: &Evaluated) -> Step<Option<Evaluated>> {
+    pub(super) fn held_by_interface(&self, value: &Evaluated) -> Step<Option<Evaluated>> {
         let found = self.viewed(value, |view| match view {
             View::Variant { content: Some(item), .. } => self.part(item).map(Some),
             _ => Ok(None),

@@ -340,8 +340,14 @@ impl Program {
     /// The qualified name of an entry (`ns::Type`), functions around it left out.
     pub fn qualified_name(&self, die: DieRef) -> Option<String> {
         let name = self.scope_name(die)?;
+        // What is defined outside of its class or namespace is named where it is declared.
+        let mut declared = die;
+        each_origin(self, die, |unit, entry| {
+            declared = unit.die(entry.offset());
+            false
+        });
         let mut path: Vec<String> = Vec::new();
-        for parent in self.parents(die) {
+        for parent in self.parents(declared) {
             let unit = self.unit(parent)?;
             if unit.entry(parent.offset)?.tag() != gimli::DW_TAG_subprogram {
                 path.extend(self.scope_name(parent));

@@ -4,14 +4,15 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Next, Repl, data};
-use crate::addr::RunAddr;
+use crate::addr::{FileAddr, RunAddr};
 use crate::command::selected::{Selected, select};
 use crate::command::{CommandError, FrameArgs};
-use crate::module::function::{Function, LocationSource};
+use crate::module::function::{Function, LocationSource, ScopeKind};
 use crate::module::name_index::NameKind;
 use crate::module::{Language, SymbolKind};
 use crate::report::symbol_text::listing_text;
 use crate::report::value_text::absent_text;
+use crate::session::Session;
 use crate::session::listing::Listing;
 use crate::value::Place;
 
@@ -150,11 +151,15 @@ pub(super) fn scope(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     let none = || CommandError::NoMatch(format!("Symbol table has no function with variables at {text}."));
     let function = session.program.function_at(address).ok_or_else(none)?;
     let mut lines = Vec::new();
-    for scope in 0..function.scopes.len() as u32 {
+    for scope in (0..function.scopes.len() as u32).filter(|scope| !is_inlined(&function, *scope)) {
         for variable in function.variables(&*session.program, scope) {
             let size = variable.type_die.and_then(|die| session.types.size(session.types.of_die(die)));
             let size = size.map(|size| format!(", length {size}")).unwrap_or_default();
-            lines.push(format!("Symbol {} is {}{size}.", variable.name, location(&variable.location)));
+            lines.push(format!(
+                "Symbol {} is {}{size}.",
+                variable.name,
+                location(session, address, &variable.location)
+            ));
         }
     }
     if lines.is_empty() {
@@ -168,8 +173,20 @@ pub(super) fn scope(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     Ok(Next::Line)
 }
 
+/// Whether the scope is, or is in, a call that was inlined: what is there is another function's.
+fn is_inlined(function: &Function, scope: u32) -> bool {
+    let mut next = Some(scope);
+    while let Some(scope) = next.and_then(|scope| function.scopes.get(scope as usize)) {
+        if matches!(scope.kind, ScopeKind::Inlined { .. }) {
+            return true;
+        }
+        next = scope.parent.filter(|parent| Some(*parent) < next);
+    }
+    false
+}
+
 /// Where a variable is, in gdb's words.
-fn location(source: &LocationSource) -> String {
+fn location(session: &Session, code: RunAddr, source: &LocationSource) -> String {
     let whole = |expression: &[u8]| match expression {
         [] => "optimized out".to_owned(),
         [0x91, offset @ ..] => match signed_leb(offset) {
@@ -178,7 +195,10 @@ fn location(source: &LocationSource) -> String {
         },
         [0x03, address @ ..] if address.len() <= 8 => {
             let address = address.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-            format!("static storage at file address {address:#x}")
+            match session.program.modules.at(code) {
+                Some(module) => format!("static storage at address {}", module.to_run(FileAddr(address))),
+                None => format!("static storage at file address {address:#x}"),
+            }
         }
         _ => "a complex DWARF expression".to_owned(),
     };
@@ -213,7 +233,7 @@ fn local(selected: &Selected<'_>, name: &str) -> Option<String> {
     let scopes = 0..function.scopes.len() as u32;
     let mut all = scopes.flat_map(|scope| function.variables(&*session.program, scope));
     let found = all.find(|variable| variable.name == name)?;
-    Some(format!("Symbol \"{name}\" is {}.", location(&found.location)))
+    Some(format!("Symbol \"{name}\" is {}.", location(session, selected.frame()?.lookup, &found.location)))
 }
 
 fn global(selected: &Selected<'_>, name: &str) -> Result<String, CommandError> {

@@ -5,9 +5,12 @@
 //! ```
 
 use super::value_text::value_text;
-use crate::types::{TypeId, TypeTable};
+use crate::types::{TypeId, TypeKind, TypeTable};
 use crate::value::float::{FloatFormat, FloatText};
-use crate::value::{Value, ValueKind};
+use crate::value::{Field, Map, Sequence, Value, ValueKind};
+
+/// Values within values whose numbers are formatted.
+const MAX_DEPTH: usize = 100;
 
 /// Flags of EFLAGS (Intel SDM volume 1, 3.4.3), by bit.
 const EFLAGS: &[(u32, &str)] = &[
@@ -147,9 +150,13 @@ pub fn value_formatted(
     if letter == 's' {
         return value_text(types, value);
     }
-    let mut out = String::new();
-    write(&mut out, &Form { types, letter, symbol }, value);
-    out
+    let form = Form { types, letter, symbol };
+    let mut formatted = form.value(value, 0);
+    // As in gdb, of a reference the object alone.
+    while let ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } = formatted.kind {
+        formatted = *pointee;
+    }
+    value_text(types, &formatted)
 }
 
 struct Form<'a> {
@@ -163,110 +170,130 @@ impl Form<'_> {
         self.types.size(id).and_then(|size| usize::try_from(size).ok()).unwrap_or(8).clamp(1, 16)
     }
 
-    fn integer(&self, out: &mut String, id: TypeId, number: i128, is_float: bool) {
+    fn integer(&self, id: TypeId, number: i128, is_float: bool) -> ValueKind {
         let size = self.size(id);
-        if size > 8 {
+        let text = if size > 8 {
             // Wider than any unit: hex or decimal.
-            *out += &match self.letter {
+            match self.letter {
                 'd' => number.to_string(),
                 'u' => (number as u128).to_string(),
                 'o' => format!("0{number:o}"),
                 't' => format!("{number:b}"),
                 _ => format!("{number:#x}"),
-            };
-            return;
-        }
-        let unused = 64 - 8 * size as u32;
-        let bits = Bits { value: (number as u64) << unused >> unused, size };
-        // `f` on an integer whose size is no float's leaves it as it is.
-        let letter = if self.letter == 'f' && !is_float && !matches!(size, 4 | 8) { 'd' } else { self.letter };
-        *out += &if letter == 'c' {
-            character_text(Bits { size: 1, ..bits }.signed(), bits.value as u8)
+            }
         } else {
-            number_text(bits, letter, false, self.symbol)
+            let unused = 64 - 8 * size as u32;
+            let bits = Bits { value: (number as u64) << unused >> unused, size };
+            // `f` on an integer whose size is no float's leaves it as it is.
+            let letter = if self.letter == 'f' && !is_float && !matches!(size, 4 | 8) { 'd' } else { self.letter };
+            match letter {
+                'c' => self.character(id, bits),
+                letter => number_text(bits, letter, false, self.symbol),
+            }
         };
+        ValueKind::Described { number, text }
     }
-}
 
-fn write(out: &mut String, form: &Form<'_>, value: &Value) {
-    let id = value.type_id;
-    match &value.kind {
-        ValueKind::Int(number) | ValueKind::Enum { value: number, .. } | ValueKind::Described { number, .. } => {
-            form.integer(out, id, *number, false);
-        }
-        ValueKind::Uint(number) => form.integer(out, id, *number as i128, false),
-        ValueKind::Char { code, .. } => form.integer(out, id, (*code).into(), false),
-        ValueKind::Bool(raw) => form.integer(out, id, (*raw).into(), false),
-        ValueKind::Float { value, text } => match (form.letter, form.size(id)) {
-            ('f' | 's', _) => *out += &text.to_string(),
-            (_, 4) => form.integer(out, id, (*value as f32).to_bits().into(), true),
-            (_, 8) => form.integer(out, id, value.to_bits().into(), true),
-            _ => *out += &text.to_string(),
-        },
-        ValueKind::Pointer { address: Some(address), reference: false, .. } if form.letter != 's' => {
-            form.integer(out, id, address.0.into(), false);
-        }
-        ValueKind::Pointer { reference: true, pointee: Some(pointee), .. } => write(out, form, pointee),
-        ValueKind::Array { items, omitted, .. } => write_items(out, form, items, *omitted),
-        ValueKind::String(text) if form.letter != 's' => {
-            // A character array that was recognised as text: its bytes one by one.
-            let element = match form.types.get(form.types.strip(id)).kind {
-                crate::types::TypeKind::Array { element, .. } => element,
-                _ => id,
-            };
-            let item = |byte: &u8| Value { type_id: element, kind: ValueKind::Int((*byte as i8).into()) };
-            let items: Vec<Value> = text.bytes.iter().map(item).collect();
-            write_items(out, form, &items, text.omitted);
-        }
-        ValueKind::Struct { fields, .. } | ValueKind::Variant { fields, .. } => {
-            if let ValueKind::Variant { variant, .. } = &value.kind {
-                *out += variant;
-            }
-            out.push('{');
-            for (index, field) in fields.iter().enumerate() {
-                if index > 0 {
-                    *out += ", ";
-                }
-                match (&field.name, field.base) {
-                    (_, true) => *out += &format!("<{}> = ", form.types.name(field.value.type_id)),
-                    (Some(name), false) => *out += &format!("{name} = "),
-                    (None, false) => {}
-                }
-                write(out, form, &field.value);
-            }
-            out.push('}');
-        }
-        _ => *out += &value_text(form.types, value),
+    /// The low byte, with the sign of the type.
+    fn character(&self, id: TypeId, bits: Bits) -> String {
+        let byte = bits.value as u8;
+        let unsigned = match self.types.get(self.types.strip(id)).kind {
+            TypeKind::Int { signed } | TypeKind::Char { signed, .. } => !signed,
+            TypeKind::Bool => true,
+            _ => false,
+        };
+        character_text(if unsigned { byte.into() } else { (byte as i8).into() }, byte)
     }
-}
 
-/// Elements in braces; runs of more than ten equal ones are counted, as gdb does.
-fn write_items(out: &mut String, form: &Form<'_>, items: &[Value], omitted: u64) {
-    const RUN: usize = 10;
-    out.push('{');
-    let texts: Vec<String> = items
-        .iter()
-        .map(|item| {
-            let mut text = String::new();
-            write(&mut text, form, item);
-            text
-        })
-        .collect();
-    let mut rest = texts.as_slice();
-    while let Some(first) = rest.first() {
-        let run = rest.iter().take_while(|text| *text == first).count();
-        if rest.len() < texts.len() {
-            *out += ", ";
-        }
-        *out += first;
-        if run >= RUN {
-            *out += &format!(" <repeats {run} times>");
-            rest = &rest[run..];
-        } else {
-            rest = &rest[1..];
-        }
+    fn fields(&self, fields: &[Field], depth: usize) -> Vec<Field> {
+        let field = |field: &Field| match field.name.as_deref() {
+            // gdb says of these where they lead.
+            Some(name) if name.starts_with("_vptr") => field.clone(),
+            _ => Field { value: self.value(&field.value, depth), ..field.clone() },
+        };
+        fields.iter().map(field).collect()
     }
-    *out += if omitted > 0 { "...}" } else { "}" };
+
+    fn values(&self, values: &[Value], depth: usize) -> Vec<Value> {
+        values.iter().map(|value| self.value(value, depth)).collect()
+    }
+
+    /// The value with its numbers replaced by their text; what is text already stays.
+    fn value(&self, value: &Value, depth: usize) -> Value {
+        if depth > MAX_DEPTH {
+            return value.clone();
+        }
+        let (id, depth) = (value.type_id, depth + 1);
+        let kind = match &value.kind {
+            ValueKind::Int(_) if matches!(self.kind(id), TypeKind::MemberPointer { .. }) => value.kind.clone(),
+            ValueKind::Int(number) | ValueKind::Enum { value: number, .. } | ValueKind::Described { number, .. } => {
+                self.integer(id, *number, false)
+            }
+            ValueKind::Uint(number) => self.integer(id, *number as i128, false),
+            ValueKind::Char { code, .. } => self.integer(id, (*code).into(), false),
+            ValueKind::Bool(raw) => self.integer(id, (*raw).into(), false),
+            ValueKind::Float { value: float, .. } => match (self.letter, self.size(id)) {
+                ('f', _) => value.kind.clone(),
+                (_, 4) => self.integer(id, (*float as f32).to_bits().into(), true),
+                (_, 8) => self.integer(id, float.to_bits().into(), true),
+                _ => value.kind.clone(),
+            },
+            ValueKind::Pointer { address: Some(address), reference: false, .. } => {
+                self.integer(id, address.0.into(), false)
+            }
+            ValueKind::Pointer { address, reference: true, symbol, string, pointee: Some(pointee) } => {
+                let pointee = Some(Box::new(self.value(pointee, depth)));
+                ValueKind::Pointer {
+                    address: *address,
+                    reference: true,
+                    symbol: symbol.clone(),
+                    string: string.clone(),
+                    pointee,
+                }
+            }
+            ValueKind::Array { length, items, omitted } => {
+                ValueKind::Array { length: *length, items: self.values(items, depth), omitted: *omitted }
+            }
+            ValueKind::String(text) if matches!(self.kind(id), TypeKind::Array { .. }) => {
+                // A character array that was recognised as text: its bytes one by one.
+                let TypeKind::Array { element, .. } = *self.kind(id) else { return value.clone() };
+                let item = |byte: &u8| {
+                    let kind = ValueKind::Int((*byte as i8).into());
+                    self.value(&Value { type_id: element, kind }, depth)
+                };
+                let items: Vec<Value> = text.bytes.iter().map(item).collect();
+                let length = (items.len() as u64).saturating_add(text.omitted);
+                ValueKind::Array { length, items, omitted: text.omitted }
+            }
+            ValueKind::Struct { .. } if matches!(self.kind(id), TypeKind::Complex | TypeKind::MemberPointer { .. }) => {
+                value.kind.clone()
+            }
+            ValueKind::Struct { union, fields } => {
+                ValueKind::Struct { union: *union, fields: self.fields(fields, depth) }
+            }
+            ValueKind::Variant { title, variant, fields } => {
+                let (title, variant) = (title.clone(), variant.clone());
+                ValueKind::Variant { title, variant, fields: self.fields(fields, depth) }
+            }
+            ValueKind::Parts { title, fields } => {
+                ValueKind::Parts { title: title.clone(), fields: self.fields(fields, depth) }
+            }
+            ValueKind::Sequence(sequence) => {
+                let items = self.values(&sequence.items, depth);
+                ValueKind::Sequence(Box::new(Sequence { items, ..(**sequence).clone() }))
+            }
+            ValueKind::Map(map) => {
+                let pair = |(key, item): &(Value, Value)| (self.value(key, depth), self.value(item, depth));
+                ValueKind::Map(Box::new(Map { items: map.items.iter().map(pair).collect(), ..(**map).clone() }))
+            }
+            kind => kind.clone(),
+        };
+        Value { type_id: id, kind }
+    }
+
+    fn kind(&self, id: TypeId) -> &TypeKind {
+        &self.types.get(self.types.strip(id)).kind
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,9 @@ impl Speller<'_, '_> {
                 _ if definition.language == Language::Rust => {
                     join(&format!("*mut {}", self.declare(*target, String::new(), depth + 1)), &declarator)
                 }
+                _ if definition.language == Language::Go && !self.definitions => {
+                    join(&format!("*{}", self.declare(*target, String::new(), depth + 1)), &declarator)
+                }
                 _ => self.wrap(*target, "*", declarator, depth),
             },
             TypeKind::Reference { target, rvalue } => match &definition.name {
