@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -43,9 +44,16 @@ impl Terminal {
     }
 
     fn open_with_pager(home: &Path, rows: u16, columns: u16, pager: Option<&str>) -> Terminal {
-        let pair = native_pty_system().openpty(size(rows, columns)).unwrap();
+        let target = ["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo"];
+        Terminal::open_target(home, size(rows, columns), pager, &target.map(OsStr::new))
+    }
+
+    fn open_target(home: &Path, window: PtySize, pager: Option<&str>, target: &[&OsStr]) -> Terminal {
+        let (rows, columns) = (window.rows, window.cols);
+        let pair = native_pty_system().openpty(window).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_obit"));
-        command.args(["fixtures/demo/core.zst", "--exe", "fixtures/demo/demo", "-q", "-nx", "--color", "never"]);
+        command.args(target);
+        command.args(["-q", "-nx", "--color", "never"]);
         command.cwd(env!("CARGO_MANIFEST_DIR"));
         command.env("TERM", "xterm");
         command.env("XDG_STATE_HOME", home);
@@ -235,6 +243,27 @@ fn a_long_command_is_stopped_and_the_session_goes_on() {
     terminal.press(CTRL_C);
     terminal.wait("the next prompt", |text| text.lines().last() == Some("(obit)"));
     assert!(terminal.ask("p 6").ends_with(" = 6\n(obit)"));
+    terminal.end();
+}
+
+/// A large program in the place of the one that died: this one itself. Its names are read for seconds.
+#[test]
+fn a_search_of_names_shows_how_far_it_is_and_can_be_stopped() {
+    let home = home("names");
+    std::fs::create_dir_all(&home).unwrap();
+    // Where the program that died is not beside it.
+    let core = home.join("core.zst");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo/core.zst"), &core).unwrap();
+    let target = [core.as_os_str(), "--exe".as_ref(), env!("CARGO_BIN_EXE_obit").as_ref(), "--allow-mismatch".as_ref()];
+    let mut terminal = Terminal::open_target(&home, size(60, 100), None, &target);
+    terminal.clear();
+    terminal.press("info types ^no_such_type$\r");
+    terminal.wait("the bar", |text| text.contains("reading names [") && text.contains(" units"));
+    terminal.press(CTRL_C);
+    let text = terminal.wait("the next prompt", |text| text.lines().last() == Some("(obit)"));
+    assert!(text.contains("Quit\n") && !text.contains("reading names"), "{text}");
+    assert!(!text.contains("All types"), "{text}");
+    assert!(terminal.ask("p 6 * 7").contains("\n$1 = 42\n"));
     terminal.end();
 }
 

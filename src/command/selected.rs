@@ -126,7 +126,7 @@ impl Scope for Selected<'_> {
         let mut found = self.session.find_globals(name, file, Some(self.thread));
         // The one of just that name comes before those of that name in some namespace; `::x` is that one alone.
         let plain = name.trim_start_matches("::");
-        if plain.len() < name.len() {
+        if plain.len() < name.len() && (!plain.contains("::") || found.iter().any(|global| global.name == plain)) {
             found.retain(|global| global.name == plain);
         }
         found.sort_by_key(|global| global.name != plain);

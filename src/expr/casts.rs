@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::arithmetic::{self, Number};
 use super::eval::{Evaluated, Evaluator, Step, computed};
-use super::tree::{Derivation, Node, TypeName};
+use super::tree::{CastStyle, Derivation, Node, TypeName};
 use super::{ErrorKind, nearest};
 use crate::types::{Language, Member, MemberOffset, Type, TypeId, TypeKind};
 use crate::value::Place;
@@ -18,6 +18,24 @@ impl Evaluator<'_> {
             Some(size) => self.number(Number::int(size.into(), (self.address_size(), false)), span),
             None => self.type_error(span, format!("the size of {} is not known", self.name_of(id))),
         }
+    }
+
+    /// `(type) a` in any of its forms.
+    #[inline(never)]
+    pub(super) fn converted(
+        &self,
+        type_name: &TypeName,
+        operand: &Node,
+        style: CastStyle,
+        depth: usize,
+    ) -> Step<Evaluated> {
+        let target = self.type_of(type_name)?;
+        if style == CastStyle::Dynamic {
+            let value = self.node(operand, depth)?;
+            return self.dynamic_cast(target, value, &operand.span);
+        }
+        let value = self.value_of(operand, depth)?;
+        self.cast(target, value, style == CastStyle::Converting, &operand.span)
     }
 
     pub(super) fn cast(

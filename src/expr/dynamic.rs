@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::eval::{Evaluated, Evaluator, Step, computed, slice};
+use super::tree::{Node, TypeName};
 use crate::types::go::GoKind;
 use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::value::Place;
@@ -114,6 +115,13 @@ impl Evaluator<'_> {
     }
 
     /// `interface.(type)`
+    #[inline(never)]
+    pub(super) fn assert(&self, interface: &Node, type_name: &TypeName, depth: usize) -> Step<Evaluated> {
+        let target = self.type_of(type_name)?;
+        let value = self.value_of(interface, depth)?;
+        self.asserted(value, target, &interface.span)
+    }
+
     pub(super) fn asserted(&self, value: Evaluated, target: TypeId, span: &Range<usize>) -> Step<Evaluated> {
         let types = self.scope.types();
         if types.go_under(value.type_id, GoKind::Interface).is_none() {

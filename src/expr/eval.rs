@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::arithmetic::{self, INT, Number};
 use super::names::BARE_DATA;
 use super::parse::{parse, parse_type};
-use super::tree::{CastStyle, Node, NodeKind};
+use super::tree::{Node, NodeKind};
 use super::variables::Variables;
 use super::{ErrorKind, ExprError, MAX_NESTING, Scope};
 use crate::addr::RunAddr;
@@ -333,21 +333,8 @@ impl<'a> Evaluator<'a> {
             NodeKind::List(head, type_name, link) => self.list(head, type_name.as_ref(), link, depth),
             NodeKind::Tree(root, type_name, left, right) => self.tree(root, type_name.as_ref(), left, right, depth),
             NodeKind::Call(name, arguments) => self.call(name, arguments, depth, &node.span),
-            NodeKind::Assert(interface, type_name) => {
-                let target = self.type_of(type_name)?;
-                let value = self.value_of(interface, depth)?;
-                self.asserted(value, target, &interface.span)
-            }
-            NodeKind::Cast(type_name, operand, CastStyle::Dynamic) => {
-                let target = self.type_of(type_name)?;
-                let value = self.node(operand, depth)?;
-                self.dynamic_cast(target, value, &operand.span)
-            }
-            NodeKind::Cast(type_name, operand, style) => {
-                let target = self.type_of(type_name)?;
-                let operand_value = self.value_of(operand, depth)?;
-                self.cast(target, operand_value, *style == CastStyle::Converting, &operand.span)
-            }
+            NodeKind::Assert(interface, type_name) => self.assert(interface, type_name, depth),
+            NodeKind::Cast(type_name, operand, style) => self.converted(type_name, operand, *style, depth),
             NodeKind::At(type_name, operand) => {
                 let type_id = self.type_of(type_name)?;
                 let address = self.integer(operand, depth)?;

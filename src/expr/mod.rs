@@ -14,6 +14,7 @@ mod members;
 mod names;
 mod operators;
 mod parse;
+mod parse_calls;
 mod parse_names;
 pub mod parts;
 mod sequence;

@@ -275,14 +275,10 @@ impl<'a> Parser<'a> {
                 return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
             }
         }
-        // Go's and C++'s ways to write two of them.
-        let word = |word| self.is_word(0, word) && self.begins_operand(1);
-        for (is_there, operator) in [(self.is_punct(0, "^") || word("compl"), "~"), (word("not"), "!")] {
-            if is_there {
-                self.at += 1;
-                let operand = self.nested(Self::unary)?;
-                return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
-            }
+        if let Some(operator) = self.other_unary() {
+            self.at += 1;
+            let operand = self.nested(Self::unary)?;
+            return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
         }
         for (step, operator) in [("++", "+"), ("--", "-")] {
             if self.eat(step) {
@@ -333,6 +329,16 @@ impl<'a> Parser<'a> {
         self.postfix(operand)
     }
 
+    /// Go's and C++'s ways to write two operators.
+    #[inline(never)]
+    fn other_unary(&self) -> Option<&'static str> {
+        let word = |word| self.is_word(0, word) && self.begins_operand(1);
+        match self.is_punct(0, "^") || word("compl") {
+            true => Some("~"),
+            false => word("not").then_some("!"),
+        }
+    }
+
     /// Whether what begins there cannot go on with what is before it.
     fn begins_operand(&self, ahead: usize) -> bool {
         match &self.token(ahead).kind {
@@ -370,10 +376,7 @@ impl<'a> Parser<'a> {
             if self.is_punct(0, "[") {
                 operand = self.nested(|parser| parser.index(operand))?;
             } else if self.is_punct(0, ".") && self.is_punct(1, "(") {
-                self.at += 2;
-                let type_name = self.type_name().ok_or_else(|| self.unexpected("a type"))?;
-                self.expect(")")?;
-                operand = node(start, self.token_end_before(), NodeKind::Assert(Box::new(operand), type_name));
+                operand = self.assertion(operand)?;
             } else if self.eat(".") || self.eat("->") {
                 operand = self.member(operand)?;
             } else if let TokenKind::Punct(step @ ("++" | "--")) = *self.peek() {
@@ -455,50 +458,8 @@ impl<'a> Parser<'a> {
         Ok(node(start, self.token_end_before(), NodeKind::Member(Box::new(operand), name)))
     }
 
-    /// What looks like a call of a method, and needs none.
-    fn method(&mut self, operand: Node, name: &str, span: Range<usize>) -> Result<Node, ExprError> {
-        let start = operand.span.start;
-        // Go's packages: a conversion, or what is said of a type.
-        let path = self.text.get(start..span.end).unwrap_or_default().to_owned();
-        if (self.is_type)(&path) {
-            self.expect("(")?;
-            let type_name = TypeName { base: path, derivations: Vec::new(), span: start..span.end };
-            let inner = Box::new(self.nested(Self::whole)?);
-            self.expect(")")?;
-            let kind = NodeKind::Cast(type_name, inner, CastStyle::Converting);
-            return Ok(node(start, self.token_end_before(), kind));
-        }
-        let operand = Box::new(operand);
-        self.expect("(")?;
-        let number = |value| {
-            let kind = NodeKind::Int { value, unsigned: false, long: false };
-            Box::new(node(span.start, span.end, kind))
-        };
-        let at = |kind| Box::new(node(start, span.end, kind));
-        let kind = match name {
-            "len" | "size" | "length" | "count" => NodeKind::Length(operand),
-            "Sizeof" if path == "unsafe.Sizeof" => NodeKind::SizeofValue(Box::new(self.nested(Self::whole)?)),
-            "empty" | "is_empty" => NodeKind::Binary("==", at(NodeKind::Length(operand)), number(0)),
-            "front" | "first" => NodeKind::Index(operand, number(0)),
-            "back" | "last" => {
-                let length = at(NodeKind::Length(operand.clone()));
-                NodeKind::Index(operand, at(NodeKind::Binary("-", length, number(1))))
-            }
-            "at" => NodeKind::Index(operand, Box::new(self.nested(Self::whole)?)),
-            "get" if self.is_punct(0, ")") => NodeKind::Unary("&", at(NodeKind::Unary("*", operand))),
-            "map" => NodeKind::Map(operand, Box::new(self.nested(Self::relative)?)),
-            "filter" | "where" => NodeKind::Filter(operand, Box::new(self.nested(Self::relative)?)),
-            _ => {
-                let message = format!("{name}() cannot be called: the process is dead");
-                return self.error(span, message);
-            }
-        };
-        self.expect(")")?;
-        Ok(node(start, self.token_end_before(), kind))
-    }
-
     /// An expression over an item: its `.id` is the item's.
-    fn relative(&mut self) -> Result<Node, ExprError> {
+    pub(super) fn relative(&mut self) -> Result<Node, ExprError> {
         let named_before = std::mem::take(&mut self.names_item);
         let found = self.assignment();
         self.names_item = named_before;
@@ -523,15 +484,7 @@ impl<'a> Parser<'a> {
             TokenKind::Int { value, unsigned, long } => NodeKind::Int { value, unsigned, long },
             TokenKind::Float(value, single) => NodeKind::Float(value, single),
             TokenKind::Char(code) => NodeKind::Char(code),
-            TokenKind::Str(mut text) => {
-                // Neighbours are one text.
-                while let TokenKind::Str(more) = &self.token(1).kind {
-                    text.extend_from_slice(more);
-                    self.at += 1;
-                }
-                self.at += 1;
-                return Ok(node(token.span.start, self.token_end_before(), NodeKind::Str(text)));
-            }
+            TokenKind::Str(text) => return Ok(self.strings(text)),
             TokenKind::Register(name) if self.is_punct(1, "(") => return self.dollar_call(&name),
             TokenKind::Register(name) => NodeKind::Register(name),
             TokenKind::Punct(".") => {
@@ -560,12 +513,7 @@ impl<'a> Parser<'a> {
             _ => return Err(self.unexpected("a value")),
         };
         self.at += 1;
-        let number = Node { kind, span: token.span };
-        let TokenKind::Suffix(suffix) = *self.peek() else { return Ok(number) };
-        let (start, span) = (number.span.start, self.token(0).span.clone());
-        self.at += 1;
-        let type_name = TypeName { base: suffix.to_owned(), derivations: Vec::new(), span: span.clone() };
-        Ok(node(start, span.end, NodeKind::Cast(type_name, Box::new(number), CastStyle::Converting)))
+        Ok(self.typed(Node { kind, span: token.span }))
     }
 
     /// `x`, `ns::x`, `file.c::x`, `'file.c'::x`, `::x`, `x@entry`.

@@ -45,6 +45,7 @@ fn show(node: &Node) -> String {
         NodeKind::Member(object, name) => format!("{}.{name}", show(object)),
         NodeKind::Index(array, index) => format!("{}[{}]", show(array), show(index)),
         NodeKind::Cast(type_name, operand, _) => format!("cast<{}>({})", show_type(type_name), show(operand)),
+        NodeKind::Assert(operand, type_name) => format!("assert<{}>({})", show_type(type_name), show(operand)),
         NodeKind::At(type_name, operand) => format!("at<{}>({})", show_type(type_name), show(operand)),
         NodeKind::SizeofType(type_name) => format!("sizeof<{}>", show_type(type_name)),
         NodeKind::SizeofValue(operand) => format!("sizeof({})", show(operand)),

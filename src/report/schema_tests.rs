@@ -433,7 +433,14 @@ fn a_session_s_documents_conform() {
     let stack = testing::trace(&[("main", 4, false)]);
     let module = |id| testing::module(id);
     let source = FrameSource { types: &types, module: &module, variables: None };
-    let frame = session_documents::frame(7, &stack.frames[0], &source, &notes());
+    let whereabouts = session_documents::Whereabouts {
+        address: Some(RunAddr(0x7ffc_0010)),
+        previous_stack_pointer: Some(RunAddr(0x7ffc_0010)),
+        saved_stack_pointer: None,
+        frame_pointer: None,
+        saved: vec![("rip", RunAddr(0x7ffc_0008))],
+    };
+    let frame = session_documents::frame(7, &stack.frames[0], &whereabouts, &source, &notes());
     assert_eq!(check("obit.frame/1", frame)["frame"]["function"], "main");
     check("obit.variables/1", session_documents::variables(7, 0, &types, &[], &notes()));
     let found = session_documents::found(&[RunAddr(0x10)], Some(RunAddr(0x20)), &[]);

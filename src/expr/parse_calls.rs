@@ -1,0 +1,91 @@
+//! The parts of the grammar that look like calls and need none, and literals of several tokens.
+
+use std::ops::Range;
+
+use super::ExprError;
+use super::lex::TokenKind;
+use super::parse::{Parser, node};
+use super::tree::{CastStyle, Node, NodeKind, TypeName};
+
+impl Parser<'_> {
+    /// `.(type)`
+    #[inline(never)]
+    pub(super) fn assertion(&mut self, operand: Node) -> Result<Node, ExprError> {
+        self.at += 2;
+        let type_name = self.type_name().ok_or_else(|| self.unexpected("a type"))?;
+        self.expect(")")?;
+        let start = operand.span.start;
+        Ok(node(start, self.token_end_before(), NodeKind::Assert(Box::new(operand), type_name)))
+    }
+
+    /// What looks like a call of a method, and needs none.
+    #[inline(never)]
+    pub(super) fn method(&mut self, operand: Node, name: &str, span: Range<usize>) -> Result<Node, ExprError> {
+        let start = operand.span.start;
+        // Go's packages: a conversion, or what is said of a type.
+        let path = self.text.get(start..span.end).unwrap_or_default().to_owned();
+        if (self.is_type)(&path) {
+            return self.conversion(path, start..span.end);
+        }
+        let operand = Box::new(operand);
+        self.expect("(")?;
+        let number = |value| {
+            let kind = NodeKind::Int { value, unsigned: false, long: false };
+            Box::new(node(span.start, span.end, kind))
+        };
+        let at = |kind| Box::new(node(start, span.end, kind));
+        let kind = match name {
+            "len" | "size" | "length" | "count" => NodeKind::Length(operand),
+            "Sizeof" if path == "unsafe.Sizeof" => NodeKind::SizeofValue(Box::new(self.nested(Self::whole)?)),
+            "empty" | "is_empty" => NodeKind::Binary("==", at(NodeKind::Length(operand)), number(0)),
+            "front" | "first" => NodeKind::Index(operand, number(0)),
+            "back" | "last" => {
+                let length = at(NodeKind::Length(operand.clone()));
+                NodeKind::Index(operand, at(NodeKind::Binary("-", length, number(1))))
+            }
+            "at" => NodeKind::Index(operand, Box::new(self.nested(Self::whole)?)),
+            "get" if self.is_punct(0, ")") => NodeKind::Unary("&", at(NodeKind::Unary("*", operand))),
+            "map" => NodeKind::Map(operand, Box::new(self.nested(Self::relative)?)),
+            "filter" | "where" => NodeKind::Filter(operand, Box::new(self.nested(Self::relative)?)),
+            _ => {
+                let message = format!("{name}() cannot be called: the process is dead");
+                return self.error(span, message);
+            }
+        };
+        self.expect(")")?;
+        Ok(node(start, self.token_end_before(), kind))
+    }
+
+    /// Go's `pkg.type(a)`.
+    #[inline(never)]
+    fn conversion(&mut self, base: String, span: Range<usize>) -> Result<Node, ExprError> {
+        self.expect("(")?;
+        let start = span.start;
+        let type_name = TypeName { base, derivations: Vec::new(), span };
+        let inner = Box::new(self.nested(Self::whole)?);
+        self.expect(")")?;
+        Ok(node(start, self.token_end_before(), NodeKind::Cast(type_name, inner, CastStyle::Converting)))
+    }
+
+    /// A number, of the type that stands right behind it.
+    #[inline(never)]
+    pub(super) fn typed(&mut self, number: Node) -> Node {
+        let TokenKind::Suffix(suffix) = *self.peek() else { return number };
+        let (start, span) = (number.span.start, self.token(0).span.clone());
+        self.at += 1;
+        let type_name = TypeName { base: suffix.to_owned(), derivations: Vec::new(), span: span.clone() };
+        node(start, span.end, NodeKind::Cast(type_name, Box::new(number), CastStyle::Converting))
+    }
+
+    /// Text; neighbours are one.
+    #[inline(never)]
+    pub(super) fn strings(&mut self, mut text: Vec<u8>) -> Node {
+        let start = self.token(0).span.start;
+        self.at += 1;
+        while let TokenKind::Str(more) = &self.token(0).kind {
+            text.extend_from_slice(more);
+            self.at += 1;
+        }
+        node(start, self.token_end_before(), NodeKind::Str(text))
+    }
+}
