@@ -133,10 +133,10 @@ impl Evaluator<'_> {
             return first(format!("{package}.{name}"));
         }
         let scopes = self.scope.namespaces();
-        if self.scope.language() == Some(Language::Rust) {
-            if let Some(name) = of_crate(name, &scopes) {
-                return first(name);
-            }
+        if self.scope.language() == Some(Language::Rust)
+            && let Some(name) = of_crate(name, &scopes)
+        {
+            return first(name);
         }
         if name.starts_with("::") {
             return None;

@@ -171,6 +171,12 @@ fn casts_of_other_languages_and_choices() {
     check("++$i, $i", "(($i += 1) , $i)");
     check("offsetof(struct node, a.b)", "offsetof<struct node>(it.a.b)");
     check("alignof(node)", "alignof<node>");
+    check("a.(*node).b", "assert<node*>(a).b");
+    check("5u8 + 2.5f32", "(cast<u8>(5) + cast<f32>(2.5))");
+    check("a->*b * 2", "((a ->* b) * 2)");
+    check("not a and b &^ ^c", "((!a) && (b &^ (~c)))");
+    check("not + 1", "(not + 1)");
+    check("a.back()", "a[(len(a) - 1)]");
 }
 
 #[test]
@@ -186,7 +192,8 @@ fn errors_point_at_their_place() {
     check_error("a.b[2", 5..5, "should follow");
     check_error("a +", 3..3, "a value");
     check_error("a b", 2..3, "expected an operator or the end, found b");
-    check_error("a.(", 2..3, "a member's name");
+    check_error("a.(", 3..3, "a type");
+    check_error("a.+", 2..3, "a member's name");
     check_error("x = 1", 2..3, "assigned");
     check_error("", 0..0, "a value");
 }

@@ -1,6 +1,5 @@
 //! Makes the index of a module's names: a pass over every unit, then sorting.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::ops::Range;
@@ -38,9 +37,9 @@ const NAMES_A_PIECE: usize = 1 << 14;
 /// Fewer units are passed over before anybody could read of it.
 const UNITS_FOR_PROGRESS: usize = 64;
 
-/// An entry as it was found. In this order, entries with one name come together, and names come as .debug_str has
-/// them. Linkers keep equal texts there once, so that few names are at several places.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// An entry as it was found. In the order of its key, entries with one name come together, and names come as .debug_str
+/// has them. Linkers keep equal texts there once, so that few names are at several places.
+#[derive(Clone, Copy)]
 struct Found {
     leaf: Leaf,
     /// Hash of the scope's path.
@@ -48,6 +47,12 @@ struct Found {
     kind: NameKind,
     unit: u32,
     offset: u32,
+}
+
+impl Found {
+    fn key(&self) -> (Leaf, u64, NameKind, u32, u32) {
+        (self.leaf, self.scope, self.kind, self.unit, self.offset)
+    }
 }
 
 /// A name's text: in .debug_str, where its end need not be looked for as long as nobody reads it; or elsewhere.
@@ -58,12 +63,21 @@ enum Leaf {
     Elsewhere(u32),
 }
 
-/// A unit's names, the scopes that they are in (hash and path), and the texts that are not in .debug_str.
+/// A unit's names, those of a shard together; the scopes that they are in; and the texts that are not in .debug_str.
 #[derive(Default)]
 struct OfUnit {
     found: Vec<Found>,
-    scopes: Vec<(u64, String)>,
+    /// Where in `found` each shard begins, and the end.
+    starts: Vec<u32>,
+    scopes: Vec<ScopeName>,
     texts: Vec<&'static [u8]>,
+}
+
+/// A scope: the hash of its path, the one around it in the same unit's list (before it), and its own name.
+struct ScopeName {
+    hash: u64,
+    around: u32,
+    name: &'static [u8],
 }
 
 /// The index of all units; shows how far it is on a terminal. `None` where the request to end comes before.
@@ -71,6 +85,7 @@ pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
     let dwarf = debug.dwarf();
     let (info, debug_str) = (dwarf.debug_info.reader().len(), dwarf.debug_str.reader().slice());
     let starts = debug.unit_starts(0);
+    let part = part_size(debug_str);
     let progress = progress(starts.len());
     let count = AtomicUsize::new(0);
     let whole = AtomicBool::new(true);
@@ -85,7 +100,7 @@ pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
                 return None;
             }
             let unit = debug.unit_holding(*starts.get(number)?)?;
-            let found = names_of(unit, u32::try_from(number).ok()?, debug_str);
+            let found = names_of(unit, u32::try_from(number).ok()?, debug_str, part);
             count.fetch_add(found.found.len(), Ordering::Relaxed);
             if let Some(bar) = &progress {
                 bar.inc(1);
@@ -119,14 +134,15 @@ fn progress(units: usize) -> Option<indicatif::ProgressBar> {
 }
 
 /// What a unit's entries outside of functions are called.
-fn names_of(unit: &Unit, number: u32, debug_str: &'static [u8]) -> OfUnit {
+fn names_of(unit: &Unit, number: u32, debug_str: &'static [u8], part: u32) -> OfUnit {
     // What the pass finds is not kept: an index is made of every unit, and few are looked into later.
     let skim = Skim::of(unit.dwarf, &unit.unit);
     // A split unit has texts of its own.
     let has_same_texts = std::ptr::eq(unit.dwarf.debug_str.reader().slice(), debug_str);
     let mut paths = Paths { unit, skim: &skim, known: HashMap::default(), scopes: Vec::new() };
-    paths.scope(String::new());
-    let mut of_unit = OfUnit { found: Vec::with_capacity(skim.named.len()), ..OfUnit::default() };
+    paths.scopes.push(ScopeName { hash: OUTERMOST, around: 0, name: &[] });
+    let mut of_unit = OfUnit::default();
+    let mut found = Vec::with_capacity(skim.named.len());
     let mut entry = gimli::DebuggingInformationEntry::null();
     // Members of a scope follow each other.
     let mut last = (None, OUTERMOST);
@@ -158,11 +174,38 @@ fn names_of(unit: &Unit, number: u32, debug_str: &'static [u8]) -> OfUnit {
             last = (around, around.map_or(OUTERMOST, |around| paths.of(around, MAX_STEPS).0));
         }
         let (scope, kind) = (last.1, kind_of(named));
-        of_unit.found.push(Found { leaf, scope, kind, unit: number, offset: named.offset });
+        found.push(Found { leaf, scope, kind, unit: number, offset: named.offset });
     }
-    of_unit.found.sort_unstable();
     of_unit.scopes = paths.scopes;
+    (of_unit.found, of_unit.starts) = by_shard(&found, part);
     of_unit
+}
+
+/// Bytes of the parts into which .debug_str is divided.
+fn part_size(debug_str: &[u8]) -> u32 {
+    (debug_str.len() / SHARDS + 1) as u32
+}
+
+/// The entries with those of a shard together, and where each shard begins.
+fn by_shard(found: &[Found], part: u32) -> (Vec<Found>, Vec<u32>) {
+    let shard_of = |found: &Found| match found.leaf {
+        Leaf::InStr(at) => ((at / part.max(1)) as usize).min(SHARDS - 1),
+        Leaf::Elsewhere(_) => SHARDS,
+    };
+    let mut starts = vec![0u32; SHARDS + 2];
+    found.iter().for_each(|found| starts[shard_of(found) + 1] += 1);
+    for shard in 0..=SHARDS {
+        starts[shard + 1] += starts[shard];
+    }
+    let Some(first) = found.first() else { return (Vec::new(), starts) };
+    let mut next = starts.clone();
+    let mut ordered = vec![*first; found.len()];
+    for found in found {
+        let at = &mut next[shard_of(found)];
+        ordered[*at as usize] = *found;
+        *at += 1;
+    }
+    (ordered, starts)
 }
 
 /// Where in .debug_str an entry's name is, and what encloses the entry that has it, where the pass over the unit saw
@@ -229,16 +272,10 @@ struct Paths<'u> {
     skim: &'u Skim,
     /// By the entry that is the scope: hash of its path, and index in `scopes`.
     known: HashMap<u32, (u64, usize), AddressHash>,
-    scopes: Vec<(u64, String)>,
+    scopes: Vec<ScopeName>,
 }
 
 impl Paths<'_> {
-    fn scope(&mut self, path: String) -> u64 {
-        let hash = wide_hash(FNV_START, path.as_bytes());
-        self.scopes.push((hash, path));
-        hash
-    }
-
     /// The path of a scope: its hash, and index in `scopes`. Functions and what has no name add nothing to it.
     fn of(&mut self, scope: u32, steps: usize) -> (u64, usize) {
         if let Some(known) = self.known.get(&scope) {
@@ -254,10 +291,10 @@ impl Paths<'_> {
         };
         let found = match name {
             Some((name, _)) if !name.is_empty() && name.len() <= MAX_NAME => {
-                let before = self.scopes.get(at).map_or("", |(_, path)| path);
-                let separator = if before.is_empty() { "" } else { "::" };
-                let path = format!("{before}{separator}{}", String::from_utf8_lossy(name));
-                let hash = self.scope(path);
+                // The hash of the whole path.
+                let before = if outer == OUTERMOST { outer } else { wide_hash(outer, b"::") };
+                let hash = wide_hash(before, name);
+                self.scopes.push(ScopeName { hash, around: at as u32, name });
                 (hash, self.scopes.len() - 1)
             }
             _ => (outer, at),
@@ -300,29 +337,30 @@ impl Name {
 type Shard = (Vec<Name>, Vec<(u32, u32)>);
 
 /// Brings together what the units have in one part of .debug_str: texts are read in the order in which they lie there.
-fn shard(
-    units: &[OfUnit],
-    number: usize,
-    part: Range<Leaf>,
-    ranks: &HashMap<u64, u32, AddressHash>,
-    debug_str: &'static [u8],
-) -> Shard {
-    let mut found: Vec<(&Found, &OfUnit)> = Vec::new();
+fn shard(units: &[OfUnit], number: usize, ranks: &HashMap<u64, u32, AddressHash>, debug_str: &'static [u8]) -> Shard {
+    let own = |unit: &OfUnit| {
+        let (Some(start), Some(end)) = (unit.starts.get(number), unit.starts.get(number + 1)) else { return 0..0 };
+        *start as usize..*end as usize
+    };
+    let mut found: Vec<Found> = Vec::with_capacity(units.iter().map(|unit| own(unit).len()).sum());
+    let mut texts: HashMap<u32, &[&'static [u8]], AddressHash> = HashMap::default();
     for unit in units {
-        let start = unit.found.partition_point(|found| found.leaf < part.start);
-        let own = unit.found.get(start..).unwrap_or_default();
-        found.extend(own.iter().take_while(|found| found.leaf < part.end).map(|found| (found, unit)));
+        let part = unit.found.get(own(unit)).unwrap_or_default();
+        if let Some(Found { leaf: Leaf::Elsewhere(_), unit: number, .. }) = part.first() {
+            texts.insert(*number, &unit.texts);
+        }
+        found.extend_from_slice(part);
     }
-    found.sort_unstable_by_key(|(found, _)| *found);
+    found.sort_unstable_by_key(Found::key);
     let mut names: Vec<Name> = Vec::new();
-    let mut last: Option<(&Found, &OfUnit)> = None;
+    let mut last: Option<&Found> = None;
     let mut text: Option<(&'static [u8], u32, bool)> = None;
-    for (at, (entry, unit)) in (0u32..).zip(&found) {
-        let same_text = last.is_some_and(|(before, of)| {
-            before.leaf == entry.leaf && (matches!(entry.leaf, Leaf::InStr(_)) || std::ptr::eq(of, *unit))
+    for (at, entry) in (0u32..).zip(&found) {
+        let same_text = last.is_some_and(|before| {
+            before.leaf == entry.leaf && (matches!(entry.leaf, Leaf::InStr(_)) || before.unit == entry.unit)
         });
-        let same = last.is_some_and(|(before, _)| (before.scope, before.kind) == (entry.scope, entry.kind));
-        last = Some((entry, unit));
+        let same = last.is_some_and(|before| (before.scope, before.kind) == (entry.scope, entry.kind));
+        last = Some(entry);
         if let Some(name) = names.last_mut().filter(|_| same && same_text) {
             name.entries.end = at + 1;
             continue;
@@ -330,11 +368,11 @@ fn shard(
         if !same_text {
             let leaf = match entry.leaf {
                 Leaf::InStr(at) => text_at(debug_str, at),
-                Leaf::Elsewhere(number) => unit.texts.get(number as usize).copied(),
+                Leaf::Elsewhere(number) => texts.get(&entry.unit).and_then(|texts| texts.get(number as usize)).copied(),
             };
-            text = leaf.map(|leaf| {
-                let text = String::from_utf8_lossy(leaf);
-                (leaf, hash_of(text.as_bytes()), matches!(text, Cow::Borrowed(_)))
+            text = leaf.map(|leaf| match std::str::from_utf8(leaf) {
+                Ok(_) => (leaf, hash_of(leaf), true),
+                Err(_) => (leaf, hash_of(String::from_utf8_lossy(leaf).as_bytes()), false),
             });
         }
         let (leaf, hash, well_formed) = text.unwrap_or((&[], 0, false));
@@ -353,30 +391,38 @@ fn shard(
         });
     }
     names.retain(|name| !name.leaf.is_empty());
-    (names, found.into_iter().map(|(found, _)| (found.unit, found.offset)).collect())
+    (names, found.into_iter().map(|found| (found.unit, found.offset)).collect())
+}
+
+/// The paths of all scopes by their hashes; each is put together once.
+fn paths_of(units: &[OfUnit]) -> HashMap<u64, String, AddressHash> {
+    let mut paths: HashMap<u64, String, AddressHash> = HashMap::default();
+    for unit in units {
+        for scope in &unit.scopes {
+            if paths.contains_key(&scope.hash) {
+                continue;
+            }
+            let around = unit.scopes.get(scope.around as usize).and_then(|around| paths.get(&around.hash));
+            let name = String::from_utf8_lossy(scope.name);
+            let path = match around.filter(|path| !path.is_empty()) {
+                Some(around) => format!("{around}::{name}"),
+                None => name.into_owned(),
+            };
+            paths.insert(scope.hash, path);
+        }
+    }
+    paths
 }
 
 /// Sorts what was found and writes it down.
-fn written(mut units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole: bool) -> NameIndex {
-    let mut paths: HashMap<u64, String, AddressHash> = HashMap::default();
-    for unit in &mut units {
-        for (hash, path) in unit.scopes.drain(..) {
-            paths.entry(hash).or_insert(path);
-        }
-    }
+fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut whole: bool) -> NameIndex {
+    let paths = paths_of(&units);
     let mut scopes: Vec<(String, u64)> = paths.into_iter().map(|(hash, path)| (path, hash)).collect();
     scopes.par_sort_unstable();
     let ranks: HashMap<u64, u32, AddressHash> =
         scopes.iter().enumerate().map(|(rank, (_, hash))| (*hash, u32::try_from(rank).unwrap_or(u32::MAX))).collect();
-    let part = (debug_str.len() / SHARDS + 1) as u32;
-    let start = |number: usize| Leaf::InStr(part.saturating_mul(number as u32));
-    let shards: Vec<Shard> = (0..=SHARDS)
-        .into_par_iter()
-        .map(|number| {
-            let end = if number < SHARDS { start(number + 1) } else { Leaf::Elsewhere(u32::MAX) };
-            shard(&units, number, start(number)..end, &ranks, debug_str)
-        })
-        .collect();
+    let shards: Vec<Shard> =
+        (0..=SHARDS).into_par_iter().map(|number| shard(&units, number, &ranks, debug_str)).collect();
     units.into_par_iter().for_each(drop);
     let mut names: Vec<Name> = Vec::with_capacity(shards.iter().map(|(names, _)| names.len()).sum());
     let mut entries = Vec::with_capacity(shards.len());
@@ -384,9 +430,17 @@ fn written(mut units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], mut wh
         names.append(&mut of_shard);
         entries.push(its_entries);
     }
-    names.par_sort_unstable_by(|a, b| {
-        (a.scope, a.beginning, a.leaf, a.kind).cmp(&(b.scope, b.beginning, b.leaf, b.kind))
+    // Small things are quicker moved: names are put into their order at the end.
+    let mut order: Vec<(u32, u128, u32)> =
+        (0u32..).zip(&names).map(|(number, name)| (name.scope, name.beginning, number)).collect();
+    let text_of = |number: u32| names.get(number as usize).map(|name| (name.leaf, name.kind));
+    order.par_sort_unstable_by(|a, b| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| text_of(a.2).cmp(&text_of(b.2))).then(a.2.cmp(&b.2))
     });
+    let mut unordered: Vec<Option<Name>> = names.into_iter().map(Some).collect();
+    let mut names: Vec<Name> =
+        order.iter().filter_map(|(.., number)| unordered.get_mut(*number as usize)?.take()).collect();
+    drop(unordered);
     // One text at two places.
     names.dedup_by(|later, earlier| {
         let same = (later.scope, later.kind, later.hash) == (earlier.scope, earlier.kind, earlier.hash)
