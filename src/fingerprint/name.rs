@@ -67,6 +67,11 @@ pub fn structural(
             Some((without_arguments(name, Family::Cpp, 0), Family::Cpp))
         }
         Family::C => Some((name.to_owned(), Family::C)),
+        // Of lambdas alone GCC gives no linkage name for what was inlined, and no name of their class.
+        Family::Cpp if symbol.is_none() && name.ends_with("::operator()") => {
+            let function = name.strip_suffix("::operator()").unwrap_or(name);
+            Some((format!("{}::{{lambda}}::operator()", without_arguments(function, family, 0)), family))
+        }
         family => Some((without_arguments(name, family, 0), family)),
     }
 }
@@ -261,6 +266,8 @@ mod tests {
         check("_ZN5crash4main17h0123456789abcdefE.llvm.12345", "crash::main");
         check("_RNvCs1234_7mycrate3foo", "mycrate::foo");
         check("plain_c", "plain_c");
+        let inlined = structural(Some("app::order::operator()"), None, Some(Language::Cpp));
+        assert_eq!(inlined, Some(("app::order::{lambda}::operator()".to_owned(), Family::Cpp)));
     }
 
     #[test]

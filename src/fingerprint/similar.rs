@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How much less frames weigh further out.
-const ALPHA: f64 = 0.8;
+const ALPHA: f64 = 1.0;
 /// How much less equal frames count that are at different places.
 const GAMMA: f64 = 0.1;
 /// The alignment's share.
