@@ -128,7 +128,7 @@ fn write_wait(json: &mut Json, thread: &ThreadWait, wait: &Wait, who: Who) {
     }
     let found = |found| match found {
         Found::Recorded => "recorded",
-        Found::Inferred => "inferred",
+        Found::Inferred | Found::Left => "inferred",
     };
     json.field_string("owner_found", owner.map(|owner| found(owner.found)));
     json.field_bool("owner_gone", owner.is_some_and(|owner| owner.gone));

@@ -121,6 +121,7 @@ impl WaitsText<'_> {
         };
         let inferred = match first.found {
             Found::Inferred => " (inferred from its stack)",
+            Found::Left => " (every thread waits, and nobody else is left)",
             Found::Recorded => "",
         };
         if waiter == Some(first.lwp) && more.is_empty() {
@@ -160,13 +161,16 @@ impl WaitsText<'_> {
             ProblemKind::NobodySignals => {
                 format!("Nobody is left to end these waits: all {} that could do so wait themselves.", self.of.plural())
             }
+            ProblemKind::NobodyReleases => {
+                "Deadlock: every thread waits, and none of these locks is given back.".to_owned()
+            }
             ProblemKind::Cycle => return,
         };
         let _ = writeln!(out, "\n{}", self.paint.alarm(title));
         let waiters: Vec<&ThreadWait> =
             problem.waiters.iter().filter_map(|lwp| self.by_lwp.get(lwp).copied()).collect();
         match problem.kind {
-            ProblemKind::NobodySignals => self.groups(out, &waiters),
+            ProblemKind::NobodySignals | ProblemKind::NobodyReleases => self.groups(out, &waiters),
             _ => {
                 for (spot, lwps) in by_place(&waiters) {
                     let _ = writeln!(out, "  {} for it{}", self.wait_of(&lwps), place(spot.as_ref()));

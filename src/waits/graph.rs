@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{CallKind, Kind, State, Waits};
+use super::{CallKind, Kind, State, ThreadWait, Waits};
 
 /// What is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub enum ProblemKind {
     HeldOverInput,
     /// Every thread that could end the wait waits itself.
     NobodySignals,
+    /// What is waited for is taken, by which thread is not known; and every thread that could give it back waits itself.
+    NobodyReleases,
 }
 
 impl ProblemKind {
@@ -25,6 +27,7 @@ impl ProblemKind {
             ProblemKind::OwnerGone => "owner-gone",
             ProblemKind::HeldOverInput => "held-over-input",
             ProblemKind::NobodySignals => "nobody-can-signal",
+            ProblemKind::NobodyReleases => "nobody-can-release",
         }
     }
 }
@@ -50,7 +53,7 @@ pub(crate) fn judge(waits: &mut Waits) {
         .map(|cycle| Problem { kind: ProblemKind::Cycle, waiters: cycle.clone(), owner: None })
         .collect();
     problems.extend(bad_owners(waits));
-    let stuck = stuck(waits);
+    let stuck = stuck(&waits.threads);
     let unsignalled = |thread: &&super::ThreadWait| {
         let is_signalled = thread.wait().is_some_and(|wait| wait.owners.is_empty() && !wait.kind.is_held());
         is_signalled && stuck.contains(&thread.lwp) && !in_cycles.contains(&thread.lwp)
@@ -58,6 +61,14 @@ pub(crate) fn judge(waits: &mut Waits) {
     let waiters: Vec<u32> = waits.threads.iter().filter(unsignalled).map(|thread| thread.lwp).collect();
     if !waiters.is_empty() {
         problems.push(Problem { kind: ProblemKind::NobodySignals, waiters, owner: None });
+    }
+    let unreleased = |thread: &&super::ThreadWait| {
+        let is_taken = thread.wait().is_some_and(|wait| wait.owners.is_empty() && wait.kind.is_held());
+        is_taken && stuck.contains(&thread.lwp) && !in_cycles.contains(&thread.lwp)
+    };
+    let waiters: Vec<u32> = waits.threads.iter().filter(unreleased).map(|thread| thread.lwp).collect();
+    if !waiters.is_empty() {
+        problems.push(Problem { kind: ProblemKind::NobodyReleases, waiters, owner: None });
     }
     waits.problems = problems;
 }
@@ -164,14 +175,14 @@ fn shortest_cycle(next: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
 }
 
 /// Threads that nothing in the process can wake: what they wait for can come only from threads that wait in the same way.
-fn stuck(waits: &Waits) -> HashSet<u32> {
-    let numbers: HashMap<u32, usize> = waits.threads.iter().enumerate().map(|(at, thread)| (thread.lwp, at)).collect();
-    let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); waits.threads.len()];
+pub(super) fn stuck(threads: &[ThreadWait]) -> HashSet<u32> {
+    let numbers: HashMap<u32, usize> = threads.iter().enumerate().map(|(at, thread)| (thread.lwp, at)).collect();
+    let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); threads.len()];
     // Owners that a thread still needs to go on.
-    let mut needed = vec![0usize; waits.threads.len()];
+    let mut needed = vec![0usize; threads.len()];
     let mut going = Vec::new();
     let mut without_owner = Vec::new();
-    for (at, thread) in waits.threads.iter().enumerate() {
+    for (at, thread) in threads.iter().enumerate() {
         let Some(wait) = thread.wait().filter(|wait| !wait.timed && !wait.shared) else {
             going.push(at);
             continue;
@@ -202,13 +213,13 @@ fn stuck(waits: &Waits) -> HashSet<u32> {
             }
         }
     }
-    let numbered = waits.threads.iter().enumerate();
+    let numbered = threads.iter().enumerate();
     numbered.filter(|(at, _)| !goes_on.contains(at)).map(|(_, thread)| thread.lwp).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Found, Owner, Spot, ThreadWait, Wait};
+    use super::super::{Found, Owner, Spot, Wait};
     use super::*;
 
     fn waits(threads: &[(u32, Kind, &[u32])]) -> Waits {
@@ -247,6 +258,16 @@ mod tests {
         assert_eq!(found.cycles, [vec![2, 3], vec![4], vec![5, 6]]);
         let kinds: Vec<_> = found.problems.iter().map(|problem| (problem.kind, problem.waiters.clone())).collect();
         assert_eq!(kinds.last(), Some(&(ProblemKind::NobodySignals, vec![7])));
+    }
+
+    #[test]
+    fn locks_of_nobody_known_are_a_problem_where_every_thread_waits() {
+        let mut found = waits(&[(1, Kind::Mutex, &[]), (2, Kind::Mutex, &[]), (3, Kind::Join, &[1])]);
+        let kinds: Vec<_> = found.problems.iter().map(|problem| (problem.kind, problem.waiters.clone())).collect();
+        assert_eq!(kinds, [(ProblemKind::NobodyReleases, vec![1, 2])]);
+        found.threads.push(ThreadWait { lwp: 4, name: None, crashed: false, state: State::Running, place: None });
+        judge(&mut found);
+        assert!(found.problems.is_empty());
     }
 
     #[test]

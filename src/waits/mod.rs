@@ -5,13 +5,15 @@
 //!      futex ── which primitive? the functions around it say so                   (primitive)
 //!            ── where it is and who holds it: the C library's own words           (glibc)
 //!            ── what holds no word: guards on the stacks, marked inferred         (guards)
+//!            ── where every thread waits: who is left to have it, marked so too   (elimination)
 //!            ── its name: the variable, member or element that covers the address (name)
 //! all threads ── cycles, and who can go on at all                                 (graph)
 //! ```
 //!
-//! An owner is what the lock itself records, or what a guard on a stack says. Where neither says anything there is no
-//! owner: nothing is guessed from who might be meant.
+//! An owner is what the lock itself records, what a guard on a stack says, or the only one who is left. Otherwise there is
+//! no owner: nothing is guessed from who might be meant.
 
+mod elimination;
 mod frames;
 mod glibc;
 mod graph;
@@ -145,6 +147,8 @@ pub enum Found {
     Recorded,
     /// A guard on the owner's stack says so.
     Inferred,
+    /// Every thread waits, and nobody else is left to have it.
+    Left,
 }
 
 /// A thread, and what it is doing.
@@ -239,6 +243,7 @@ pub fn find(session: &Session) -> Waits {
     // Only a few locks of many threads have a name to be looked for.
     name_locks(session, &mut waits.threads);
     guards::infer_owners(session, &mut waits.threads);
+    elimination::name_owners(session, &mut waits.threads);
     judge(&mut waits);
     waits
 }

@@ -118,6 +118,51 @@ const CALLS: &[(u64, &str, CallKind, bool)] = &[
     (220, "semtimedop", CallKind::Shared, false),
 ];
 
+/// aarch64's numbers (Linux 6.10, include/uapi/asm-generic/unistd.h), and x86-64's of the same call.
+const AARCH64: &[(u64, u64)] = &[
+    (4, 208),
+    (22, 281),
+    (25, 72),
+    (32, 73),
+    (63, 0),
+    (64, 1),
+    (65, 19),
+    (66, 20),
+    (67, 17),
+    (68, 18),
+    (69, 295),
+    (70, 296),
+    (71, 40),
+    (72, 270),
+    (73, 271),
+    (76, 275),
+    (82, 74),
+    (83, 75),
+    (95, 247),
+    (98, FUTEX),
+    (101, 35),
+    (115, 230),
+    (133, 130),
+    (137, 128),
+    (183, 243),
+    (188, 70),
+    (192, 220),
+    (193, 65),
+    (202, 43),
+    (203, 42),
+    (206, 44),
+    (207, 45),
+    (211, 46),
+    (212, 47),
+    (242, 288),
+    (243, 299),
+    (260, 61),
+    (269, 307),
+    (286, 327),
+    (426, 426),
+    (441, 441),
+];
+
 /// x86-64's number of `futex`.
 pub const FUTEX: u64 = 202;
 
@@ -133,7 +178,7 @@ pub enum Whereabouts {
 
 /// A thread's system call.
 pub struct Entered {
-    /// Its number.
+    /// Its number, x86-64's on every processor.
     pub number: u64,
     /// Its arguments.
     pub arguments: [Option<u64>; 6],
@@ -145,8 +190,10 @@ const ARGUMENTS: [u16; 6] = [5, 4, 1, 10, 8, 9];
 /// Whether the thread is in a system call, and in which. The kernel keeps its number in `orig_rax`, and leaves the arguments' registers
 /// as they were.
 pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
-    if session.image.arch != Arch::X86_64 {
-        return Whereabouts::Unknown;
+    match session.image.arch {
+        Arch::X86_64 => {}
+        Arch::Aarch64 => return aarch64(session, &thread.registers).map_or(Whereabouts::Unknown, Whereabouts::Kernel),
+        Arch::I386 => return Whereabouts::Unknown,
     }
     let Some(number) = original_rax(thread) else { return Whereabouts::Unknown };
     let registers = &thread.registers;
@@ -158,6 +205,26 @@ pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
         return Whereabouts::Program;
     }
     Whereabouts::Kernel(Entered { number, arguments: ARGUMENTS.map(|register| registers.get(register)) })
+}
+
+/// aarch64's: the number is in x8, the arguments from x0 on. Where the call begins anew the pc is at its `svc` (Linux 6.10,
+/// arch/arm64/kernel/signal.c, `do_signal`), else behind it; then x0 may be its result already.
+fn aarch64(session: &Session, registers: &Registers) -> Option<Entered> {
+    const SVC: u64 = 0xd400_0001;
+    let pc = registers.pc()?;
+    let is_svc = |at: u64| session.memory().read_uint(RunAddr(at), 4) == Ok(SVC);
+    let is_anew = is_svc(pc);
+    if !is_anew && !is_svc(pc.checked_sub(4)?) {
+        return None;
+    }
+    let own = registers.get(8)?;
+    let (_, number) = AARCH64.iter().find(|(known, _)| *known == own)?;
+    let mut arguments = [0, 1, 2, 3, 4, 5].map(|register| registers.get(register));
+    let is_error = |value: u64| value > u64::MAX - 4096;
+    if !is_anew && arguments[0].is_some_and(is_error) {
+        arguments[0] = None;
+    }
+    Some(Entered { number: *number, arguments })
 }
 
 /// The system call that a signal interrupted, from the registers that the handler goes back to. Its number is that of

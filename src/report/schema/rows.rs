@@ -161,7 +161,7 @@ pub(super) struct Wait {
 
 #[derive(JsonSchema)]
 pub(super) struct WaitProblem {
-    /// cycle, owner-gone, held-over-input or nobody-can-signal.
+    /// cycle, owner-gone, held-over-input, nobody-can-signal or nobody-can-release.
     kind: String,
     waiters: Vec<u32>,
     owner: Option<u32>,
