@@ -8,6 +8,7 @@ use super::blame::{Blame, plain_name};
 use super::code::Body;
 use super::fault::{self, Fault};
 use super::finding::{Certainty, Class, Finding};
+use super::heap::FreeBlocks;
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::image::{SignalInfo, ThreadState, signal};
@@ -44,6 +45,7 @@ pub struct Case<'a> {
     kinds: Vec<Option<Box<str>>>,
     fault: OnceCell<Option<Fault>>,
     bodies: RefCell<Bodies>,
+    free_blocks: OnceCell<FreeBlocks>,
 }
 
 impl<'a> Case<'a> {
@@ -75,6 +77,7 @@ impl<'a> Case<'a> {
             kinds,
             fault: OnceCell::new(),
             bodies: RefCell::default(),
+            free_blocks: OnceCell::new(),
         }
     }
 
@@ -204,6 +207,11 @@ impl<'a> Case<'a> {
         self.fault.get_or_init(|| fault::of(self)).as_ref()
     }
 
+    /// The blocks of the heap that are known to be free.
+    pub fn free_blocks(&self) -> &FreeBlocks {
+        self.free_blocks.get_or_init(|| FreeBlocks::read(self))
+    }
+
     /// The code of the function that the address is in.
     pub fn body(&self, at: RunAddr) -> Option<Arc<Body>> {
         let (start, end) = self.session.function_extent(at)?;
@@ -257,12 +265,16 @@ impl<'a> Case<'a> {
 
     /// `main+4`, `the heap`, `the stack of thread 12`: what an address is in.
     pub fn region(&self, address: u64) -> String {
-        if let Some((name, distance)) = self.session.symbol(RunAddr(address)) {
+        let in_code = self.is_executable(address);
+        let symbol = self.session.symbol(RunAddr(address));
+        // Behind the last variable there is no more of it.
+        let symbol = symbol.filter(|(_, distance)| *distance == 0 || in_code || self.is_in_symbol(address));
+        if let Some((name, distance)) = symbol {
             return if distance == 0 { name } else { format!("{name}+{distance}") };
         }
         let Some(mapping) = self.session.image.mapping_at(RunAddr(address)) else { return "nothing".to_owned() };
         if let Some((path, _)) = &mapping.file {
-            return format!("a mapping of {path}");
+            return if in_code { format!("the code of {path}") } else { format!("the data of {path}") };
         }
         let sp = self.arch().sp();
         let threads = &self.session.image.threads;
@@ -274,6 +286,13 @@ impl<'a> Case<'a> {
             Some(thread) => format!("the stack of thread {}", thread.lwp),
             None => "memory that belongs to no file (the heap, or a mapping of its own)".to_owned(),
         }
+    }
+
+    /// Whether the symbol at or below the address reaches so far.
+    fn is_in_symbol(&self, address: u64) -> bool {
+        let Some(module) = self.session.program.modules.at(RunAddr(address)) else { return false };
+        let here = module.to_file(RunAddr(address));
+        module.symbols().lookup(here).is_some_and(|symbol| here.0.wrapping_sub(symbol.address.0) < symbol.size)
     }
 
     /// A value of up to eight bytes as people write it.

@@ -108,6 +108,10 @@ pub enum Term {
     Result(RunAddr, Option<RunAddr>),
     /// A register's content when the function was entered.
     Entry(DwarfRegister),
+    /// A product.
+    Product(Box<(Sum, Sum)>),
+    /// The lower four bytes of what was computed, extended again; sign-extended where `true`.
+    Narrow(Box<Sum>, bool),
 }
 
 /// A constant, and terms with their factors.
@@ -129,6 +133,42 @@ impl Sum {
         match self.terms.as_slice() {
             [(1, term)] if self.constant == 0 => Some(term),
             _ => None,
+        }
+    }
+
+    /// As what four bytes of it are, extended again. What is exact in four bytes stays what it is.
+    fn narrow(mut self, signed: bool) -> Option<Sum> {
+        if let ([(1, term)], 0) = (self.terms.as_mut_slice(), self.constant) {
+            match term {
+                Term::Load { size: 4, signed: extended, .. } => *extended |= signed,
+                Term::Narrow(_, extended) => *extended = signed,
+                Term::Product(_) => return Some(Sum::of(Term::Narrow(Box::new(self), signed))),
+                _ => {}
+            }
+            return Some(self);
+        }
+        if self.terms.is_empty() {
+            let lower = self.constant as u32;
+            self.constant = if signed { i64::from(lower as i32) } else { i64::from(lower) };
+            return Some(self);
+        }
+        // Within four bytes it is the same when a part was narrowed before.
+        let mut flat = Sum { constant: self.constant, terms: Vec::new() };
+        for (times, term) in self.terms {
+            let part = match term {
+                Term::Narrow(inner, _) => *inner,
+                other => Sum::of(other),
+            };
+            flat = flat.plus(part, times)?;
+        }
+        Some(Sum::of(Term::Narrow(Box::new(flat), signed)))
+    }
+
+    fn product(self, other: Sum) -> Sum {
+        match (self.terms.is_empty(), other.terms.is_empty()) {
+            (true, _) => other.times(self.constant),
+            (_, true) => self.times(other.constant),
+            _ => Sum::of(Term::Product(Box::new((self, other)))),
         }
     }
 
@@ -168,6 +208,8 @@ pub struct Tracer<'a> {
     /// End at variables' names; without it the walk goes on to where their values came from.
     pub names: bool,
     steps: std::cell::Cell<usize>,
+    /// Names that begin with two underscores, which are a library's, do not end the walk.
+    pub past_reserved: std::cell::Cell<bool>,
 }
 
 impl<'a> Tracer<'a> {
@@ -177,7 +219,21 @@ impl<'a> Tracer<'a> {
         let body = case.body(frame.lookup)?;
         let here =
             if frame.pc == frame.lookup { body.index_of(frame.pc.0)? } else { body.index_ending_at(frame.pc.0)? };
-        Some(Tracer { case, machine, body, here, names: true, steps: std::cell::Cell::new(0) })
+        Some(Tracer {
+            case,
+            machine,
+            body,
+            here,
+            names: true,
+            steps: std::cell::Cell::new(0),
+            past_reserved: std::cell::Cell::new(false),
+        })
+    }
+
+    /// The same, past variables' names.
+    pub fn without_names(mut self) -> Tracer<'a> {
+        self.names = false;
+        self
     }
 
     /// The instruction that the frame stands at.
@@ -216,9 +272,9 @@ impl<'a> Tracer<'a> {
             Source::Register(register, size, signed) => {
                 let sum = self.register(*register, index, depth + 1)?;
                 let whole = usize::from(*size) >= self.case.arch().address_size();
-                // A part of a register: only of what was loaded or named with that size is it the same.
-                (whole || sum.terms.len() == 1 && sum.constant == 0 || *size == 4).then_some(())?;
-                let _ = signed;
+                // A smaller part of a register: only of what was loaded or named with that size is it the same.
+                (whole || *size == 4 || sum.terms.len() == 1 && sum.constant == 0).then_some(())?;
+                let sum = if !whole && *size == 4 { sum.narrow(*signed)? } else { sum };
                 Some(sum)
             }
             Source::Memory(address, size, signed) => {
@@ -247,7 +303,10 @@ impl<'a> Tracer<'a> {
             if self.names
                 && let Some((name, role, type_id)) = self.case.session.variable_in_register(here, register)
             {
-                return Some(Sum::of(Term::Variable(name, role, type_id)));
+                // A library's own name, of a call that was inlined, says less than what it was passed.
+                if !(self.past_reserved.get() && name.starts_with("__")) {
+                    return Some(Sum::of(Term::Variable(name, role, type_id)));
+                }
             }
             if at == 0 {
                 return Some(Sum::of(Term::Entry(register)));
@@ -280,6 +339,10 @@ impl<'a> Tracer<'a> {
                 Effect::Subtract(source) => {
                     let sum = self.register(register, at, depth + 1)?;
                     sum.plus(self.source_within(&source, at, depth + 1)?, -1)
+                }
+                Effect::Product(one, other) => {
+                    let one = self.source_within(&one, at, depth + 1)?;
+                    Some(one.product(self.source_within(&other, at, depth + 1)?))
                 }
                 Effect::Multiply(factor) => Some(self.register(register, at, depth + 1)?.times(factor)),
                 Effect::Unknown => self.unchanged(register, at + 1),
@@ -337,6 +400,14 @@ impl<'a> Tracer<'a> {
                 self.case.registers(self.machine)?.get(*register)
             }
             Term::Result(..) => None,
+            Term::Product(both) => {
+                let (one, other) = (self.value_within(&both.0, depth + 1)?, self.value_within(&both.1, depth + 1)?);
+                Some(one.wrapping_mul(other))
+            }
+            Term::Narrow(sum, signed) => {
+                let lower = self.value_within(sum, depth + 1)? as u32;
+                Some(if *signed { i64::from(lower as i32) as u64 } else { u64::from(lower) })
+            }
         }
     }
 

@@ -14,17 +14,22 @@
 //!
 //! What rules stand on: [`blame`] (whose frame it is), [`fault`] (which access of which instruction was refused),
 //! [`code`] (backwards from a register to what it was made from), [`names`] (expressions for addresses), [`origin`]
-//! (where a value came from: calls, constants, callers).
+//! (where a value came from: calls, constants, callers), [`heap`] (blocks that glibc's allocator calls free).
 
+pub mod arithmetic;
 pub mod blame;
 pub mod case;
 pub mod code;
 pub mod coverage;
+pub mod errno;
 pub mod fault;
 pub mod finding;
+mod handlers;
+pub mod heap;
 pub mod known;
 pub mod names;
 pub mod origin;
+pub mod results;
 pub mod rule_file;
 pub mod rules;
 mod syscalls;
@@ -72,8 +77,14 @@ pub fn analyze(session: &Session, blame: &Blame) -> Analysis {
                 && matches!(finding.class, Class::NullPointer | Class::StackOverflow)
         });
         findings.retain(|finding| !(explained && finding.rule == "refused-access"));
+        // Bad memory is thought of last.
+        let caused = findings.iter().any(|finding| finding.certainty >= Certainty::Likely && !finding.symptom);
+        findings.retain(|finding| !(caused && finding.class == Class::BitFlip));
         gaps = coverage::of(&case);
         findings.push(rules::unknown::unknown(&case));
+        // What only surrounded it comes behind what is always said.
+        findings.extend(rules::surroundings::surroundings(&case));
+        handlers::name_handlers(&case, &mut findings);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.rank()));
     findings.truncate(MAX_FINDINGS);

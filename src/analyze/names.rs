@@ -1,5 +1,6 @@
 //! Expressions for addresses and values: variables, their members and elements.
 
+use super::arithmetic::shifted;
 use super::case::Case;
 use super::code::{Sum, Term, Tracer};
 use crate::addr::RunAddr;
@@ -174,7 +175,7 @@ fn descend(
 
 /// The array in an object that begins at or below `offset` and whose elements have `stride` bytes: what is written
 /// behind the object's name for it, its type, and the bytes from its start.
-fn array_at(types: &TypeTable, type_id: TypeId, offset: i64, stride: i64) -> Option<(String, TypeId, i64)> {
+pub fn array_at(types: &TypeTable, type_id: TypeId, offset: i64, stride: i64) -> Option<(String, TypeId, i64)> {
     let mut path = String::new();
     let (mut type_id, mut offset) = (types.complete(types.strip(type_id)), offset);
     for _ in 0..MAX_PATH {
@@ -252,7 +253,7 @@ impl Tracer<'_> {
         // A pointer, and perhaps an index.
         let mut pointers: Vec<(&Term, Named)> = Vec::new();
         for (factor, term) in &others {
-            if *factor != 1 {
+            if *factor != 1 || matches!(term, Term::Product(_) | Term::Narrow(..)) {
                 continue;
             }
             if let Some(named) = self.rvalue(term, depth) {
@@ -269,13 +270,37 @@ impl Tracer<'_> {
         let element = named.type_id.and_then(|type_id| target(types, type_id));
         match rest.as_slice() {
             [] => {
-                let (text, type_id) = self.through(&named.text, element, sum.constant, size)?;
+                let (text, type_id) = match self.is_reference(&named) {
+                    true => self.through_reference(&named.text, element?, sum.constant, size)?,
+                    false => self.through(&named.text, element, sum.constant, size)?,
+                };
                 let named = Named { text, type_id };
                 Some(Object { named, pointer: Some(pointer), index: None, offset: sum.constant })
             }
             [(stride, index)] => self.indexed(pointer, element?, *stride, index, sum.constant, size, depth),
             _ => None,
         }
+    }
+
+    fn is_reference(&self, named: &Named) -> bool {
+        let types = &self.case.session.types;
+        let is_reference = |type_id| matches!(types.stripped(type_id).1.kind, TypeKind::Reference { .. });
+        named.type_id.is_some_and(is_reference)
+    }
+
+    /// What is `offset` bytes behind a reference: `rows[i].width`.
+    fn through_reference(
+        &self,
+        name: &str,
+        element: TypeId,
+        offset: i64,
+        size: u64,
+    ) -> Option<(String, Option<TypeId>)> {
+        let types = &self.case.session.types;
+        let (path, type_id) = part_at(types, types.complete(types.strip(element)), u64::try_from(offset).ok()?, size)?;
+        let own =
+            path.find("._M_").or_else(|| path.find(".__")).map_or(path.as_str(), |at| path.get(..at).unwrap_or(""));
+        Some((format!("{name}{own}"), Some(type_id)))
     }
 
     /// What is `offset` bytes behind a pointer: `p->next`, `*p`, `p[-1]`.
@@ -293,6 +318,24 @@ impl Tracer<'_> {
         };
         let element = types.complete(types.strip(element));
         let whole = types.size(element).unwrap_or(0);
+        if whole == 0
+            && size == self.case.arch().address_size() as u64
+            && matches!(types.get(element).kind, TypeKind::Void)
+        {
+            let text = match offset {
+                0 => format!("*(void **) {pointer}"),
+                offset => format!("*(void **) ({})", shifted(&format!("(char *) {pointer}"), offset)),
+            };
+            return Some((text, None));
+        }
+        // Several elements at once.
+        let scalar = !matches!(types.get(element).kind, TypeKind::Struct(_) | TypeKind::Array { .. });
+        if scalar && whole > 0 && size > whole && u64::try_from(offset).is_ok_and(|offset| offset.is_multiple_of(whole))
+        {
+            let text =
+                if offset == 0 { format!("*{pointer}") } else { format!("{pointer}[{}]", offset as u64 / whole) };
+            return Some((text, Some(element)));
+        }
         let inside = u64::try_from(offset).ok().filter(|offset| *offset < whole.max(1));
         if let Some(inside) = inside
             && let Some((path, type_id)) = part_at(types, element, inside, size)
@@ -422,12 +465,19 @@ impl Tracer<'_> {
                 let fits = object.named.type_id.is_none_or(|type_id| types.size(type_id) == Some(u64::from(*size)));
                 fits.then_some(object.named)
             }
-            Term::Result(_, Some(callee)) => {
-                let name = self.case.function_at(*callee)?;
-                Some(Named { text: format!("{}()", without_arguments(&name)), type_id: self.result_type(*callee) })
-            }
+            Term::Result(end, Some(callee)) => self.result(*end, *callee, depth),
             Term::Entry(register) => self.parameter_in(*register),
             Term::Register(_) | Term::Result(_, None) => None,
+            Term::Narrow(sum, _) => self.arithmetic(sum, depth + 1),
+            Term::Product(both) => {
+                let factor = |sum: &Sum| {
+                    let named = self.arithmetic(sum, depth + 1)?;
+                    let is_sum = sum.single().is_none() && !sum.terms.is_empty();
+                    Some(if is_sum { format!("({})", named.text) } else { named.text })
+                };
+                let (one, other) = (factor(&both.0)?, factor(&both.1)?);
+                Some(Named { text: format!("{one} * {other}"), type_id: None })
+            }
         }
     }
 
@@ -456,9 +506,24 @@ impl Tracer<'_> {
                 }
             };
         }
-        let [(1, term)] = sum.terms.as_slice() else { return None };
-        let named = self.rvalue(term, 0)?;
         let types = &self.case.session.types;
+        if let [(stride, index)] = sum.terms.as_slice()
+            && sum.constant as u64 > 0xffff
+            && let Some(object) = self.element_of_variable(sum.constant as u64, *stride, index, 0)
+        {
+            return Some(Named { text: format!("&{}", object.named.text), type_id: None });
+        }
+        let [(1, term)] = sum.terms.as_slice() else { return self.arithmetic(sum, 0) };
+        let named = self.rvalue(term, 0)?;
+        let is_number = |type_id: TypeId| {
+            matches!(
+                types.stripped(type_id).1.kind,
+                TypeKind::Int { .. } | TypeKind::Char { .. } | TypeKind::Enum { .. }
+            )
+        };
+        if named.type_id.is_some_and(is_number) {
+            return self.arithmetic(sum, 0);
+        }
         let element = named.type_id.and_then(|type_id| target(types, type_id));
         let size = element.and_then(|element| types.size(element)).unwrap_or(0);
         let text = match i64::try_from(size) {
@@ -466,16 +531,6 @@ impl Tracer<'_> {
             _ => shifted(&format!("(char *) {}", named.text), sum.constant),
         };
         Some(Named { text, type_id: None })
-    }
-
-    /// The type of what a function returns.
-    fn result_type(&self, callee: crate::addr::RunAddr) -> Option<TypeId> {
-        let function = self.case.session.program.function_at(callee)?;
-        let types = &self.case.session.types;
-        match types.get(types.of_die(function.die)).kind {
-            TypeKind::Function { result, .. } => result,
-            _ => None,
-        }
     }
 
     /// The parameter that was passed in the register.
@@ -529,35 +584,9 @@ fn global_around(case: &Case<'_>, address: u64) -> Option<(String, u64, TypeId)>
     let names = [name, name.split('.').next().unwrap_or(name)];
     let globals = names.iter().flat_map(|name| session.find_globals(name, None, Some(case.thread)));
     let mut here = globals.filter(|global| global.place == Ok(Place::Memory(RunAddr(start))));
-    let global = here.next()?;
+    let global = here.next().or_else(|| session.global_at(RunAddr(address)))?;
+    let Ok(Place::Memory(RunAddr(start))) = global.place else { return None };
+    let distance = address.checked_sub(start)?;
     let size = session.types.size(global.type_id)?;
     (distance < size).then_some((global.name, start, global.type_id))
-}
-
-/// A function's name without template arguments: `std::map::operator[]`.
-fn without_arguments(name: &str) -> String {
-    let mut depth = 0usize;
-    let mut out = String::new();
-    for (at, c) in name.char_indices() {
-        let is_operator = out.ends_with("operator") || out.ends_with("operator-") || out.ends_with("operator<");
-        match c {
-            '<' if !is_operator
-                || name.get(at + 1..).is_some_and(|rest| rest.contains('>')) && !out.ends_with("operator") =>
-            {
-                depth += 1
-            }
-            '>' if depth > 0 && !is_operator => depth -= 1,
-            c if depth == 0 => out.push(c),
-            _ => {}
-        }
-    }
-    out
-}
-
-fn shifted(index: &str, by: i64) -> String {
-    match by {
-        0 => index.to_owned(),
-        by if by > 0 => format!("{index} + {by}"),
-        by => format!("{index} - {}", by.unsigned_abs()),
-    }
 }

@@ -22,14 +22,16 @@ pub fn of(tracer: &Tracer<'_>, pointer: &Pointer) -> Option<Origin> {
     of_term(tracer, &pointer.term, pointer.value, 0)
 }
 
+/// `find()`; nothing where the result has a name of its own, as what a smart pointer leads to.
+fn call_text(tracer: &Tracer<'_>, term: &Term) -> Option<String> {
+    Some(tracer.rvalue(term, 0)?.text).filter(|text| text.ends_with("()"))
+}
+
 fn of_term(tracer: &Tracer<'_>, term: &Term, value: Option<u64>, callers: usize) -> Option<Origin> {
     let case = tracer.case;
     let frame = innermost(case, tracer.machine)?;
     match term {
-        Term::Result(..) => {
-            let name = tracer.rvalue(term, 0)?.text;
-            Some(Origin { text: format!("{name} returned it"), frame })
-        }
+        Term::Result(..) => Some(Origin { text: format!("{} returned it", call_text(tracer, term)?), frame }),
         Term::Variable(name, ..) => {
             // Past the name: what the register was loaded with.
             let register = register_of(tracer, name);
@@ -86,8 +88,7 @@ fn past_register(tracer: &Tracer<'_>, register: Option<u16>, callers: usize) -> 
     let frame = innermost(case, tracer.machine)?;
     match sum.single() {
         Some(term @ Term::Result(..)) => {
-            let name = tracer.rvalue(term, 0)?.text;
-            Some(Origin { text: format!("{name} returned it"), frame })
+            Some(Origin { text: format!("{} returned it", call_text(tracer, term)?), frame })
         }
         Some(Term::Entry(register)) => passed_in(tracer, *register, callers),
         Some(term @ Term::Load { .. }) => {
@@ -137,8 +138,7 @@ fn stored(tracer: &Tracer<'_>, slot: u64, value: Option<u64>) -> Option<Origin> 
     }
     match sum.single()? {
         term @ Term::Result(..) => {
-            let name = tracer.rvalue(term, 0)?.text;
-            Some(Origin { text: format!("{name} returned it{line}"), frame })
+            Some(Origin { text: format!("{} returned it{line}", call_text(tracer, term)?), frame })
         }
         term @ (Term::Load { .. } | Term::Variable(..)) => {
             let from = tracer.rvalue(term, 0)?.text;

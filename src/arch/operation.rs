@@ -139,6 +139,8 @@ pub enum Effect {
     Subtract(Source),
     /// What was there multiplied.
     Multiply(i64),
+    /// The product of both.
+    Product(Source, Source),
     /// Something else.
     Unknown,
 }

@@ -34,6 +34,16 @@ fn permissions(flags: u32) -> String {
     [(4, 'r'), (2, 'w'), (1, 'x')].iter().map(|(bit, letter)| if flags & bit != 0 { *letter } else { '-' }).collect()
 }
 
+/// `in find() at list.c:42`; of a library's code also its function: `in strlen(), called by find() at list.c:42`.
+pub(super) fn inside(case: &Case<'_>, fault: &Fault, frame: usize) -> String {
+    let library = case.kind(fault.frame).is_some() && frame != fault.frame && case.function(fault.frame).is_some();
+    let called = case.called(fault.frame);
+    match library {
+        true => format!("in {called}, called {}", case.in_at(frame)),
+        false => case.in_at(frame),
+    }
+}
+
 /// An access that was refused.
 pub fn refused_access(case: &Case<'_>) -> Vec<Finding> {
     found(case).into_iter().collect()
@@ -99,7 +109,7 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
         let finding = case.finding("refused-access", Class::WildPointer, Certainty::Possible, frame, summary);
         return Some(instruction_evidence(case, fault, finding.as_symptom()));
     };
-    if address < super::null_pointer::LOWEST {
+    if address < super::null_pointer::LOWEST || address.wrapping_neg() <= super::null_pointer::NEARLY {
         return None;
     }
     let operand = fault.operand;
@@ -116,15 +126,21 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
         let finding = case.finding("misaligned", Class::Misaligned, Certainty::Certain, frame, summary);
         return Some(instruction_evidence(case, fault, finding).ask("info registers"));
     }
+    if let Some(finding) = past_end(case, fault, frame, address) {
+        return Some(finding);
+    }
     let mapping = case.session.image.mapping_at(RunAddr(address));
     let tracer = Tracer::new(case, fault.machine);
     let object = tracer.as_ref().and_then(|tracer| super::null_pointer::object_of(tracer, fault));
     let named = object_text(case, fault);
-    let place = case.in_at(frame);
+    let place = inside(case, fault, frame);
     let verb = fault.verb();
     let (certainty, summary) = match mapping {
         Some(mapping) if operand.is_some_and(|operand| operand.access.writes()) && mapping.flags & 6 == 4 => {
-            let region = case.region(address);
+            let region = match constant_text(case, address) {
+                Some(text) => format!("the constant text {text:?}"),
+                None => case.region(address),
+            };
             (Certainty::Certain, format!("write to read-only memory: {named} {verb} {place}; it is in {region}"))
         }
         Some(mapping) if mapping.flags & 4 == 0 => {
@@ -144,14 +160,78 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
         let value = pointer.value.map_or("not known".to_owned(), |value| case.scalar(pointer.named.type_id, value));
         finding =
             finding.with("pointer", Some(&pointer.named.text), value).ask(format!("print {}", pointer.named.text));
+        if let Some(text) = pointer.value.and_then(super::control_flow::text_in) {
+            finding.summary =
+                format!("{}; the bytes of `{}` are the text {text:?}", finding.summary, pointer.named.text);
+            finding = finding.with("pattern", Some(&pointer.named.text), format!("the text {text:?}"));
+        } else if let Some(pattern) = pointer.value.and_then(|value| super::control_flow::pattern_text(value, 8)) {
+            finding = finding.with("pattern", Some(&pointer.named.text), pattern);
+        }
         if let Some(origin) = tracer.as_ref().and_then(|tracer| crate::analyze::origin::of(tracer, pointer)) {
             finding.summary = format!("{}; {}", finding.summary, origin.text);
             finding = finding.with("origin", None, origin.text);
         }
+    }
+    let base = operand.and_then(|operand| case.registers(fault.machine)?.get(operand.address.base?));
+    let has_name = object.as_ref().is_some_and(|object| object.pointer.is_some());
+    if let Some(text) = base.filter(|_| !has_name).and_then(super::control_flow::text_in) {
+        finding.summary = format!("{}; its bytes are the text {text:?}", finding.summary);
+        finding = finding.with("pattern", None, format!("the text {text:?}"));
     }
     if let Some(index) = object.as_ref().and_then(|object| object.index.as_ref()) {
         let value = index.value.map_or("not known".to_owned(), |value| value.to_string());
         finding = finding.with("index", Some(&index.named.text), value);
     }
     Some(finding.ask("maps").ask("info locals"))
+}
+
+/// A loop that ran on: the access is the first behind what is mapped, or the last before it.
+fn past_end(case: &Case<'_>, fault: &Fault, frame: usize, address: u64) -> Option<Finding> {
+    let image = &case.session.image;
+    if image.mapping_at(RunAddr(address)).is_some() {
+        return None;
+    }
+    let size = fault.operand.map_or(1, |operand| operand.size.max(1));
+    let readable = |flags: u32| flags == 0 || flags & 4 != 0;
+    let below = image.mappings.iter().filter(|mapping| readable(mapping.flags) && mapping.end.0 > mapping.start.0);
+    let reached = below
+        .clone()
+        .find(|mapping| address.wrapping_sub(mapping.end.0) < size || mapping.end.0.wrapping_sub(address) < size);
+    let (edge, beyond, inside) = match reached {
+        Some(mapping) => (mapping.end.0, "past the end of", mapping.end.0.checked_sub(1)?),
+        None => {
+            let mut above = below;
+            let mapping = above.find(|mapping| mapping.start.0.wrapping_sub(address).wrapping_sub(1) < size)?;
+            (mapping.start.0, "below the start of", mapping.start.0)
+        }
+    };
+    // The stack's own end is another rule's.
+    let sp = case.registers(fault.machine).and_then(|registers| registers.sp());
+    if sp.is_some_and(|sp| sp.abs_diff(address) < 1 << 20 && address < sp) {
+        return None;
+    }
+    let region = case.region(inside);
+    let named = object_text(case, fault);
+    let summary = format!(
+        "out of bounds: {named} {} {}, right {beyond} what is mapped ({region}, {edge:#x}): an index or pointer ran on",
+        fault.verb(),
+        case.in_at(frame)
+    );
+    let finding = case.finding("past-end", Class::OutOfBounds, Certainty::Likely, frame, summary);
+    let finding = instruction_evidence(case, fault, finding);
+    Some(finding.with("memory", Some(&format!("{inside:#x}")), region).ask("maps").ask("info locals"))
+}
+
+/// The whole text around an address in memory that is only read.
+pub(super) fn constant_text(case: &Case<'_>, address: u64) -> Option<String> {
+    const FARTHEST: u64 = 64;
+    let is_text = |at: u64| {
+        let byte = case.memory().read_uint(RunAddr(at), 1).ok();
+        byte.is_some_and(|byte| (0x20..0x7f).contains(&byte) || matches!(byte, 9 | 10))
+    };
+    if !is_text(address) {
+        return None;
+    }
+    let before = (1..FARTHEST).take_while(|back| address.checked_sub(*back).is_some_and(is_text)).count() as u64;
+    case.text_at(address - before).filter(|text| text.len() >= 3)
 }

@@ -2,7 +2,7 @@
 //! fault, as the caller has it.
 
 use crate::addr::RunAddr;
-use crate::analyze::code::{Tracer, argument_registers};
+use crate::analyze::code::{Term, Tracer, argument_registers};
 use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::names::Pointer;
 use crate::analyze::origin;
@@ -66,12 +66,17 @@ const FUNCTIONS: &[Known] = &[
     ("fwrite", &[(0, false, Extent::Object), (3, true, Extent::Object)]),
     ("free", &[(0, true, Extent::Object)]),
     ("realloc", &[(0, true, Extent::Object)]),
+    ("operator delete", &[(0, true, Extent::Object)]),
+    ("operator delete[]", &[(0, true, Extent::Object)]),
     ("pthread_mutex_lock", &[(0, true, Extent::Object)]),
     ("pthread_mutex_unlock", &[(0, true, Extent::Object)]),
     ("pthread_join", &[(0, true, Extent::Object)]),
     ("closedir", &[(0, true, Extent::Object)]),
     ("readdir", &[(0, true, Extent::Object)]),
 ];
+
+/// Functions that give a block back.
+const FREES: &[&str] = &["free", "realloc", "operator delete", "operator delete[]"];
 
 /// A library's function that faults on what its caller gave it.
 pub fn bad_call(case: &Case<'_>) -> Vec<Finding> {
@@ -106,6 +111,34 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             Some((value, guessed, tracer.expression(&sum), sum))
         })
         .collect();
+    let given = |position: usize| values.get(position).and_then(|found| found.as_ref());
+    if FREES.contains(&name)
+        && let Some((Some(value), guessed, named, _)) = given(0)
+        && let Some(target) = super::pointers::outside_heap(case, &tracer, *value)
+    {
+        let summary = match named {
+            Some(named) => format!(
+                "bad free: {name}() was given `{}` {}; it leads to {target}, which no allocation returned",
+                named.text,
+                case.in_at(frame)
+            ),
+            None => format!(
+                "bad free: {name}() was given the address of {target} {}, which no allocation returned",
+                case.in_at(frame)
+            ),
+        };
+        let certainty = if *guessed { Certainty::Likely } else { Certainty::Certain };
+        let mut finding = case.finding("bad-free", Class::HeapCorruption, certainty, frame, summary);
+        finding = finding.with(
+            "pointer",
+            named.as_ref().map(|named| named.text.as_str()),
+            format!("{value:#x}, in {target}"),
+        );
+        if let Some(named) = named {
+            finding = finding.ask(format!("print {}", named.text));
+        }
+        return Some(super::access::instruction_evidence(case, fault, finding).ask("bt"));
+    }
     for (position, written, extent) in arguments {
         let Some(Some((Some(value), guessed, named, sum))) = values.get(*position) else { continue };
         let value = *value;
@@ -114,12 +147,16 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             Extent::String | Extent::Object => None,
         };
         let text = named.as_ref().map(|named| named.text.clone());
+        let result = matches!(sum.single(), Some(Term::Result(..)));
         let shown = match (&text, sum.terms.is_empty()) {
+            (Some(text), _) if result => format!("the result of {text}"),
             (Some(text), _) => format!("`{text}`"),
             (None, true) if value == 0 => case.null_word(frame).to_owned(),
             _ => format!("argument {}", position + 1),
         };
-        let reaches = reaches(case, value, address, *extent, length);
+        // What is before a block says how large it is.
+        let before = FREES.contains(&name) && value.wrapping_sub(address) <= 16;
+        let reaches = before || reaches(case, value, address, *extent, length);
         if !reaches {
             continue;
         }
@@ -151,7 +188,10 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             let pointer =
                 sum.single().map(|term| Pointer { named: named.clone(), term: term.clone(), value: Some(value) });
             if let Some(origin) = pointer.and_then(|pointer| origin::of(&tracer, &pointer)) {
-                finding.summary = format!("{}; {}", finding.summary, origin.text);
+                if !result {
+                    finding.summary = format!("{}; {}", finding.summary, origin.text);
+                }
+                finding = crate::analyze::errno::with_errno(case, finding, &origin.text);
                 finding = finding.with("origin", None, origin.text);
             }
             finding = finding.ask(format!("print {}", named.text));
@@ -187,9 +227,11 @@ fn reaches(case: &Case<'_>, value: u64, address: u64, extent: Extent, length: Op
 
 /// The function that is called: by the call's target, else by the frame that it made.
 fn function(case: &Case<'_>, target: Option<RunAddr>, frame: usize) -> Option<Known> {
-    let by_target = target.and_then(|target| case.function_at(target));
-    let by_frame = frame.checked_sub(1).and_then(|callee| case.function(callee).map(str::to_owned));
-    [by_target, by_frame].into_iter().flatten().find_map(|name| known(&name))
+    // A function of the program's own that ends in the call was given other arguments.
+    if let Some(name) = target.and_then(|target| case.function_at(target)) {
+        return known(&name);
+    }
+    known(case.function(frame.checked_sub(1)?)?)
 }
 
 fn known(name: &str) -> Option<Known> {

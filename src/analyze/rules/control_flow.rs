@@ -22,6 +22,9 @@ fn found(case: &Case<'_>, fault: &Fault) -> Option<Finding> {
     if let Some(finding) = returned(case, fault, target) {
         return Some(finding);
     }
+    if let Some(finding) = by_tail_call(case, fault, target) {
+        return Some(finding);
+    }
     // The caller: the frame itself where it stands at the jump, else the one outside.
     let at_jump = fault.operation.as_ref().is_some_and(|op| matches!(op.flow, Flow::IndirectCall | Flow::IndirectJump));
     let machine = if at_jump { fault.machine } else { fault.machine + 1 };
@@ -67,7 +70,11 @@ fn place_of(case: &Case<'_>, target: u64) -> String {
         return "no address at all".to_owned();
     }
     match case.session.image.mapping_at(RunAddr(target)) {
-        Some(_) => format!("{}, which is not code", case.region(target)),
+        Some(_) => {
+            let region = case.region(target);
+            let quote = if region.contains(' ') { "" } else { "`" };
+            format!("in {quote}{region}{quote}, which is not executable")
+        }
         None => "nothing is mapped there".to_owned(),
     }
 }
@@ -82,6 +89,90 @@ fn called_through(tracer: &Tracer<'_>, target: u64) -> Option<(String, bool)> {
     let term = sum.single()?;
     let named = tracer.rvalue(term, 0)?;
     Some((named.text, tracer.term(term) == Some(target)))
+}
+
+/// The frame outside called another function, whose last call was a jump: that one left no frame.
+fn by_tail_call(case: &Case<'_>, fault: &Fault, target: u64) -> Option<Finding> {
+    let tracer = Tracer::new(case, fault.machine + 1)?;
+    let call = tracer.operation()?;
+    let called = match call.flow {
+        Flow::Call => call.target?,
+        Flow::IndirectCall => {
+            let sum = tracer.source(&call.through?, tracer.here)?;
+            RunAddr(tracer.value(&sum)?)
+        }
+        _ => return None,
+    };
+    if called.0 == target || !case.is_executable(called.0) {
+        return None;
+    }
+    let name = case.function_at(called)?;
+    let body = case.body(called)?;
+    // The jump, where there is but one that can have been it.
+    let mut jumps = body.operations.iter().filter(|operation| {
+        operation.flow == Flow::IndirectJump
+            || operation.flow == Flow::Jump && operation.target == Some(RunAddr(target))
+    });
+    let jump = jumps.next().filter(|_| jumps.next().is_none())?;
+    let outside = case.trace.frames.iter().position(|frame| frame.machine == fault.machine + 1)?;
+    let where_to = place_of(case, target);
+    let code = case.session.code(jump.at).into_iter().next();
+    let line = code.as_ref().and_then(|code| Some((code.file.as_deref()?.to_owned(), code.line?)));
+    let place = line.as_ref().map(|(file, line)| format!(" at {}:{line}", file.rsplit('/').next().unwrap_or(file)));
+    let summary = format!(
+        "jump to {} in {name}(){}: its last call, which left no frame; {} had called it",
+        address_text(target, &where_to),
+        place.unwrap_or_default(),
+        case.called(outside)
+    );
+    let mut finding = case.finding("bad-control-flow", Class::BadControlFlow, Certainty::Likely, outside, summary);
+    finding.function = Some(name);
+    finding.line = line;
+    finding = finding.with("target", Some(&format!("{target:#x}")), where_to);
+    finding = finding.with("jump", Some(&format!("{:#x}", jump.at.0)), "through a register or memory");
+    Some(finding.ask("bt").ask(format!("disassemble {:#x}", called.0)))
+}
+
+/// The processor ran on behind a function's last instruction, into what is no function.
+pub fn ran_on(case: &Case<'_>) -> Vec<Finding> {
+    let Some(fault) = case.fault().filter(|fault| fault.refused != Refused::Fetch) else { return Vec::new() };
+    behind_function(case, fault).into_iter().collect()
+}
+
+fn behind_function(case: &Case<'_>, fault: &Fault) -> Option<Finding> {
+    /// Bytes from the function's end.
+    const FARTHEST: u64 = 256;
+    let here = RunAddr(fault.pc);
+    let module = case.session.program.modules.at(here)?;
+    let frame = case.frame(fault.frame)?;
+    if frame.code.function.is_some() || frame.signal {
+        return None;
+    }
+    let symbol = (1..=FARTHEST).find_map(|back| {
+        let at = RunAddr(fault.pc.checked_sub(back)?);
+        let (start, end) = case.session.function_extent(at)?;
+        (end.0 <= fault.pc && module.id == case.session.program.modules.at(at)?.id).then_some((start, end))
+    });
+    let (start, end) = symbol?;
+    let name = case.function_at(start)?;
+    let last = case.body(start)?.operations.last().cloned()?;
+    // A function that ends so cannot be left at its end.
+    if !last.falls_through() {
+        return None;
+    }
+    let distance = fault.pc - end.0;
+    let place = case.session.code(last.at).into_iter().next().and_then(|code| {
+        let file = code.file.as_deref()?.rsplit('/').next()?.to_owned();
+        Some(format!(" (its last line there is {file}:{})", code.line?))
+    });
+    let summary = format!(
+        "ran past the end of {name}(){}: a function without a return there, or a call that was not to come back",
+        place.unwrap_or_default()
+    );
+    let mut finding = case.finding("ran-on", Class::BadControlFlow, Certainty::Likely, fault.frame, summary);
+    finding.function = Some(name);
+    finding = finding.with("pc", Some("$pc"), format!("{:#x}, {distance} bytes behind the function's end", fault.pc));
+    Some(finding.ask(format!("disassemble {:#x}", start.0)).ask("bt"))
 }
 
 /// A return to an overwritten address.
@@ -134,9 +225,28 @@ pub(super) fn pattern_text(value: u64, size: usize) -> Option<String> {
     repeated.then(|| format!("{first:#x} repeated"))
 }
 
+/// The text that a pointer's bytes are: five printable ones or more, and nothing but zeros behind them.
+pub(super) fn text_in(value: u64) -> Option<String> {
+    let bytes = value.to_le_bytes();
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let (text, rest) = bytes.split_at_checked(end)?;
+    let printable = text.iter().all(|byte| (0x20..0x7f).contains(byte)) && rest.iter().all(|byte| *byte == 0);
+    let mut distinct = text.to_vec();
+    distinct.dedup();
+    (text.len() >= 5 && printable && distinct.len() > 1).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::pattern_text;
+    use super::{pattern_text, text_in};
+
+    #[test]
+    fn pointers_that_are_texts() {
+        assert_eq!(text_in(0x7972_656d_6f67).as_deref(), Some("gomery"));
+        assert_eq!(text_in(0x0000_7f12_3456_7890), None);
+        assert_eq!(text_in(0x5a5a_5a5a_5a5a_5a5a), None);
+        assert_eq!(text_in(0x6261), None);
+    }
 
     #[test]
     fn patterns() {

@@ -121,6 +121,14 @@ fn of_problem(case: &Case<'_>, waits: &Waits, problem: &Problem) -> Option<Findi
             let text = format!("hang: {}, held by {noun} {lwp}, which {does}", sentence(waits, first));
             (Class::Hang, Certainty::Possible, text)
         }
+        ProblemKind::NobodyReleases => {
+            let others = if waiters.len() > 1 { " too" } else { "" };
+            let text = format!(
+                "deadlock: {}, which is taken, and every thread that could give it back waits{others}",
+                sentence(first)
+            );
+            (Class::Deadlock, Certainty::Likely, text)
+        }
         ProblemKind::NobodySignals => {
             let noun = waits.of.noun();
             let text = format!("hang: {}, and every {noun} that could end that waits itself", sentence(waits, first));

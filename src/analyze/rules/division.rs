@@ -42,9 +42,8 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let tracer = Tracer::new(case, fault.machine);
     let named = tracer.as_ref().and_then(|tracer| {
         let sum = tracer.source(&division.divisor, tracer.here)?;
-        let term = sum.single()?;
-        let agrees = tracer.term(term).is_none_or(|known| known & mask == value);
-        if agrees { tracer.rvalue(term, 0) } else { None }
+        let agrees = tracer.value(&sum).is_none_or(|known| known & mask == value);
+        if agrees { tracer.arithmetic(&sum, 0) } else { None }
     });
     let place = case.in_at(frame);
     let (summary, shown) = match (value, &named) {

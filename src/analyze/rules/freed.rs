@@ -1,21 +1,10 @@
 //! Memory that had been freed, or was never written, was believed: the pointer was read from a block that the thread's
-//! cache of free blocks holds, or is a pattern that allocators and debug builds fill memory with.
-//!
-//! The cache (glibc 2.26 and later, malloc/malloc.c, `tcache_perthread_struct`) of the main thread is the heap's first
-//! block: 64 counts of 2 bytes (1 byte until 2.29), then 64 lists by size. From 2.32 on a link is mangled with its own
-//! address (`PROTECT_PTR`). Other layouts are not found, and then nothing is said.
+//! cache of free blocks holds ([`heap`](crate::analyze::heap)), is what the allocator writes there, or is a pattern that allocators and debug builds fill memory with.
 
-use crate::addr::RunAddr;
-use crate::analyze::code::{Sum, Term, Tracer};
+use super::pointers::links;
+use crate::analyze::code::{Sum, Tracer};
 use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::{Case, Certainty, Class, Finding};
-
-/// Blocks of one list that are looked at (tcache_count is 7; tunables may raise it).
-const MAX_LIST: usize = 64;
-/// Lists.
-const LISTS: u64 = 64;
-/// (size of the counts, size of the first block): glibc 2.30 and later, 2.26 to 2.29.
-const LAYOUTS: [(u64, u64); 2] = [(128, 0x290), (64, 0x250)];
 
 /// Bytes that freed memory is filled with: Microsoft's and others' debug heaps, jemalloc, kernels.
 const FREED: &[(u64, &str)] = &[
@@ -59,32 +48,17 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         None => tracer.source(&tracer.operation()?.through?, tracer.here)?,
     };
     let frame = case.to_blame(case.trace.frames.iter().position(|frame| frame.machine == machine)?);
-    in_cache(case, &tracer, &sum, frame).or_else(|| pattern(case, &tracer, &sum, frame))
-}
-
-/// The pointers that the access went through, the last first: (name, value).
-fn pointers(tracer: &Tracer<'_>, sum: &Sum, found: &mut Vec<(String, u64)>) {
-    if found.len() > 8 {
-        return;
-    }
-    for (_, term) in &sum.terms {
-        if let (Some(named), Some(value)) = (tracer.rvalue(term, 0), tracer.term(term)) {
-            found.push((named.text, value));
-        }
-        if let Term::Load { address, .. } = term {
-            pointers(tracer, address, found);
-        }
-        if let Some(made_from) = crate::analyze::origin::made_from(tracer, term) {
-            pointers(tracer, &made_from, found);
-        }
-    }
+    in_cache(case, &tracer, &sum, frame)
+        .or_else(|| mark(case, &tracer, &sum, frame))
+        .or_else(|| pattern(case, &tracer, &sum, frame))
 }
 
 fn in_cache(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Option<Finding> {
     let mut known = Vec::new();
-    pointers(tracer, sum, &mut known);
-    let (name, value, size) =
-        known.into_iter().find_map(|(name, value)| Some((name, value, free_block(case, value)?)))?;
+    links(tracer, sum, &mut known);
+    let (name, value, block) =
+        known.into_iter().find_map(|link| Some((link.name, link.value, case.free_blocks().at(link.value)?)))?;
+    let size = block.size;
     let summary =
         format!("use after free: `{name}` {} leads to a block of {size} bytes that is free", case.in_at(frame));
     let finding = case.finding("use-after-free", Class::UseAfterFree, Certainty::Certain, frame, summary);
@@ -93,42 +67,59 @@ fn in_cache(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Op
     Some(finding.ask(format!("print *{name}")).ask("info locals"))
 }
 
-/// The size of the free block that begins at the address.
-fn free_block(case: &Case<'_>, block: u64) -> Option<u64> {
-    if !block.is_multiple_of(16) || block < 0x1_0000 || case.arch().address_size() != 8 {
-        return None;
+/// The pointer is what the allocator itself writes in free blocks: so it was read from one.
+fn mark(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Option<Finding> {
+    let (name, value, block, certainty, what) =
+        candidates(case, tracer, sum).into_iter().find_map(|(name, value)| {
+            let free = case.free_blocks();
+            let marked = free
+                .marked(value)
+                .map(|block| (block, Certainty::Certain, "the mark that glibc writes in blocks that are free"));
+            let found = marked.or_else(|| {
+                let linked = free.linked(value)?;
+                Some((linked, Certainty::Likely, "the link to the next free block that glibc keeps in one"))
+            });
+            let (block, certainty, what) = found?;
+            Some((name, value, block, certainty, what))
+        })?;
+    let shown = name.as_ref().map_or_else(|| "a pointer".to_owned(), |name| format!("`{name}`"));
+    let place = case.in_at(frame);
+    let summary = format!("use after free: {shown} {place} was read from memory that is free: {value:#x} is {what}");
+    let finding = case.finding("freed-mark", Class::UseAfterFree, certainty, frame, summary);
+    let mut finding = finding.with("pointer", name.as_deref(), format!("{value:#x}"));
+    if certainty == Certainty::Likely {
+        let start = block.start;
+        let size = block.size;
+        finding =
+            finding.with("free block", Some(&format!("{start:#x}")), format!("{size} bytes, begins with that link"));
     }
-    let size = case.word(block.checked_sub(8)?)? & !7;
-    if !(32..=0x410).contains(&size) || !size.is_multiple_of(16) {
-        return None;
-    }
-    let heap = case.session.image.mapping_at(RunAddr(block)).filter(|mapping| mapping.file.is_none())?.start.0;
-    let (counts, _) = LAYOUTS
-        .into_iter()
-        .find(|(_, first)| case.word(heap.wrapping_add(8)).is_some_and(|size| size & !7 == *first))?;
-    let list = (size - 32) / 16;
-    if list >= LISTS {
-        return None;
-    }
-    let head = heap.checked_add(16 + counts + list * 8)?;
-    let mut entry = case.word(head)?;
-    for _ in 0..MAX_LIST {
-        if entry == block {
-            return Some(size - 8);
+    Some(finding.ask("info locals").ask("info registers"))
+}
+
+/// The pointers by name, and what the operand's registers hold.
+fn candidates(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum) -> Vec<(Option<String>, u64)> {
+    let mut known = Vec::new();
+    links(tracer, sum, &mut known);
+    let mut all: Vec<_> = known.into_iter().map(|link| (Some(link.name), link.value)).collect();
+    // What has a name, though its value is in a register alone.
+    let object = case.fault().and_then(|fault| super::null_pointer::object_of(tracer, fault));
+    let unread = object.and_then(|object| object.pointer).filter(|pointer| pointer.value.is_none());
+    let unread = unread.map(|pointer| pointer.named.text);
+    if let (Some(operation), Some(registers)) = (tracer.operation(), case.registers(tracer.machine)) {
+        let operands = operation.memory.iter().map(|operand| operand.address);
+        let bases = operands.flat_map(|address| [address.base, address.index.map(|(index, _)| index)]);
+        let values = bases.flatten().filter(|register| *register != case.arch().sp());
+        for value in values.filter_map(|register| registers.get(register)) {
+            if !all.iter().any(|(_, known)| *known == value) {
+                all.push((unread.clone(), value));
+            }
         }
-        if entry == 0 || !entry.is_multiple_of(16) {
-            return None;
-        }
-        let link = case.word(entry)?;
-        let mangled = link ^ (entry >> 12);
-        entry = if mangled == 0 || mangled.is_multiple_of(16) && case.is_mapped(mangled) { mangled } else { link };
     }
-    None
+    all
 }
 
 fn pattern(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Option<Finding> {
-    let mut known = Vec::new();
-    pointers(tracer, sum, &mut known);
+    let known = candidates(case, tracer, sum);
     let listed =
         |value: u64, list: &[(u64, &'static str)]| list.iter().find(|(fill, _)| *fill == value).map(|(_, what)| *what);
     for (name, value) in known {
@@ -137,10 +128,14 @@ fn pattern(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Opt
             (_, Some(what)) => (Class::WildPointer, what, "uninitialised pointer"),
             _ => continue,
         };
-        let summary = format!("{said}: `{name}` {} is {value:#x} ({what})", case.in_at(frame));
+        let shown = name.as_ref().map_or_else(|| "a pointer".to_owned(), |name| format!("`{name}`"));
+        let summary = format!("{said}: {shown} {} is {value:#x} ({what})", case.in_at(frame));
         let finding = case.finding("fill-pattern", class, Certainty::Likely, frame, summary);
-        let finding = finding.with("pointer", Some(&name), format!("{value:#x}")).with("pattern", None, what);
-        return Some(finding.ask(format!("print {name}")).ask("info locals"));
+        let mut finding = finding.with("pointer", name.as_deref(), format!("{value:#x}")).with("pattern", None, what);
+        if let Some(name) = name {
+            finding = finding.ask(format!("print {name}"));
+        }
+        return Some(finding.ask("info locals"));
     }
     None
 }

@@ -69,19 +69,31 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
     if class == Class::DoubleFree && size.is_some_and(|size| size & 8 != 0 || size & !7 < 32 || size > MAX_CHUNK) {
         (class, certainty) = (Class::HeapCorruption, Certainty::Certain);
     }
-    let about = pointer.as_ref().map(|(text, _)| format!(" of `{text}`")).unwrap_or_default();
+    let about = pointer.as_ref().map(|(text, _)| format!(" of {}", quoted(text))).unwrap_or_default();
     let first = message.lines().next().unwrap_or(message);
+    // A pointer that no allocation returned: then nothing was damaged.
+    let outside = pointer.as_ref().and_then(|(_, value)| {
+        let tracer = Tracer::new(case, case.frame(frame)?.machine)?;
+        super::pointers::outside_heap(case, &tracer, (*value)?)
+    });
     let kind = match class {
         Class::DoubleFree => "double free",
         Class::BadCall => "bad call",
         Class::Abort => "glibc gave up",
+        _ if outside.is_some() => "bad free",
         _ => "heap corruption",
     };
-    let summary = match class {
-        Class::HeapCorruption | Class::DoubleFree => {
-            format!("{kind}: {what}{about} {} met damage: {first}", case.in_at(frame))
+    let place = case.in_at(frame);
+    let summary = match (class, outside) {
+        (Class::HeapCorruption, Some(outside)) => {
+            let text = pointer.as_ref().map(|(text, _)| quoted(text)).unwrap_or_default();
+            format!(
+                "{kind}: {what} was given {text} {place}; it leads to {outside}, which no allocation returned ({first})"
+            )
         }
-        _ => format!("{kind} {}: {first}", case.in_at(frame)),
+        (Class::HeapCorruption, None) => format!("{kind}: {what}{about} {place} met damage: {first}"),
+        (Class::DoubleFree, _) => format!("{kind}: {what}{about} {place}, which had been freed before: {first}"),
+        _ => format!("{kind} {place}: {first}"),
     };
     let mut finding = with_message(case.finding("glibc", class, certainty, frame, summary));
     if let Some((text, value)) = pointer {
@@ -93,6 +105,11 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
         }
     }
     Some(finding.ask("bt"))
+}
+
+/// `` `p` ``; what a call returned has no name: `the result of find()`.
+fn quoted(text: &str) -> String {
+    if text.ends_with("()") { format!("the result of {text}") } else { format!("`{text}`") }
 }
 
 /// What the allocator's words mean (glibc 2.36, malloc/malloc.c).

@@ -1,21 +1,29 @@
 //! The rules, one a file.
 
 mod access;
+mod allocator;
 mod bad_call;
 mod bit_flip;
 mod bounds;
 mod control_flow;
 mod cpp;
+mod dead_frame;
 mod deadlock;
 mod division;
+mod format;
 mod freed;
 mod glibc;
 mod go;
 mod instruction;
 mod null_pointer;
+mod overrun;
+mod pointers;
 mod rust;
+mod rust_arguments;
+mod sanitizer;
 mod sent;
 mod stack_overflow;
+pub(super) mod surroundings;
 pub(super) mod unknown;
 
 use super::{Case, Finding};
@@ -27,13 +35,19 @@ pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 pub const RULES: &[Rule] = &[
     stack_overflow::stack_overflow,
     cpp::uncaught_exception,
+    sanitizer::reported,
     rust::panic,
     go::panic,
     glibc::reported,
+    control_flow::ran_on,
+    format::format,
     bad_call::bad_call,
+    allocator::allocator,
     null_pointer::null_pointer,
     bounds::out_of_bounds,
     freed::freed,
+    dead_frame::dead_frame,
+    overrun::overrun,
     control_flow::bad_control_flow,
     division::division,
     instruction::instruction,

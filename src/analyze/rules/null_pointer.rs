@@ -11,6 +11,8 @@ use crate::analyze::{Case, Certainty, Class, Finding};
 
 /// No program maps its first pages (vm.mmap_min_addr is 65536, at least 4096).
 pub(super) const LOWEST: u64 = 0x1_0000;
+/// Bytes before null that are as good as null.
+pub(super) const NEARLY: u64 = 0x1000;
 
 /// A null pointer.
 pub fn null_pointer(case: &Case<'_>) -> Vec<Finding> {
@@ -34,7 +36,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let object = traced.as_ref().and_then(|tracer| object_of(tracer, fault));
     let pointer_is_null =
         object.as_ref().and_then(|object| object.pointer.as_ref()).is_some_and(|p| p.value == Some(0));
-    if !(address < LOWEST || base_is_null && index.is_none() || pointer_is_null) {
+    if let Some(finding) = error_value(case, fault, &traced, object.as_ref(), base) {
+        return Some(finding);
+    }
+    let before_null = address.wrapping_neg() <= NEARLY;
+    if !(address < LOWEST || before_null || base_is_null && index.is_none() || pointer_is_null) {
         return None;
     }
     if case.is_mapped(address) {
@@ -66,12 +72,47 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         finding = finding.ask(format!("print {}", pointer.named.text));
     }
     if let Some(origin) = origin {
+        finding = crate::analyze::errno::with_errno(case, finding, &origin.text);
         finding = finding.with("origin", None, origin.text);
         if origin.frame != frame {
             finding = finding.ask(format!("frame {}", case.frame(origin.frame).map_or(0, |frame| frame.index)));
         }
     }
+    // Which of its caller's arguments it is says more.
+    if outside && case.kind(fault.frame) == Some("libc") {
+        finding = finding.as_symptom();
+    }
     Some(finding.ask("info locals").ask("list"))
+}
+
+/// -1 used as a pointer: what `mmap`, `shmat` and others return where they fail.
+fn error_value(
+    case: &Case<'_>,
+    fault: &Fault,
+    traced: &Option<Tracer<'_>>,
+    object: Option<&Object>,
+    base: Option<u64>,
+) -> Option<Finding> {
+    let pointer = object.and_then(|object| object.pointer.as_ref());
+    if pointer.map_or(base, |pointer| pointer.value.or(base)) != Some(u64::MAX) {
+        return None;
+    }
+    let frame = case.to_blame(fault.frame);
+    let origin = pointer.zip(traced.as_ref()).and_then(|(pointer, tracer)| origin::of(tracer, pointer));
+    let name = pointer.map_or_else(|| "a pointer".to_owned(), |pointer| format!("`{}`", pointer.named.text));
+    let said = origin.as_ref().map(|origin| format!("; {}", origin.text)).unwrap_or_default();
+    let summary =
+        format!("error value used as a pointer: {name} is -1 (MAP_FAILED and its like) {}{said}", case.in_at(frame));
+    let finding = case.finding("error-value", Class::WildPointer, Certainty::Certain, frame, summary);
+    let mut finding = super::access::instruction_evidence(case, fault, finding);
+    if let Some(pointer) = pointer {
+        finding = finding.with("pointer", Some(&pointer.named.text), "-1");
+        finding = finding.ask(format!("print {}", pointer.named.text));
+    }
+    if let Some(origin) = origin {
+        finding = crate::analyze::errno::with_errno(case, finding, &origin.text).with("origin", None, origin.text);
+    }
+    Some(finding.ask("info locals"))
 }
 
 /// What the refused access is about, in the program's names; only where that comes to the address at fault.
@@ -82,7 +123,17 @@ pub(super) fn object_of(tracer: &Tracer<'_>, fault: &Fault) -> Option<Object> {
     if computed.is_some() && computed != fault.address {
         return None;
     }
-    tracer.object(&sum, operand.size)
+    let object = tracer.object(&sum, operand.size);
+    let reserved = |object: &Object| {
+        object.named.text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.starts_with("__"))
+    };
+    if object.as_ref().is_some_and(|object| !reserved(object)) {
+        return object;
+    }
+    tracer.past_reserved.set(true);
+    let further = tracer.address(&operand.address, tracer.here).and_then(|sum| tracer.object(&sum, operand.size));
+    tracer.past_reserved.set(false);
+    further.filter(|further| !reserved(further)).or(object)
 }
 
 fn summary(case: &Case<'_>, fault: &Fault, object: Option<&Object>, pointer: Option<&Pointer>, verb: &str) -> String {
@@ -99,6 +150,13 @@ fn summary(case: &Case<'_>, fault: &Fault, object: Option<&Object>, pointer: Opt
             pointer.named.text,
             pointer.value.unwrap_or(0)
         ),
-        _ => format!("null pointer: address {address:#x} {verb} {}", case.in_at(case.to_blame(fault.frame))),
+        _ => {
+            let frame = case.to_blame(fault.frame);
+            let at = match address.wrapping_neg() {
+                below @ 1..=NEARLY => format!("address {address:#x} ({null} - {below})"),
+                _ => format!("address {address:#x}"),
+            };
+            format!("null pointer: {at} {verb} {}", super::access::inside(case, fault, frame))
+        }
     }
 }

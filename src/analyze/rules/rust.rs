@@ -157,6 +157,7 @@ fn template(case: &Case<'_>, template: u64, arguments: Option<u64>) -> Option<St
     }
     let mut out = String::new();
     let mut at = template;
+    let mut next = 0;
     for _ in 0..64 {
         let byte = case.memory().read_uint(crate::addr::RunAddr(at), 1).ok()?;
         at = at.checked_add(1)?;
@@ -172,8 +173,17 @@ fn template(case: &Case<'_>, template: u64, arguments: Option<u64>) -> Option<St
                 at = at.checked_add(length + 2)?;
             }
             0xc0.. => {
-                out.push('…');
                 let sizes = [(1, 4), (2, 2), (4, 2), (8, 2)];
+                // An argument out of order has its number last.
+                let before: u64 = sizes.iter().take(3).filter(|(bit, _)| byte & bit != 0).map(|(_, size)| size).sum();
+                let number = match byte & 8 {
+                    0 => next,
+                    _ => case.memory().read_uint(crate::addr::RunAddr(at.checked_add(before)?), 2).ok()?,
+                };
+                next = number + 1;
+                let argument = arguments.and_then(|first| first.checked_add(number * 16));
+                let shown = argument.and_then(|argument| super::rust_arguments::text(case, argument));
+                out.push_str(shown.as_deref().unwrap_or("…"));
                 at = at.checked_add(sizes.iter().filter(|(bit, _)| byte & bit != 0).map(|(_, size)| size).sum())?;
             }
             _ => return None,

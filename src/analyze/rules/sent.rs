@@ -18,7 +18,7 @@ const SYS_SECCOMP: i32 = 1;
 
 /// A signal that somebody sent.
 pub fn sent(case: &Case<'_>) -> Vec<Finding> {
-    let found = system_call(case).or_else(|| by_process(case)).or_else(|| by_kernel(case));
+    let found = system_call(case).or_else(|| by_process(case)).or_else(|| aborted(case)).or_else(|| by_kernel(case));
     found.into_iter().collect()
 }
 
@@ -60,6 +60,16 @@ fn by_process(case: &Case<'_>) -> Option<Finding> {
     };
     let finding = case.finding("signal-sent", class, Certainty::Certain, frame, summary).as_symptom();
     Some(finding.with("sender", Some("$_siginfo"), format!("pid {sender}: the process itself")).ask("bt"))
+}
+
+/// A core that does not say who sent the signal: `abort` on the stack says that the program did.
+fn aborted(case: &Case<'_>) -> Option<Finding> {
+    let signal = case.signal.as_ref().filter(|signal| signal.number == SIGABRT && signal.code.is_none())?;
+    let abort = case.find_function(case.fault_frame, &["abort", "__GI_abort"])?;
+    let frame = case.to_blame(abort);
+    let summary = format!("abort() was called {}", case.in_at(frame));
+    let finding = case.finding("signal-sent", Class::Abort, Certainty::Likely, frame, summary).as_symptom();
+    Some(finding.with("signal", Some("$_siginfo"), format!("{}, without siginfo", signal.name())).ask("bt"))
 }
 
 fn by_kernel(case: &Case<'_>) -> Option<Finding> {

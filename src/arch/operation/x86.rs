@@ -249,6 +249,11 @@ impl Reader {
                 (Some(Source::Register(from, ..)), Some(Source::Constant(factor))) if from == register => {
                     Effect::Multiply(factor)
                 }
+                (Some(one), Some(other)) => Effect::Product(one, other),
+                _ => Effect::Unknown,
+            },
+            Mnemonic::Imul if instruction.op_count() == 2 => match (self.source(0, false), self.source(1, false)) {
+                (Some(one), Some(other)) => Effect::Product(one, other),
                 _ => Effect::Unknown,
             },
             _ => Effect::Unknown,
