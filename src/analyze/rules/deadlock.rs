@@ -122,10 +122,10 @@ fn of_problem(case: &Case<'_>, waits: &Waits, problem: &Problem) -> Option<Findi
             (Class::Hang, Certainty::Possible, text)
         }
         ProblemKind::NobodyReleases => {
-            let others = if waiters.len() > 1 { " too" } else { "" };
+            let noun = waits.of.noun();
             let text = format!(
-                "deadlock: {}, which is taken, and every thread that could give it back waits{others}",
-                sentence(first)
+                "deadlock: {}, which is taken, and every {noun} that could give it back waits too",
+                sentence(waits, first)
             );
             (Class::Deadlock, Certainty::Likely, text)
         }
