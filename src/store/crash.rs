@@ -9,6 +9,7 @@ use std::io::Read;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::events::is_fingerprint;
 use super::id::Id;
 
 /// The first field of an entry.
@@ -120,8 +121,8 @@ impl Crash {
             return Err(format!("is of {:.64}", crash.id.escape_debug()));
         }
         crash.tidy();
-        if crash.fingerprint.is_empty() {
-            return Err("has no fingerprint".to_owned());
+        if !is_fingerprint(&crash.fingerprint) {
+            return Err("has no fingerprint: letters, digits, - _ . and :".to_owned());
         }
         let time = crash.timestamp().ok_or_else(|| format!("has no time that can be read: {:.64}", crash.time))?;
         if id.second().map(|second| second.as_second()) != Some(time.as_second()) {
@@ -276,6 +277,7 @@ mod tests {
         assert!(changed(|crash| crash.time = "2026-11-27T02:42:56Z".to_owned()).contains("id says"));
         assert!(changed(|crash| crash.time = "soon".to_owned()).contains("time"));
         assert!(changed(|crash| crash.fingerprint.clear()).contains("fingerprint"));
+        assert!(changed(|crash| crash.fingerprint = "a' OR '1".to_owned()).contains("fingerprint"));
     }
 
     #[test]

@@ -169,7 +169,11 @@ pub async fn read(bucket: &Bucket) -> Result<Groups, StoreError> {
             let event: Event = serde_json::from_slice(&bytes).ok()?;
             // It is believed where it stands in the directory of its group.
             let stands = path.parts().nth(1)?.as_ref() == event.fingerprint;
-            (event.schema == SCHEMA && stands).then(|| (path.filename().unwrap_or_default().to_owned(), event))
+            // Names become parts of questions.
+            let is_named = is_fingerprint(&event.fingerprint)
+                && !matches!(&event.action, Action::Merge { into } if !is_fingerprint(into));
+            (event.schema == SCHEMA && stands && is_named)
+                .then(|| (path.filename().unwrap_or_default().to_owned(), event))
         }))
     });
     let read: Vec<_> = read.buffer_unordered(PARALLEL).try_collect().await?;

@@ -102,13 +102,14 @@ pub async fn fetch(bucket: &Bucket, id: &Id) -> Result<PathBuf, StoreError> {
     Ok(file)
 }
 
-/// `~/.cache/obit/store/…`, a directory of its own for each store: ids are not believed across stores.
+/// `~/.cache/obit/store/…` (OBIT_CACHE_DIR moves it), a directory of its own for each store: ids are not believed across stores.
 fn cache(bucket: &Bucket) -> Result<PathBuf, StoreError> {
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let home = home.unwrap_or_else(std::env::temp_dir);
+    let named = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    let home = home.unwrap_or_else(std::env::temp_dir).join("obit");
+    let home = named("OBIT_CACHE_DIR").unwrap_or(home);
     let store = &blake3::hash(bucket.name().as_bytes()).to_hex()[..16];
-    let directory = home.join("obit").join("store").join(store);
+    let directory = home.join("store").join(store);
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
     made.map_err(StoreError::file(&directory))?;
