@@ -2,6 +2,8 @@
 //! there is a `go`; `OBIT_GO` names further toolchains, separated by colons.
 
 mod common;
+#[path = "common/traceback.rs"]
+mod traceback;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,7 @@ fn die(program: &Path, mode: &str, directory: &Path) -> Option<(Vec<String>, Pat
         .output()
         .ok()?;
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    fs::write(directory.join("printed"), &printed).ok()?;
     let head = printed.lines().take_while(|line| !line.is_empty() && !line.starts_with('[')).map(str::to_owned);
     Some((head.collect(), core)).filter(|(_, core)| core.exists())
 }
@@ -173,5 +176,28 @@ fn goroutines_that_wait_for_each_other() {
             assert!(threads["goroutines"].as_array().unwrap().len() > 8, "{threads}");
         }
         let _ = fs::remove_dir_all(&directory);
+    }
+}
+
+/// Without debug information, and without symbols: the same functions, files, lines and inlined calls as with them.
+#[test]
+fn stripped_programs_have_the_same_stacks() {
+    for (number, go) in toolchains().iter().enumerate() {
+        for flags in ["-ldflags=-w", "-ldflags=-s -w"] {
+            let directory = scratch(&format!("stripped-{number}"));
+            let found = build(go, "go-locks", &[flags], &directory).and_then(|program| die(&program, "", &directory));
+            if let Some((_, core)) = found {
+                let output = fs::read_to_string(directory.join("printed")).unwrap();
+                let answer = obit("goroutines", &core, &["--json"]);
+                let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|_| {
+                    let why = common::program().arg("goroutines").arg(&core).output().unwrap();
+                    panic!("{flags}: {}", String::from_utf8_lossy(&why.stderr))
+                });
+                let (wrong, compared) = traceback::compare(&answer, &output);
+                assert!(wrong.is_empty(), "{} {flags}: {}", go.display(), wrong.join("\n"));
+                assert!(compared > 30, "{compared} frames");
+            }
+            let _ = fs::remove_dir_all(&directory);
+        }
     }
 }

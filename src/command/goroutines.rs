@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use regex::Regex;
@@ -15,7 +16,7 @@ use crate::report::json::Json;
 use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
 use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutine};
 use crate::runtime::go::{GoRuntime, Goroutine, Panic, RuntimeError, is_users, panic_lines};
-use crate::session::{Session, Trace};
+use crate::session::{Code, Session, Trace};
 use crate::types::Language;
 use crate::unwind::Trust;
 use crate::value::Limits;
@@ -35,6 +36,10 @@ pub struct Args {
     /// Only the goroutine with that number
     #[arg(long, value_name = "N", help_heading = "Selection")]
     id: Option<u64>,
+    /// Count goroutines by that instead: location (the innermost frame that is not the runtime's), start (the function
+    /// that each began with), creator (the go statement), reason, label
+    #[arg(long, value_name = "WHAT", value_parser = ["location", "start", "creator", "reason", "label"], hide_possible_values = true)]
+    by: Option<String>,
     /// Also the runtime's own goroutines and frames [JSON always has them]
     #[arg(long, help_heading = "Selection")]
     system: bool,
@@ -81,7 +86,10 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     if !state.interactive {
         bt::write_header(session, output)?;
     }
-    write_text(args, state, &runtime, &goroutines, output)?;
+    match &args.by {
+        Some(what) => write_counts(args, what, &runtime, &goroutines, output)?,
+        None => write_text(args, state, &runtime, &goroutines, output)?,
+    }
     let mut notes = odd;
     notes.extend(session.notes());
     common::write_notes(output, &notes)
@@ -166,7 +174,14 @@ fn rows(
             let start = goroutine.start.and_then(|pc| session.code(pc).into_iter().next_back());
             let panics = runtime.panics(goroutine);
             let created_by = code(goroutine.created_at);
-            let row = GoroutineRow { goroutine, trace: &trace, created_by, start, panics: &panics };
+            let row = GoroutineRow {
+                goroutine,
+                trace: &trace,
+                created_by,
+                start,
+                panics: &panics,
+                labels: &runtime.labels(goroutine),
+            };
             let mut json = Json::new();
             write_goroutine(&mut json, &row, &source);
             json.into_bytes()
@@ -185,7 +200,18 @@ fn rows(
 impl Args {
     /// As `bt` shows goroutines.
     pub(super) fn beside_threads(locals: bool, no_group: bool, frames: usize, limits: LimitArgs) -> Args {
-        Args { with: None, without: None, id: None, system: false, locals, group: !no_group, no_group, frames, limits }
+        Args {
+            with: None,
+            without: None,
+            id: None,
+            by: None,
+            system: false,
+            locals,
+            group: !no_group,
+            no_group,
+            frames,
+            limits,
+        }
     }
 }
 
@@ -316,6 +342,11 @@ fn write_text(
             }
             None => text.write_stack(&mut block, &group.trace, detail),
         }
+        let labels = runtime.labels(&group.first);
+        if !labels.is_empty() {
+            let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+            let _ = writeln!(block, "labels {}", output.paint.aside(labels.join(", ")));
+        }
         write_creator(&mut block, runtime, &group.first, output);
         output.out.write_all(block.as_bytes())?;
     }
@@ -342,11 +373,68 @@ pub(super) fn on_thread(session: &Session, thread: &ThreadState, trace: &Trace) 
     (goroutine.id, panic_lines(&runtime.panics(&goroutine)))
 }
 
+/// How many goroutines there are of each kind, the most first.
+fn write_counts(
+    args: &Args,
+    what: &str,
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let named = |code: Option<Arc<Code>>| {
+        let code = code?;
+        let place = code.file.as_deref().zip(code.line).map(|(file, line)| format!(" at {}:{line}", shortened(file)));
+        Some(format!("{}{}", code.function.as_deref()?, place.unwrap_or_default()))
+    };
+    let make = |goroutine: &Goroutine| {
+        let trace = runtime.trace(goroutine, args.frames);
+        if !fits(args, goroutine, &trace) || !args.system && is_runtimes(runtime, goroutine, &trace) {
+            return Vec::new();
+        }
+        let found = match what {
+            "location" => named(trace.frames.iter().find(|frame| is_users(frame)).map(|frame| frame.code.clone())),
+            "start" => named(goroutine.start.and_then(|pc| runtime.session().code(pc).into_iter().next_back())),
+            "creator" => named(goroutine.created_at.and_then(|pc| runtime.code_before(pc))),
+            "label" => {
+                let labels = runtime.labels(goroutine);
+                let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                (!labels.is_empty()).then(|| labels.join(", "))
+            }
+            _ => Some(doing(goroutine).to_owned()),
+        };
+        vec![found.unwrap_or_else(|| "(none)".to_owned())]
+    };
+    let mut counts: HashMap<String, (usize, Option<u64>)> = HashMap::new();
+    for_each(runtime, goroutines, make, |goroutine, found| {
+        for kind in found {
+            counts.entry(kind).or_insert((0, goroutine.id)).0 += 1;
+        }
+        Ok(())
+    })?;
+    if counts.is_empty() {
+        return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
+    }
+    let mut counts: Vec<(String, (usize, Option<u64>))> = counts.into_iter().collect();
+    counts.sort_by(|one, other| (other.1.0, &one.0).cmp(&(one.1.0, &other.0)));
+    let width = counts.first().map_or(1, |(_, (count, _))| grouped(*count).len());
+    writeln!(output.out)?;
+    for (kind, (count, first)) in counts {
+        let first = first.map(|id| format!(" (goroutine {id}{})", if count > 1 { ", …" } else { "" }));
+        writeln!(output.out, "{:>width$}  {kind}{}", grouped(count), first.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 /// What stands in the brackets.
 fn title(goroutine: &Goroutine) -> String {
     let thread = goroutine.lwp.map(|lwp| format!(", thread {lwp}")).unwrap_or_default();
+    // As Go's own traceback has it, which counts whole minutes.
+    let waited = match goroutine.waits_since.map(|seconds| seconds / 60) {
+        Some(minutes) if minutes > 0 => format!(", {minutes} {}", plural(minutes as usize, "minute", "minutes")),
+        _ => String::new(),
+    };
     let locked = if goroutine.locked { ", locked to thread" } else { "" };
-    format!("[{}{thread}{locked}]", doing(goroutine))
+    format!("[{}{waited}{thread}{locked}]", doing(goroutine))
 }
 
 fn group_title(group: &Group, has_values: bool) -> String {

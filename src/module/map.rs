@@ -8,6 +8,7 @@ use object::elf;
 use super::dwarf_file::{self, DwarfFile};
 use super::elf_file::ElfFile;
 use super::find::{self, DebugSearch, FileSearch, Identity, SearchOptions};
+use super::go_table::GoTable;
 use super::symbols::{Symbol, SymbolTable};
 use super::{ModuleId, compressed};
 use crate::addr::{Bias, FileAddr, RunAddr};
@@ -70,6 +71,8 @@ pub struct Module {
     symbols: OnceLock<SymbolTable>,
     cfi: OnceLock<CfiSections>,
     is_go: OnceLock<bool>,
+    /// Go's own table of functions.
+    go_table: OnceLock<Option<GoTable>>,
     records: AtomicBool,
 }
 
@@ -96,6 +99,7 @@ impl Module {
             symbols: OnceLock::new(),
             cfi: OnceLock::new(),
             is_go: OnceLock::new(),
+            go_table: OnceLock::new(),
             records: AtomicBool::new(false),
         }
     }
@@ -215,7 +219,23 @@ impl Module {
         if debug.is_some_and(|file| file.symbol_section(elf::SHT_SYMTAB.0).is_some()) {
             return SymbolTable::new(file, None, debug);
         }
-        SymbolTable::new(file, self.mini_debug_info().map(|file| &**file), debug)
+        let mini = self.mini_debug_info().map(|file| &**file);
+        match (file, self.go_table()) {
+            (Some(file), Some(table)) if mini.is_none() => SymbolTable::of_go(file, table),
+            _ => SymbolTable::new(file, mini, debug),
+        }
+    }
+
+    /// Go's own table of functions, where it stands for debug information that there is none of.
+    pub fn go_table(&self) -> Option<&GoTable> {
+        let open = || {
+            let file = self.file().filter(|file| !file.has_dwarf())?;
+            if !self.is_go() || self.debug_file().is_some_and(|file| file.has_dwarf()) {
+                return None;
+            }
+            GoTable::open(file)
+        };
+        self.go_table.get_or_init(open).as_ref()
     }
 
     /// The file inside `.gnu_debugdata`: an xz-compressed ELF file with a symbol table.
@@ -263,7 +283,9 @@ impl Module {
 
     /// Whether Go's linker made it.
     pub fn is_go(&self) -> bool {
-        *self.is_go.get_or_init(|| self.file().is_some_and(|file| file.has_section(".gopclntab")))
+        *self.is_go.get_or_init(|| {
+            self.file().is_some_and(|file| file.has_section(".gopclntab") || file.has_section(".data.rel.ro.gopclntab"))
+        })
     }
 
     /// Warnings so far.

@@ -14,6 +14,7 @@ pub mod elf_file;
 pub mod find;
 pub mod function;
 pub mod go;
+pub mod go_table;
 pub mod language;
 pub mod lines;
 pub mod map;

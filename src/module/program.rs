@@ -159,6 +159,17 @@ impl Program {
         {
             self.resolve_in_unit(module, unit, here, &mut info);
         }
+        if info.levels.is_empty()
+            && let Some(table) = module.go_table()
+        {
+            info.levels.extend(table.levels(here).into_iter().map(|level| {
+                let name: Arc<str> = level.name.into();
+                let file = level.file.map(Arc::from);
+                let (symbol, language) = (Some(name.clone()), Some(Language::Go));
+                let code = Code { function: Some(name), symbol, file, line: level.line, column: None, language };
+                Level { code: Arc::new(code), scopes: Vec::new() }
+            }));
+        }
         if info.levels.is_empty() {
             let code = self.symbol_code(module, here);
             info.levels.push(Level { code: Arc::new(code), scopes: Vec::new() });

@@ -15,6 +15,7 @@ use object::pod;
 use rayon::prelude::*;
 
 use super::elf_file::ElfFile;
+use super::go_table::GoTable;
 use crate::addr::FileAddr;
 use crate::arch::Arch;
 
@@ -122,6 +123,17 @@ impl SymbolTable {
         let sections = sections.filter(|(name, ..)| *name != ".tbss");
         let sections = sections.map(|(_, start, size)| (start.0, start.0.saturating_add(size))).collect();
         SymbolTable { sources, sections, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
+    }
+
+    /// Functions of Go's own table, of a program without any other; behind them what its dynamic table has.
+    pub(super) fn of_go(file: &ElfFile, table: &GoTable) -> SymbolTable {
+        let mut made = SymbolTable::new(Some(file), None, None);
+        let (symbols, strings) = table.as_symbols();
+        // Like what is mapped, it lives until the process ends.
+        let symbols: &'static [u8] = Box::leak(symbols.into_boxed_slice());
+        made.sources
+            .insert(0, Source { symbols, strings, is_64: true, is_aarch64: file.arch() == Some(Arch::Aarch64) });
+        made
     }
 
     /// How many entries the tables have, undefined ones too.

@@ -23,6 +23,8 @@ pub struct GoroutineRow<'a> {
     pub start: Option<Arc<Code>>,
     /// What it panics over, the first raised first.
     pub panics: &'a [Panic],
+    /// Its labels.
+    pub labels: &'a [(String, String)],
 }
 
 /// A goroutine with its frames.
@@ -42,6 +44,16 @@ pub fn write_goroutine(json: &mut Json, row: &GoroutineRow<'_>, source: &FrameSo
     json.field_string("start", row.start.as_ref().and_then(|code| code.function.as_deref()));
     json.field_hex("address", Some(goroutine.address.0));
     json.field_string("problem", goroutine.problem.as_deref());
+    json.field_uint("waits_since_seconds", goroutine.waits_since);
+    json.key("labels");
+    json.begin_array();
+    for (key, value) in row.labels {
+        json.begin_object();
+        json.field_string("key", Some(key));
+        json.field_string("value", Some(value));
+        json.end_object();
+    }
+    json.end_array();
     json.key("panics");
     json.begin_array();
     for panic in row.panics {

@@ -417,6 +417,7 @@ fn goroutines_conform() {
             start: created_by.clone(),
             created_by,
             panics: &[],
+            labels: &[("job".to_owned(), "import".to_owned())],
         };
         runtime_documents::write_goroutine(&mut json, &row, &source);
     }

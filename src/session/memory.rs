@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use super::record::ReadSet;
-use crate::addr::RunAddr;
+use crate::addr::{FileAddr, RunAddr};
 use crate::image::Mapping;
 use crate::memory::{Memory, MissingReason, ReadAs, ReadError};
 use crate::module::Module;
+use crate::module::go_table::GoFrame;
 use crate::module::program::Program;
 use crate::unwind::{CodeMap, CodeModule};
 
@@ -195,6 +196,12 @@ impl CodeMap for ExecutableCode {
 
     fn debug_frame(&self, key: u32) -> Option<&'static [u8]> {
         self.program.modules.get(crate::module::ModuleId(key))?.cfi().debug_frame
+    }
+
+    fn go_frame(&self, key: u32, address: FileAddr) -> Option<GoFrame> {
+        let module = self.program.modules.get(crate::module::ModuleId(key))?;
+        let table = module.go_table()?;
+        GoFrame::of(module.file()?.arch()?, table.stack_delta(address)?)
     }
 
     fn is_executable(&self, address: RunAddr) -> bool {

@@ -82,6 +82,10 @@ impl Unwinder<'_> {
         let mut context = context.unwrap_or_default();
         let row = cfi.row(address, in_call, &mut context, self.code);
         self.cache.contexts.lock().unwrap_or_else(|e| e.into_inner()).push(context);
+        let row = row.or_else(|| {
+            let frame = self.code.go_frame(module.key, crate::addr::FileAddr(address))?;
+            Some(Row::of_go(self.arch, frame))
+        });
         row.map_or(Place::NoRow, Place::Row)
     }
 

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use crate::addr::{Bias, FileAddr, RunAddr};
 use crate::arch::{Arch, Registers};
 use crate::memory::Memory;
+use crate::module::go_table::GoFrame;
 
 pub use cache::UnwindCache;
 pub use cfi::as_readable;
@@ -128,6 +129,12 @@ pub trait CodeMap: Send + Sync {
     /// The module's .debug_frame, decompressed. Asked at most once a module, and only where .eh_frame has no entry
     /// for a pc.
     fn debug_frame(&self, key: u32) -> Option<&'static [u8]>;
+
+    /// What Go's own tables say of the frame at `address`, of a module's file. Asked only where no call frame information
+    /// has an entry.
+    fn go_frame(&self, _key: u32, _address: FileAddr) -> Option<GoFrame> {
+        None
+    }
 
     /// Whether `address` is executable memory at all, of a module or not (code made at run time).
     fn is_executable(&self, address: RunAddr) -> bool {

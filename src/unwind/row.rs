@@ -7,6 +7,10 @@ use super::stack_reader::StackReader;
 use crate::arch::{Arch, DwarfRegister, GENERAL_COUNT, RegisterState, Registers};
 use crate::memory::ReadError;
 use crate::module::R;
+use crate::module::go_table::GoFrame;
+
+/// DWARF's number of the link register (AADWARF64, 4.1).
+const AARCH64_LINK: DwarfRegister = 30;
 
 /// A compiled row.
 #[derive(Clone, Debug)]
@@ -101,6 +105,25 @@ impl Row {
             }
         }
         Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go })
+    }
+}
+
+impl Row {
+    /// Of a frame that Go's own tables describe.
+    pub fn of_go(arch: Arch, frame: GoFrame) -> Row {
+        let return_column = match arch {
+            Arch::Aarch64 => AARCH64_LINK,
+            _ => arch.pc(),
+        };
+        Row {
+            cfa: Cfa::Register(arch.sp(), i64::try_from(frame.size).unwrap_or(i64::MAX)),
+            rules: Box::default(),
+            return_rule: frame.return_below.map(|below| Rule::Offset(-i64::try_from(below).unwrap_or(i64::MAX))),
+            return_column,
+            kept: 0,
+            signal: false,
+            go: true,
+        }
     }
 }
 

@@ -77,11 +77,22 @@ pub(super) struct Goroutine {
     address: Hex,
     /// What is wrong with the row.
     problem: Option<String>,
+    /// How long it has waited at least, where a garbage collection saw it wait.
+    waits_since_seconds: Option<u64>,
+    /// What the program labelled it with (`pprof.Do`).
+    labels: Vec<Label>,
     /// What it panics over, the first raised first.
     panics: Vec<Panic>,
     stack_end: StackEnd,
     frames_omitted: u64,
     frames: Vec<Frame>,
+}
+
+/// A goroutine's label.
+#[derive(JsonSchema)]
+pub(super) struct Label {
+    key: String,
+    value: String,
 }
 
 /// A panic in flight.

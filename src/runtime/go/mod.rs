@@ -12,6 +12,7 @@
 
 mod described;
 mod held;
+mod labels;
 mod panics;
 mod stacks;
 mod waits;
@@ -129,6 +130,11 @@ pub struct Goroutine {
     pub start: Option<RunAddr>,
     /// What is wrong with the row.
     pub problem: Option<String>,
+    /// How many seconds it has waited at least: since a garbage collection saw it wait, up to the last that the runtime's
+    /// clock is known to have shown.
+    pub waits_since: Option<u64>,
+    /// Where its labels are (`pprof.Do`).
+    labels: u64,
     /// The first of the queues that it waits in.
     waiting: u64,
     /// The innermost `_panic` that it runs deferred calls for.
@@ -151,6 +157,8 @@ impl Goroutine {
             parent: None,
             start: None,
             problem: None,
+            waits_since: None,
+            labels: 0,
             waiting: 0,
             panic: 0,
             stack: (0, 0),
@@ -192,6 +200,8 @@ pub struct GoRuntime<'a> {
     reasons: Vec<Option<Arc<str>>>,
     /// Where goroutines of the list are.
     list: (u64, u64),
+    /// Nanoseconds that the runtime's clock showed last, as far as its variables tell.
+    clock: u64,
     notes: Vec<Note>,
 }
 
@@ -214,8 +224,15 @@ impl<'a> GoRuntime<'a> {
             let message = format!("runtime.allgs names {length} goroutines, of which {MAX_GOROUTINES} are looked at");
             notes.push(Note { code: "too-many-goroutines", message });
         }
-        let mut runtime =
-            GoRuntime { session, structures, reasons: Vec::new(), list: (data, length.min(MAX_GOROUTINES)), notes };
+        let mut runtime = GoRuntime {
+            session,
+            structures,
+            reasons: Vec::new(),
+            list: (data, length.min(MAX_GOROUTINES)),
+            clock: 0,
+            notes,
+        };
+        runtime.clock = runtime.read_clock();
         runtime.reasons = runtime.read_reasons().unwrap_or_default();
         Ok(runtime)
     }
@@ -352,6 +369,11 @@ impl<'a> GoRuntime<'a> {
         row.created_at = Some(RunAddr(layout.created_at.read(&bytes))).filter(|pc| pc.0 != 0 && id != 1);
         row.start = Some(RunAddr(layout.start.read(&bytes))).filter(|pc| pc.0 != 0);
         row.parent = layout.parent.map(|field| field.read(&bytes)).filter(|id| *id != 0);
+        row.labels = optional(layout.labels);
+        let since = optional(layout.waiting_since);
+        if matches!(row.state, State::Waiting | State::Syscall) && since != 0 {
+            row.waits_since = self.clock.checked_sub(since).map(|waited| waited / 1_000_000_000);
+        }
         row.waiting = optional(layout.waiting.map(|(field, _)| field));
         row.panic = optional(layout.panic.map(|(field, _)| field));
         row.locked = optional(layout.locked) != 0;

@@ -148,8 +148,14 @@ impl GoRuntime<'_> {
                 wait.word = wait.address;
             }
             _ => {
-                let Some(word) = semaphores.get(&goroutine.address.0) else { return Doing::Running };
-                (wait.kind, wait.address) = lock_of(trace, *word);
+                // Without the runtime's table of semaphores only the functions say what it is.
+                match semaphores.get(&goroutine.address.0) {
+                    Some(word) => (wait.kind, wait.address) = lock_of(trace, Some(*word)),
+                    None if reason.starts_with("sync.") || reason == "semacquire" => {
+                        (wait.kind, wait.address) = lock_of(trace, None);
+                    }
+                    None => return Doing::Running,
+                }
                 wait.word = wait.address;
             }
         }
@@ -318,18 +324,19 @@ impl GoRuntime<'_> {
 }
 
 /// Which lock the word is in, by the outermost function of `sync` that waits.
-fn lock_of(trace: &Trace, word: u64) -> (Kind, Option<RunAddr>) {
+fn lock_of(trace: &Trace, word: Option<u64>) -> (Kind, Option<RunAddr>) {
     let names = trace.frames.iter().take(INNERMOST).filter_map(|frame| frame.code.function.as_deref());
     let names: Vec<&str> = names.collect();
     let has = |name: &str| names.contains(&name);
     let found = LOCKS.iter().find(|(name, ..)| has(name));
-    let Some((_, kind, offset)) = found else { return (Kind::Semaphore, Some(RunAddr(word))) };
+    let Some((_, kind, offset)) = found else { return (Kind::Semaphore, word.map(RunAddr)) };
+    let below = |offset: u64| word.and_then(|word| word.checked_sub(offset)).map(RunAddr);
     let in_mutex = has("sync.(*Mutex).lockSlow") || has("internal/sync.(*Mutex).lockSlow");
     match kind {
         // A writer waits for other writers in the mutex at its start.
-        Kind::WriteLock if in_mutex => (Kind::WriteLock, word.checked_sub(4).map(RunAddr)),
-        Kind::Mutex if has("sync.(*Once).doSlow") => (Kind::Once, word.checked_sub(4).map(RunAddr)),
-        kind => (*kind, word.checked_sub(*offset).map(RunAddr)),
+        Kind::WriteLock if in_mutex => (Kind::WriteLock, below(4)),
+        Kind::Mutex if has("sync.(*Once).doSlow") => (Kind::Once, below(4)),
+        kind => (*kind, below(*offset)),
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Panic {
     pub earlier: Field,
     /// `recovered`
     pub recovered: Field,
-    /// Since Go 1.26: it was raised again with the same value.
+    /// Since Go 1.25: it was raised again with the same value.
     pub repanicked: Option<Field>,
     /// `goexit`: no panic, but `runtime.Goexit`.
     pub exits: Field,
@@ -260,7 +260,7 @@ fn header(types: &TypeTable, structure: TypeId, data: &str) -> Option<Header> {
 }
 
 /// `a.b`: a number, a pointer, or a structure that wraps nothing but one at its start.
-fn field(types: &TypeTable, structure: TypeId, path: &str) -> Option<Field> {
+pub fn field(types: &TypeTable, structure: TypeId, path: &str) -> Option<Field> {
     let mut type_id = structure;
     let mut offset = 0u64;
     for name in path.split('.') {

@@ -1,8 +1,10 @@
 //! What formatters ask about Go programs, looked up once.
 
 pub mod layout;
+mod stripped;
 pub mod structures;
 pub mod switches;
+pub mod versioned;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -104,8 +106,11 @@ impl GoSymbols for Session {
             return *known;
         }
         let found = self.program.modules.iter().filter(|module| module.is_go()).find_map(|module| {
-            let variable = module.symbols().by_name(name).into_iter().next()?;
-            Some((module.to_run(variable.address), variable.size))
+            if let Some(variable) = module.symbols().by_name(name).into_iter().next() {
+                return Some((module.to_run(variable.address), variable.size));
+            }
+            let types = module.go_table().filter(|_| name == "runtime.types")?.types()?;
+            Some((module.to_run(types), 0))
         });
         *self.go.data.write().expect("not poisoned").entry(name).or_insert(found)
     }

@@ -62,7 +62,7 @@ impl Session {
         // No name is looked for in what is not Go's.
         let module = self.program.modules.iter().find(|module| module.is_go()).ok_or(GoUnknown::NotGo)?;
         let allgs = self.find_globals("runtime.allgs", None, None).into_iter().next();
-        let allgs = allgs.ok_or_else(|| GoUnknown::NoDebugInformation(module.seed.path.clone()))?;
+        let Some(allgs) = allgs else { return self.go_structures_of_version(module) };
         let layout = Layout::of_list(&self.types, allgs.type_id)
             .map_err(|missing| GoUnknown::NoDebugInformation(format!("{missing} is not described")))?;
         let list = match allgs.place.map_err(|absent| GoUnknown::Unreadable(absent.detail.unwrap_or_default()))? {
