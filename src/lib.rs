@@ -30,14 +30,14 @@
 //! | [`demangle`] | linkage names as people write them |
 //! | [`arch`] | registers, their DWARF numbers, what calls preserve, layouts of saved registers, instruction decoding |
 //! | [`image`] | an ELF core: threads, registers, signal, mappings, memory; where modules were. A live process is copied into one (`live`, the only tracer), of a dying one the notes are (`dying`), a snapshot holds one, a minidump's threads become one's notes (`minidump`, its writer too). What surrounded the process: `environment` |
-//! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites. The only owner of `gimli::Dwarf` |
+//! | [`module`] | finds files; sections, symbols, lines; units, functions, scopes, call sites; Go's own table of functions. The only owner of `gimli::Dwarf` |
 //! | [`unwind`] | machine frames: call frame information first, marked fallbacks; says why a stack ends |
 //! | [`types`] | the type graph, filled from DWARF as it is looked at |
 //! | [`value`] | location → place → bytes → value; what follows soundly where the compiler dropped a value; formatters, one directory a language; whole objects behind base classes |
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
-//! | [`runtime`] | what a language's own runtime schedules: goroutines and their stacks |
+//! | [`runtime`] | what a language's own runtime schedules: goroutines, their stacks, panics and waits |
 //! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
 //! | [`fingerprint`] | which crashes are one: names as no rebuild changes them, the key of a group, how alike stacks are |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |

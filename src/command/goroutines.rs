@@ -254,6 +254,9 @@ struct Group {
     count: usize,
     trace: Trace,
     panics: Vec<Panic>,
+    labels: Vec<(String, String)>,
+    /// All have those labels.
+    has_one_labels: bool,
 }
 
 fn write_text(
@@ -274,9 +277,9 @@ fn write_text(
         let trace = runtime.trace(goroutine, args.frames);
         let is_own = is_runtimes(runtime, goroutine, &trace);
         let fits = fits(args, goroutine, &trace);
-        (is_own, fits, shown(trace, args.system), runtime.panics(goroutine))
+        (is_own, fits, shown(trace, args.system), runtime.panics(goroutine), runtime.labels(goroutine))
     };
-    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace, panics)| {
+    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace, panics, labels)| {
         if !fits {
             return Ok(());
         }
@@ -294,11 +297,20 @@ fn write_text(
         match groups.get_mut(index) {
             Some(group) => {
                 group.count += 1;
+                group.has_one_labels &= group.labels == labels;
                 group.numbers.extend(goroutine.id);
             }
             None => {
                 let numbers = goroutine.id.into_iter().collect();
-                groups.push(Group { first: goroutine.clone(), numbers, count: 1, trace, panics });
+                groups.push(Group {
+                    first: goroutine.clone(),
+                    numbers,
+                    count: 1,
+                    trace,
+                    panics,
+                    labels,
+                    has_one_labels: true,
+                });
             }
         }
         Ok(())
@@ -342,9 +354,8 @@ fn write_text(
             }
             None => text.write_stack(&mut block, &group.trace, detail),
         }
-        let labels = runtime.labels(&group.first);
-        if !labels.is_empty() {
-            let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        if !group.labels.is_empty() && group.has_one_labels {
+            let labels: Vec<String> = group.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
             let _ = writeln!(block, "labels {}", output.paint.aside(labels.join(", ")));
         }
         write_creator(&mut block, runtime, &group.first, output);
@@ -392,7 +403,14 @@ fn write_counts(
             return Vec::new();
         }
         let found = match what {
-            "location" => named(trace.frames.iter().find(|frame| is_users(frame)).map(|frame| frame.code.clone())),
+            "location" => {
+                let is_runtimes = |name: &str| name.starts_with("runtime.");
+                let own = trace
+                    .frames
+                    .iter()
+                    .find(|frame| is_users(frame) && !frame.code.function.as_deref().is_some_and(is_runtimes));
+                named(own.or(trace.frames.first()).map(|frame| frame.code.clone()))
+            }
             "start" => named(goroutine.start.and_then(|pc| runtime.session().code(pc).into_iter().next_back())),
             "creator" => named(goroutine.created_at.and_then(|pc| runtime.code_before(pc))),
             "label" => {
