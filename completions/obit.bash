@@ -717,7 +717,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__goroutines)
-            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --with --without --id --system --locals --group --no-group --frames --depth --max-items --max-string --raw --help"
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --with --without --id --by --system --locals --group --no-group --frames --depth --max-items --max-string --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -766,6 +766,10 @@ _obit() {
                     ;;
                 --id)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "location start creator reason label" -- "${cur}"))
                     return 0
                     ;;
                 --frames)

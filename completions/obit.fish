@@ -181,6 +181,11 @@ never\t'Never'"
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l with -d 'Only goroutines with a function on their stack, or a state, that RE matches' -r
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l without -d 'Only goroutines without one' -r
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l id -d 'Only the goroutine with that number' -r
+complete -c obit -n "__fish_obit_using_subcommand goroutines" -l by -d 'Count goroutines by that instead: location (the innermost frame that is not the runtime\'s), start (the function that each began with), creator (the go statement), reason, label' -r -f -a "location\t''
+start\t''
+creator\t''
+reason\t''
+label\t''"
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l frames -d 'Show at most N frames a goroutine; the outermost are kept' -r
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l depth -d 'Show at most N levels of nested aggregates and followed pointers [default: 4]' -r
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l max-items -d 'Show at most N elements of an array [default: 64]' -r
