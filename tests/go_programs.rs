@@ -193,7 +193,9 @@ fn stripped_programs_have_the_same_stacks() {
                     let why = common::program().arg("goroutines").arg(&core).output().unwrap();
                     panic!("{flags}: {}", String::from_utf8_lossy(&why.stderr))
                 });
-                let (wrong, compared) = traceback::compare(&answer, &output);
+                let (mut wrong, compared) = traceback::compare(&answer, &output);
+                // The threads' own stacks, which the signal's traceback has too.
+                wrong.retain(|line| line != "goroutine 0 is missing");
                 assert!(wrong.is_empty(), "{} {flags}: {}", go.display(), wrong.join("\n"));
                 assert!(compared > 30, "{compared} frames");
             }
