@@ -134,6 +134,12 @@ fn text_that_was_not_written_is_shown() {
         assert_eq!(streams[1]["text"], "first line\nlast words on stdout");
         assert_eq!(info(&take(fixture, &format!("{fixture}-stdio"), &[]))["environment"]["unwritten"], on_core);
     }
+    // musl wrote the first line; its list of streams begins with what was opened last.
+    let of_musl = info_of_core("context-musl")["environment"]["unwritten"].clone();
+    assert_eq!(of_musl[0]["descriptor"], 1);
+    assert_eq!(of_musl[0]["text"], "last words on stdout");
+    assert_eq!(of_musl[1]["text"], "still in the buffer\n");
+    assert_eq!(of_musl.as_array().unwrap().len(), 2, "{of_musl}");
     let text = text(&common::obit("context", "info", &[]));
     assert!(text.contains("unwritten      standard output, 31 B:\n               first line\n"), "{text}");
     // Its output is a terminal's or written: nothing is left.

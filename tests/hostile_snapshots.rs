@@ -102,9 +102,31 @@ const QUESTIONS: [&[&str]; 4] = [
     &["modules", "--json"],
 ];
 
+/// The same snapshot as version 2 has it.
+fn parts_of_version_2() -> Parts {
+    let mut parts = parts();
+    for (name, content) in &mut parts {
+        if name == "obit.json" {
+            let header = String::from_utf8(content.clone()).unwrap().replace("obit.snapshot/1", "obit.snapshot/2");
+            *content = header.into_bytes();
+        } else if name == "core.zst" {
+            "core.relative.zst".clone_into(name);
+        }
+    }
+    parts
+}
+
 #[test]
 fn every_part_may_be_damaged() {
-    let whole = parts();
+    damage("damaged.obit", parts());
+}
+
+#[test]
+fn every_part_of_version_2_may_be_damaged() {
+    damage("damaged-2.obit", parts_of_version_2());
+}
+
+fn damage(name: &str, whole: Parts) {
     assert!(whole.len() >= 5);
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = |limit: usize| {
@@ -113,7 +135,7 @@ fn every_part_may_be_damaged() {
         state ^= state << 17;
         (state % limit.max(1) as u64) as usize
     };
-    let file = scratch("damaged.obit");
+    let file = scratch(name);
     let compressed = whole.iter().enumerate().filter(|(_, (name, _))| name.ends_with(".zst"));
     for (number, (name, content)) in compressed {
         for round in 0..12 {
@@ -215,6 +237,37 @@ fn counts_and_duplicates_are_bounded() {
     bytes[at + 124..at + 135].copy_from_slice(b"77777777777");
     fs::write(&file, &bytes).unwrap();
     check("size", &file, QUESTIONS[0]);
+}
+
+/// Pieces of memory that lie in each other: what is read once is unpacked once.
+#[test]
+fn pieces_that_overlap_cost_no_more() {
+    let mut crowded = parts_of_version_2();
+    let core = crowded.iter_mut().find(|(name, _)| name == "core.relative.zst").unwrap();
+    core.1 = crowded_core(60_000);
+    let file = scratch("overlapping.obit");
+    fs::write(&file, archive(&crowded)).unwrap();
+    let start = Instant::now();
+    check("overlapping", &file, QUESTIONS[0]);
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// An ELF core whose segments all have all of its bytes, each at another address.
+fn crowded_core(count: u64) -> Vec<u8> {
+    let size = 4u64 << 20;
+    let mut core = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    core.extend([4u16, 62].iter().flat_map(|half| half.to_le_bytes()));
+    core.extend(1u32.to_le_bytes());
+    core.extend([0u64, 64, 0].iter().flat_map(|long| long.to_le_bytes()));
+    core.extend(0u32.to_le_bytes());
+    core.extend([64u16, 56, count as u16, 64, 0, 0].iter().flat_map(|half| half.to_le_bytes()));
+    for number in 0..count {
+        core.extend([1u32, 6].iter().flat_map(|word| word.to_le_bytes()));
+        let address = 0x1000_0000 + number * size;
+        core.extend([0u64, address, 0, size, size, 1].iter().flat_map(|long| long.to_le_bytes()));
+    }
+    core.resize(size as usize, 0);
+    core
 }
 
 #[test]

@@ -92,6 +92,73 @@ fn snapshots_answer_as_their_cores() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Frames and variables of two backtraces, and how many of each are equal: (frames, equal, variables, equal).
+fn equal_share(core: &Value, snapshot: &Value) -> (usize, usize, usize, usize) {
+    let empty = Vec::new();
+    let list = |value: &Value, key: &str| value[key].as_array().unwrap_or(&empty).clone();
+    let mut counts = (0, 0, 0, 0);
+    let (threads, kept) = (list(core, "threads"), list(snapshot, "threads"));
+    for (number, thread) in threads.iter().enumerate() {
+        let frames = kept.get(number).map(|thread| list(thread, "frames")).unwrap_or_default();
+        for (index, frame) in list(thread, "frames").iter().enumerate() {
+            let other = frames.get(index).cloned().unwrap_or_default();
+            counts.0 += 1;
+            counts.1 += usize::from((&frame["pc"], &frame["function"]) == (&other["pc"], &other["function"]));
+            let variables = list(&other, "variables");
+            for (place, variable) in list(frame, "variables").iter().enumerate() {
+                counts.2 += 1;
+                counts.3 += usize::from(variables.get(place) == Some(variable));
+            }
+        }
+    }
+    counts
+}
+
+/// A large core, of more threads than a budget has room for: every frame and 99 of 100 variables are as on the core.
+///
+/// `OBIT_LARGE_CORE=core OBIT_LARGE_EXE=program cargo test --test snapshots -- --ignored --nocapture`
+#[test]
+#[ignore = "needs a large core in OBIT_LARGE_CORE, and its program in OBIT_LARGE_EXE"]
+fn a_large_core_s_locals_are_kept() {
+    let given = |name: &str| std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set"));
+    let (core, exe) = (given("OBIT_LARGE_CORE"), given("OBIT_LARGE_EXE"));
+    let file = directory().join("large.obit");
+    let ask = |arguments: &[&str]| {
+        let mut obit = common::program();
+        let output = obit.args(&arguments[..1]).arg(&core).arg("--exe").arg(&exe).args(&arguments[1..]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        answer(&output)
+    };
+    let taken = ask(&["snapshot", "--no-redaction", "--json", "-o", file.to_str().unwrap()]);
+    let questions = ["--thread", "all", "--locals", "--json"];
+    let whole = ask(&[&["bt"][..], &questions].concat());
+    let output = self::ask(&file, "bt", &questions);
+    let (frames, same_frames, variables, same_variables) = equal_share(&whole, &answer(&output));
+    println!("{taken}\nframes: {same_frames} of {frames}; variables: {same_variables} of {variables}");
+    assert_eq!(same_frames, frames);
+    assert!(same_variables * 100 >= variables * 99, "{same_variables} of {variables}");
+}
+
+#[test]
+fn own_classes_have_their_methods() {
+    let (file, _) = take("cpp-O2", "methods", &["--no-redaction"]);
+    for class in ["zoo::Members", "zoo::Diamond", "zoo::Holder<int, 3>"] {
+        let core = common::obit("cpp-O2", "ptype", &[class]);
+        let snapshot = ask(&file, "ptype", &[class]);
+        let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text(&snapshot), text(&core), "{}", String::from_utf8_lossy(&snapshot.stderr));
+        assert!(
+            class == "zoo::Holder<int, 3>"
+                || text(&core).contains("int speak(int)")
+                || text(&core).contains("int method(int)")
+        );
+    }
+    // Those of a library are too many, and it is said that they are missing.
+    let text = String::from_utf8(ask(&file, "ptype", &["std::string"]).stdout).unwrap();
+    assert!(text.contains("_M_string_length;") && text.contains("/* its methods are not in the snapshot */"), "{text}");
+}
+
 #[test]
 fn source_lines_go_along() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo/core.zst");
@@ -174,6 +241,39 @@ fn damage_is_said() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
     assert!(error.contains("part core.zst is damaged (its checksum differs)"), "{error}");
+}
+
+/// A core of a thousand threads is written with words relative to their addresses (version 2 of the format).
+#[test]
+fn a_core_of_many_threads_is_a_core_too() {
+    let (file, taken) = take("locks-many", "many", &[]);
+    let bytes = fs::read(&file).unwrap();
+    assert!(memchr::memmem::find(&bytes, b"\"schema\": \"obit.snapshot/2\"").is_some());
+    assert!(memchr::memmem::find(&bytes, b"core.relative.zst\0").is_some());
+    assert!(taken["bytes"].as_u64() < Some(100_000), "{taken}");
+    let core = directory().join("many.core");
+    let output = ask(&file, "export", &["--core", "-o", core.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let questions: &[&str] = &["--thread", "all", "--locals", "--json"];
+    let whole = answer(&common::obit("locks-many", "bt", questions));
+    let exported = answer(&common::obit_on(&core, "locks-many", "bt", questions));
+    assert_eq!(difference(&whole, &exported, "bt"), None);
+    // What a cut leaves is used.
+    let cut = directory().join("many-cut.obit");
+    let core_at = memchr::memmem::find(&bytes, b"core.relative.zst\0").unwrap();
+    let mut answered = 0;
+    for twentieths in 1..20 {
+        fs::write(&cut, &bytes[..core_at + (bytes.len() - core_at) * twentieths / 20]).unwrap();
+        let output = ask(&cut, "threads", &["--json"]);
+        match output.status.code() {
+            Some(0) => {
+                assert_eq!(answer(&output)["threads"].as_array().unwrap().len(), 1001);
+                answered += 1;
+            }
+            status => assert_eq!(status, Some(2), "{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    assert!(answered >= 3, "{answered}");
 }
 
 #[test]

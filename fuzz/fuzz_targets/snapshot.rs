@@ -1,5 +1,5 @@
 //! A snapshot: header, layout, core, modules' files. Inputs hold the parts' contents: the archive and its compression are
-//! made here, as no mutation gets past them.
+//! made here, as no mutation gets past them. Inputs of odd length are of version 2, their cores in frames.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,12 +11,19 @@ fuzz_target!(|data: &[u8]| {
     // Two bytes of length before each part's content; what remains is the last one's.
     let mut rest = data;
     let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, "obit.json", br#"{"schema":"obit.snapshot/1","arch":"x86_64"}"#);
+    let is_version_2 = data.len() % 2 == 1;
+    let header = format!(r#"{{"schema":"obit.snapshot/{}","arch":"x86_64"}}"#, 1 + u8::from(is_version_2));
+    append(&mut archive, "obit.json", header.as_bytes());
     for name in PARTS {
         let Some((length, after)) = rest.split_at_checked(2) else { break };
         let length = usize::from(u16::from_le_bytes([length[0], length[1]])).min(after.len());
         let (content, after) = after.split_at(length);
-        append(&mut archive, name, &zstd::bulk::compress(content, 1).unwrap());
+        if is_version_2 && name == "core.zst" {
+            let frames = content.chunks(1 << 10).map(|frame| zstd::bulk::compress(frame, 1).unwrap());
+            append(&mut archive, "core.relative.zst", &frames.collect::<Vec<_>>().concat());
+        } else {
+            append(&mut archive, name, &zstd::bulk::compress(content, 1).unwrap());
+        }
         rest = after;
     }
     let path = std::env::temp_dir().join(format!("obit-fuzz-snapshot-{}", std::process::id()));
@@ -27,6 +34,8 @@ fuzz_target!(|data: &[u8]| {
         for module in snapshot.modules() {
             let _ = snapshot.module_file(module.start);
         }
+        let _ = snapshot.core();
+        std::hint::black_box(image.memory.held().count());
         let _ = snapshot.json::<obit::image::environment::Environment>("environment.json.zst");
     }
 });

@@ -7,8 +7,7 @@ use super::snapshot::write;
 use super::{CommandError, Output, State};
 use crate::image::Image;
 use crate::image::minidump::write::{Module, Surroundings, minidump};
-use crate::image::snapshot::LARGEST_PART;
-use crate::image::snapshot::format::{CORE, ENVIRONMENT};
+use crate::image::snapshot::format::ENVIRONMENT;
 use crate::session::{OpenOptions, Session};
 use crate::snapshot::{self, Options};
 
@@ -42,7 +41,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         let image = kept(state)?;
         let image = image.as_ref().unwrap_or(&state.session.image);
         let snapshot = image.snapshot.as_ref().ok_or_else(|| CommandError::Usage("nothing was kept".to_owned()))?;
-        let (core, problem) = snapshot.unpack(CORE, LARGEST_PART).map_err(CommandError::Usage)?;
+        let (core, problem) = snapshot.core().map_err(CommandError::Usage)?;
         complaint = problem;
         core
     } else if args.html {

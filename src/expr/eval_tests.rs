@@ -73,6 +73,7 @@ fn structure(members: Vec<Member>) -> TypeKind {
         template_types: Vec::new(),
         template_values: Vec::new(),
         methods: Vec::new(),
+        methods_left_out: false,
     })
 }
 

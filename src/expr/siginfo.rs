@@ -75,6 +75,7 @@ impl Evaluator<'_> {
             template_types: Vec::new(),
             template_values: Vec::new(),
             methods: Vec::new(),
+            methods_left_out: false,
         };
         let name = (!name.is_empty()).then(|| name.to_owned());
         let kind = TypeKind::Struct(content);

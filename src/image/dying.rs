@@ -73,7 +73,7 @@ pub fn open(pid: i32, beginning: &'static [u8]) -> Result<Image, ImageError> {
     let path = Path::new(&path);
     let fail = |problem: String| ImageError::NotACore { path: path.to_owned(), problem };
     let pages = ProcessPages::open(pid).map_err(|error| fail(format!("its memory cannot be read: {error}")))?;
-    let mut image = elf_core::parse_beginning(path, beginning, Source::Process(Arc::new(pages)), Vec::new())?;
+    let mut image = elf_core::parse_beginning(path, beginning, Source::Process(Arc::new(pages)), None, Vec::new())?;
     let word = image.arch.address_size();
     let words = image.process.auxv.iter().flat_map(|(kind, value)| [kind, value]);
     let noted: Vec<u8> = words.flat_map(|value| value.to_le_bytes().into_iter().take(word)).collect();

@@ -7,7 +7,6 @@
 //! Only headers and notes are touched when a core is opened, however large it is.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use object::LittleEndian;
 use object::elf;
@@ -16,45 +15,20 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::image::dying::ProcessPages;
+pub use crate::image::core_memory::{CoreMemory, Source};
+use crate::image::core_memory::{FlaggedSegment, Segment, gaps, with_unsaved, without_overlaps};
 use crate::image::notes::{self, CoreNotes, FileRange};
-use crate::image::snapshot::frames::Frames;
+use crate::image::snapshot::relative::Place;
 use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
-use crate::memory::{Memory, MissingReason, ReadError};
+use crate::memory::Memory;
 
-/// A range of the process's memory and where in the file its first bytes are.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    /// Bytes in memory, more than 0.
-    size: u64,
-    /// Bytes that the core says it has of them.
-    named: u64,
-    /// Bytes that the file has of them.
-    held: u64,
-    /// Offset in the file of the first.
-    offset: usize,
-}
-
-/// The memory that a core holds. Cheap to clone.
-#[derive(Clone)]
-pub struct CoreMemory {
-    bytes: &'static [u8],
-    /// First addresses of `segments`, ascending; apart, so that the search touches little.
-    starts: Arc<[u64]>,
-    segments: Arc<[Segment]>,
-    /// Who has what the segments hold, where it is not `bytes`.
+/// What is known of a core beside its bytes.
+#[derive(Default)]
+struct Known {
+    /// Who has the memory, where the bytes have not.
     source: Option<Source>,
-    /// What is to be said of addresses that no segment has.
-    elsewhere: MissingReason,
-}
-
-/// Who has the memory of a core of which only the headers and notes are at hand.
-#[derive(Clone)]
-pub enum Source {
-    /// The process, which is still there.
-    Process(Arc<ProcessPages>),
-    /// The packed core, which is unpacked as it is looked at.
-    Packed(Arc<Frames>),
+    /// What was mapped, ascending and apart; what the segments and NT_FILE say where `None`.
+    mappings: Option<Vec<Mapping>>,
 }
 
 /// A piece of the process's memory, and where in the file its bytes are.
@@ -77,100 +51,19 @@ pub struct NoteSegment {
     pub align: u64,
 }
 
-/// Addresses below are never mapped (`vm.mmap_min_addr`'s default).
-const LOWEST: u64 = 0x1_0000;
-
-impl CoreMemory {
-    fn new(bytes: &'static [u8], segments: &[(u64, Segment)], source: Option<Source>) -> CoreMemory {
-        CoreMemory {
-            bytes,
-            source,
-            starts: segments.iter().map(|(start, _)| *start).collect(),
-            segments: segments.iter().map(|(_, segment)| *segment).collect(),
-            elsewhere: MissingReason::Unmapped,
-        }
-    }
-
-    /// The same memory of a file that does not say what was mapped: what it lacks was perhaps left out.
-    pub fn with_unlisted_left_out(self) -> CoreMemory {
-        CoreMemory { elsewhere: MissingReason::NotSaved, ..self }
-    }
-
-    /// The bytes that are held, ascending by address, in pieces.
-    pub fn held(&self) -> impl Iterator<Item = (RunAddr, &'static [u8])> {
-        let segments = self.starts.iter().zip(&*self.segments);
-        segments.flat_map(move |(start, segment)| {
-            let mut done = 0;
-            std::iter::from_fn(move || {
-                let address = RunAddr(start + done);
-                let left = usize::try_from(segment.held.checked_sub(done)?).ok()?;
-                let piece = self.stored(address, segment.offset.checked_add(done as usize)?, left)?;
-                done += piece.len() as u64;
-                Some((address, piece))
-            })
-        })
-    }
-
-    /// Bytes that are held: at that address and there in the file, at most so many.
-    fn stored(&self, address: RunAddr, offset: usize, limit: usize) -> Option<&'static [u8]> {
-        let piece = match &self.source {
-            Some(Source::Process(process)) => process.piece(address, limit)?,
-            Some(Source::Packed(frames)) => frames.piece(offset, limit)?,
-            None => self.bytes.get(offset..offset.checked_add(limit)?)?,
-        };
-        (!piece.is_empty()).then_some(piece)
-    }
-
-    /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
-    /// is left out.
-    pub fn with_left_out(&self, ranges: &[(u64, u64)]) -> CoreMemory {
-        let held: Vec<FlaggedSegment> =
-            self.starts.iter().zip(&*self.segments).map(|(start, segment)| (*start, *segment, 0)).collect();
-        let mut all = held.clone();
-        for (start, end) in ranges {
-            for (start, end) in gaps(&held, *start, *end) {
-                all.push((start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0));
-            }
-        }
-        let all: Vec<(u64, Segment)> =
-            without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.source.clone()) }
-    }
-
-    fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
-        if address.0 < LOWEST { MissingReason::Unmapped } else { self.elsewhere }
-    }
-
-    /// Gives pages that were read back to the system; they are read from the file again when they are needed.
-    pub fn release(&self) {
-        crate::mapped::release(self.bytes);
-    }
-}
-
-impl Memory for CoreMemory {
-    fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
-        let missing = |reason| Err(ReadError { address, reason });
-        let after = self.starts.partition_point(|start| *start <= address.0);
-        let Some(segment) = after.checked_sub(1).and_then(|index| self.segments.get(index)) else {
-            return missing(self.reason_elsewhere(address));
-        };
-        let inside = address.0 - self.starts[after - 1];
-        if inside < segment.held {
-            let length = usize::try_from(segment.held - inside).unwrap_or(usize::MAX).min(limit);
-            let piece = self.stored(address, segment.offset + inside as usize, length);
-            return piece.ok_or(ReadError { address, reason: MissingReason::NotSaved });
-        }
-        match inside {
-            _ if inside >= segment.size => missing(self.reason_elsewhere(address)),
-            _ if inside < segment.named => missing(MissingReason::Truncated),
-            _ => missing(MissingReason::NotSaved),
-        }
-    }
-}
-
 /// Takes a core's bytes apart. `notes` are what was odd so far.
 pub fn parse(path: &Path, bytes: &'static [u8], notes: Vec<Note>) -> Result<Image, ImageError> {
-    parse_any(path, bytes, notes, None)
+    parse_any(path, bytes, notes, Known::default())
+}
+
+/// The same of a core of which another record says what was mapped (ascending and apart), where it is given.
+pub fn parse_mapped(
+    path: &Path,
+    bytes: &'static [u8],
+    mappings: Option<Vec<Mapping>>,
+    notes: Vec<Note>,
+) -> Result<Image, ImageError> {
+    parse_any(path, bytes, notes, Known { source: None, mappings })
 }
 
 /// The same of a core's beginning that holds its headers and notes; `source` has the memory.
@@ -178,13 +71,14 @@ pub fn parse_beginning(
     path: &Path,
     bytes: &'static [u8],
     source: Source,
+    mappings: Option<Vec<Mapping>>,
     notes: Vec<Note>,
 ) -> Result<Image, ImageError> {
-    parse_any(path, bytes, notes, Some(source))
+    parse_any(path, bytes, notes, Known { source: Some(source), mappings })
 }
 
 /// Where the headers and notes of a core end, as far as its first bytes tell: more may be needed to say it. None where
-/// they are no core's or where what is behind the memory must be known.
+/// they are no core's.
 pub fn end_of_notes(bytes: &[u8]) -> Option<u64> {
     match identify(bytes).ok()? {
         Arch::I386 => end_of_notes_as::<elf::FileHeader32<LittleEndian>>(bytes),
@@ -194,24 +88,56 @@ pub fn end_of_notes(bytes: &[u8]) -> Option<u64> {
 
 fn end_of_notes_as<Elf: FileHeader<Endian = LittleEndian>>(bytes: &[u8]) -> Option<u64> {
     let header = Elf::parse(bytes).ok()?;
-    let count = header.e_phnum(LittleEndian);
-    if count == elf::PN_XNUM {
-        return None;
+    let mut count = u64::from(header.e_phnum(LittleEndian));
+    if count == u64::from(elf::PN_XNUM) {
+        let section = header.e_shoff(LittleEndian).into();
+        match header.section_0(LittleEndian, bytes) {
+            Ok(Some(section)) => count = section.sh_info(LittleEndian).into(),
+            _ => return u64::checked_add(section, size_of::<Elf::SectionHeader>() as u64),
+        }
     }
     let table = header.e_phoff(LittleEndian).into();
-    let end = u64::checked_add(table, u64::from(count) * size_of::<Elf::ProgramHeader>() as u64)?;
-    let Ok(headers) = bytes.read_slice_at::<Elf::ProgramHeader>(table, count.into()) else { return Some(end) };
+    let end = count.checked_mul(size_of::<Elf::ProgramHeader>() as u64).and_then(|size| size.checked_add(table))?;
+    let Ok(headers) = bytes.read_slice_at::<Elf::ProgramHeader>(table, usize::try_from(count).ok()?) else {
+        return Some(end);
+    };
     let notes = headers.iter().filter(|header| header.p_type(LittleEndian) == elf::PT_NOTE);
     let ends = notes.map(|header| header.file_range(LittleEndian)).map(|(offset, size)| offset.checked_add(size));
     ends.chain([Some(end)]).try_fold(0, |last, end| Some(last.max(end?)))
 }
 
-fn parse_any(path: &Path, bytes: &'static [u8], notes: Vec<Note>, source: Option<Source>) -> Result<Image, ImageError> {
+/// Where in the file the memory of a 64-bit core is, ascending by offset, of its beginning. None where it has no such
+/// table.
+pub fn places(beginning: &[u8]) -> Option<Vec<Place>> {
+    let header = elf::FileHeader64::<LittleEndian>::parse(beginning).ok()?;
+    let headers = program_headers(header, beginning, &mut Vec::new());
+    let segments = headers.iter().filter(|header| header.p_type(LittleEndian) == elf::PT_LOAD);
+    let mut places: Vec<Place> = segments
+        .map(|header| {
+            let (offset, size) = header.file_range(LittleEndian);
+            Place { offset, size, address: header.p_vaddr(LittleEndian) }
+        })
+        .filter(|place| place.size > 0)
+        .collect();
+    places.sort_unstable_by_key(|place| place.offset);
+    // Each byte is of one piece, so that reading them all takes no longer than the file is.
+    let mut end = 0;
+    places.retain(|place| {
+        let is_apart = place.offset >= end;
+        if is_apart {
+            end = place.offset.saturating_add(place.size);
+        }
+        is_apart
+    });
+    Some(places)
+}
+
+fn parse_any(path: &Path, bytes: &'static [u8], notes: Vec<Note>, known: Known) -> Result<Image, ImageError> {
     let not_a_core = |problem| ImageError::NotACore { path: path.to_owned(), problem };
     let arch = identify(bytes).map_err(not_a_core)?;
     let result = match arch {
-        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, source),
-        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, source),
+        Arch::I386 => parse_as::<elf::FileHeader32<LittleEndian>>(path, bytes, arch, notes, known),
+        Arch::X86_64 | Arch::Aarch64 => parse_as::<elf::FileHeader64<LittleEndian>>(path, bytes, arch, notes, known),
     };
     result.map_err(|error| not_a_core(format!("has a damaged ELF header: {error}")))
 }
@@ -277,16 +203,16 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     bytes: &'static [u8],
     arch: Arch,
     mut warnings: Vec<Note>,
-    source: Option<Source>,
+    known: Known,
 ) -> Result<Image, object::read::Error> {
     let header = Elf::parse(bytes)?;
     let headers = program_headers(header, bytes, &mut warnings);
-    let length = match &source {
+    let length = match &known.source {
         Some(Source::Packed(frames)) => frames.length() as u64,
         _ => bytes.len() as u64,
     };
     let mut note_segments = Vec::new();
-    let mut segments = Vec::new();
+    let mut segments = Vec::with_capacity(headers.len());
     let mut lost = 0;
     for header in headers {
         let (offset, file_size) = header.file_range(LittleEndian);
@@ -303,7 +229,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                 let size: u64 = header.p_memsz(LittleEndian).into();
                 // No byte at the very end of the address space: one past it would have no address.
                 let size = size.max(file_size).min(u64::MAX - start);
-                let held = if matches!(source, Some(Source::Process(_))) { file_size } else { held };
+                let held = if matches!(known.source, Some(Source::Process(_))) { file_size } else { held };
                 let segment = Segment {
                     size,
                     named: file_size.min(size),
@@ -328,7 +254,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, source))
+    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, known))
 }
 
 /// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
@@ -347,7 +273,7 @@ pub fn assemble(
         let offset = piece.offset.min(length) as usize;
         (piece.start, Segment { size: piece.size, named: piece.size, held, offset }, 0)
     };
-    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings, None)
+    finish(path, bytes, arch, memory.into_iter().map(segment).collect(), notes, warnings, Known::default())
 }
 
 fn finish(
@@ -357,7 +283,7 @@ fn finish(
     segments: Vec<FlaggedSegment>,
     note_segments: &[NoteSegment],
     mut warnings: Vec<Note>,
-    source: Option<Source>,
+    known: Known,
 ) -> Image {
     let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
@@ -366,8 +292,18 @@ fn finish(
     }
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
-    let mappings = join(&segments, &core_notes.files);
-    let memory = CoreMemory::new(bytes, &with_files(&segments, &core_notes.files), source);
+    let (mappings, readable) = match known.mappings {
+        Some(mappings) => {
+            let mapped = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0));
+            let readable = with_unsaved(segments, mapped);
+            (mappings, readable)
+        }
+        None => {
+            let mapped = core_notes.files.iter().map(|file| (file.start.0, file.end.0));
+            (join(&segments, &core_notes.files), with_unsaved(segments, mapped))
+        }
+    };
+    let memory = CoreMemory::new(bytes, &readable, known.source);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;
@@ -427,23 +363,6 @@ fn program_headers<'data, Elf: FileHeader<Endian = LittleEndian>>(
     bytes.read_slice_at(offset, count.min(available) as usize).unwrap_or_default()
 }
 
-type FlaggedSegment = (u64, Segment, u32);
-
-/// Sorted by address, each cut at the next one's start.
-fn without_overlaps(mut segments: Vec<FlaggedSegment>) -> Vec<FlaggedSegment> {
-    segments.sort_by_key(|(start, ..)| *start);
-    for index in 1..segments.len() {
-        let next = segments[index].0;
-        let (start, segment, _) = &mut segments[index - 1];
-        let room = next - *start;
-        segment.size = segment.size.min(room);
-        segment.named = segment.named.min(room);
-        segment.held = segment.held.min(room);
-    }
-    segments.retain(|(_, segment, _)| segment.size > 0);
-    segments
-}
-
 /// Sorts by address and cuts each range at the next one's start (they do not overlap in a sound NT_FILE).
 fn separate_files(files: &mut Vec<FileRange>) {
     files.sort_by_key(|file| file.start);
@@ -451,40 +370,6 @@ fn separate_files(files: &mut Vec<FileRange>) {
         files[index - 1].end = files[index - 1].end.min(files[index].start);
     }
     files.retain(|file| file.start < file.end);
-}
-
-/// The parts of `start..end` that no segment covers, ascending.
-fn gaps(segments: &[FlaggedSegment], start: u64, end: u64) -> Vec<(u64, u64)> {
-    let mut gaps = Vec::new();
-    let mut at = start;
-    let first = segments.partition_point(|(from, segment, _)| from + segment.size <= start);
-    for (from, segment, _) in &segments[first..] {
-        if *from >= end || at >= end {
-            break;
-        }
-        if *from > at {
-            gaps.push((at, *from));
-        }
-        at = at.max(from + segment.size);
-    }
-    if at < end {
-        gaps.push((at, end));
-    }
-    gaps
-}
-
-/// The segments for reading: those of the core, and what NT_FILE knows of beside them, which is not saved.
-fn with_files(segments: &[FlaggedSegment], files: &[FileRange]) -> Vec<(u64, Segment)> {
-    let mut all: Vec<FlaggedSegment> = segments.to_vec();
-    for file in files {
-        for (start, end) in gaps(segments, file.start.0, file.end.0) {
-            all.push((start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0));
-        }
-    }
-    if all.len() > segments.len() {
-        all = without_overlaps(all);
-    }
-    all.into_iter().map(|(start, segment, _)| (start, segment)).collect()
 }
 
 /// The mappings: segments, cut where NT_FILE's ranges begin and end, and NT_FILE's ranges without a segment.

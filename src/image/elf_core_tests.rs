@@ -3,6 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::arch::{aarch64, i386, x86_64};
 use crate::image::test_core::{CoreBuilder, open};
+use crate::memory::MissingReason;
 
 fn refusal(bytes: Vec<u8>) -> String {
     match parse(Path::new("f"), bytes.leak(), Vec::new()) {

@@ -143,6 +143,18 @@ pub fn core(arch: Arch, notes: &[u8], pieces: &[(u64, u32, Vec<u8>)]) -> Vec<u8>
 
 /// A core up to the end of its notes; memory would follow: pieces by their address, PF_ flags and size.
 pub fn core_beginning(arch: Arch, notes: &[u8], segments: &[(u64, u32, u64)]) -> Vec<u8> {
+    let order: Vec<usize> = (0..segments.len()).collect();
+    core_beginning_in_order(arch, notes, segments, &order).0
+}
+
+/// The same where the pieces follow in another order than that of their addresses: `order` holds the index of each
+/// once. Gives, too, the offset in the core of each piece.
+pub fn core_beginning_in_order(
+    arch: Arch,
+    notes: &[u8],
+    segments: &[(u64, u32, u64)],
+    order: &[usize],
+) -> (Vec<u8>, Vec<u64>) {
     let wide = arch.address_size() == 8;
     let sizes = sizes(wide);
     let count = segments.len() + 1;
@@ -162,18 +174,23 @@ pub fn core_beginning(arch: Arch, notes: &[u8], segments: &[(u64, u32, u64)]) ->
     };
     words.segment(&note);
     offset += notes.len() as u64;
-    for (address, flags, size) in segments {
+    let mut offsets = vec![0; segments.len()];
+    for index in order {
+        let (Some((.., size)), Some(place)) = (segments.get(*index), offsets.get_mut(*index)) else { continue };
+        *place = offset;
+        offset = offset.saturating_add(*size);
+    }
+    for ((address, flags, size), offset) in segments.iter().zip(&offsets) {
         let segment = Segment {
             kind: elf::PT_LOAD.0,
             flags: *flags,
-            offset,
+            offset: *offset,
             address: *address,
             file_size: *size,
             memory_size: *size,
             align: 1,
         };
         words.segment(&segment);
-        offset = offset.saturating_add(*size);
     }
     if many {
         let none = Section { name: "", kind: 0, address: 0, bytes: Vec::new(), link: "", entry_size: 0 };
@@ -181,7 +198,7 @@ pub fn core_beginning(arch: Arch, notes: &[u8], segments: &[(u64, u32, u64)]) ->
     }
     let mut bytes = words.bytes;
     bytes.extend_from_slice(notes);
-    bytes
+    (bytes, offsets)
 }
 
 /// A module's file: program headers without content, and sections.

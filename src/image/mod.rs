@@ -5,6 +5,7 @@
 //! [`Image::notes`] says what was lost.
 
 mod container;
+mod core_memory;
 pub mod dying;
 pub mod elf_core;
 pub mod elf_in_memory;

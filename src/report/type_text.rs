@@ -311,6 +311,10 @@ impl<'a> Writer<'a> {
         let lines: Vec<(Access, String)> =
             methods.map(|(method, about)| (about.access.unwrap_or(own), self.method(class, method))).collect();
         let fields = content.members.iter().any(|member| !member.base && !member.artificial);
+        if content.methods_left_out {
+            self.indent(level + 4);
+            self.out.push_str("/* its methods are not in the snapshot */\n");
+        }
         if !lines.is_empty() && (fields || !content.statics.is_empty()) {
             self.out.push('\n');
         }

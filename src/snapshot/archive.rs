@@ -19,6 +19,13 @@ pub struct Packed {
     bytes: Vec<u8>,
 }
 
+impl Packed {
+    /// The part's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Compresses a part; its name tells so by `.zst`.
 pub fn pack(name: &str, content: &[u8]) -> io::Result<Packed> {
     let bytes = zstd::bulk::compress(content, LEVEL)?;
@@ -30,6 +37,28 @@ pub fn pack_in_frames(name: &str, content: &[u8]) -> io::Result<Packed> {
     let frames = content.par_chunks(FRAME).map(|frame| zstd::bulk::compress(frame, LEVEL));
     let bytes = frames.collect::<io::Result<Vec<Vec<u8>>>>()?.concat();
     Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes })
+}
+
+/// Bytes of a frame of memory with relative words: smaller, as who asks for one thread needs one or two.
+const SMALL_FRAME: usize = 256 << 10;
+
+/// Compresses a core whose memory has relative words, in frames: its beginning's, and then the memory's. `exchange` does
+/// so with a frame's bytes, which begin at an offset in the core.
+pub fn pack_relative(
+    name: &str,
+    beginning: &[u8],
+    memory: &mut [u8],
+    exchange: impl Fn(&mut [u8], u64) + Sync,
+) -> io::Result<Packed> {
+    let unpacked = (beginning.len() + memory.len()) as u64;
+    let frames = beginning.par_chunks(FRAME).map(|frame| zstd::bulk::compress(frame, LEVEL));
+    let mut frames = frames.collect::<io::Result<Vec<Vec<u8>>>>()?;
+    let of_memory = memory.par_chunks_mut(SMALL_FRAME).enumerate().map(|(number, frame)| {
+        exchange(frame, (beginning.len() + number * SMALL_FRAME) as u64);
+        zstd::bulk::compress(frame, LEVEL)
+    });
+    frames.extend(of_memory.collect::<io::Result<Vec<Vec<u8>>>>()?);
+    Ok(Packed { name: name.to_owned(), unpacked, bytes: frames.concat() })
 }
 
 /// Puts the file together.

@@ -3,6 +3,7 @@
 //! What was looked at is kept: functions with all that is in them, types with their members. What those refer to is
 //! kept as far as its name and size: a structure that nobody looked at becomes a declaration.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwTag, constants as dw};
@@ -37,6 +38,12 @@ pub struct Kept {
 
 /// Entries that one module keeps at most: a bound on memory for hostile input, far above real programs' need.
 const MAX_ENTRIES: usize = 4 << 20;
+
+/// Parts of the paths of languages' libraries.
+const LIBRARY_SOURCES: &[&str] =
+    &["/usr/include/", "/include/c++/", "/usr/lib/", "/rustc/", "/rustlib/", "/lib/go/src/"];
+/// Their outermost namespaces, where a type does not say its file (Rust).
+const LIBRARY_NAMESPACES: &[&[u8]] = &[b"std", b"__gnu_cxx", b"__cxxabiv1", b"core", b"alloc"];
 
 /// The code addresses that snapshots answer for: where frames stand, where they go on, where functions begin.
 #[derive(Default)]
@@ -86,19 +93,22 @@ impl Points {
 
 /// Finds what is kept.
 pub struct Closure<'a> {
-    units: &'a dyn Units,
-    points: &'a Points,
+    pub(super) units: &'a dyn Units,
+    pub(super) points: &'a Points,
     /// What is kept so far, in the order of units and offsets.
     pub kept: BTreeMap<DieRef, Kept>,
     work: Vec<(DieRef, Keep)>,
     /// Types whose values are kept with all that they hold.
     held: HashSet<DieRef>,
+    /// Types that are kept without their methods.
+    pub without_methods: HashSet<DieRef>,
 }
 
 impl<'a> Closure<'a> {
     /// Nothing is kept at first.
     pub fn new(units: &'a dyn Units, points: &'a Points) -> Closure<'a> {
-        Closure { units, points, kept: BTreeMap::new(), work: Vec::new(), held: HashSet::new() }
+        let (held, without_methods) = (HashSet::new(), HashSet::new());
+        Closure { units, points, kept: BTreeMap::new(), work: Vec::new(), held, without_methods }
     }
 
     /// Keeps an entry and what it refers to.
@@ -295,14 +305,39 @@ impl<'a> Closure<'a> {
         });
     }
 
-    /// The parts of a type: members, enumerators, bounds, parameters, template arguments; variants with theirs.
+    /// The parts of a type: members, enumerators, bounds, parameters, template arguments; variants with theirs, and
+    /// methods as they are declared, where the type is the program's own.
     fn members(&mut self, unit: &Unit, owner: &DebuggingInformationEntry<R>) {
+        let has_methods = Cell::new(false);
+        let keeps_methods = is_structure(owner.tag()) && !self.is_library(unit, owner);
         self.walk(unit, owner, |tag, _| {
-            if tag == dw::DW_TAG_subprogram || has_parts(tag) && !is_variant(tag) || is_structure(tag) {
+            if tag == dw::DW_TAG_subprogram {
+                has_methods.set(true);
+                return if keeps_methods { Part::WithParts } else { Part::No };
+            }
+            if has_parts(tag) && !is_variant(tag) || is_structure(tag) || is_of_body(tag) {
                 return Part::No;
             }
             if is_variant(tag) || tag == dw::DW_TAG_GNU_template_parameter_pack { Part::WithParts } else { Part::Alone }
         });
+        if has_methods.get() && !keeps_methods {
+            self.without_methods.insert(unit.die(owner.offset()));
+        }
+    }
+
+    /// Whether a type is of a language's library, whose classes have hundreds of methods.
+    fn is_library(&self, unit: &Unit, owner: &DebuggingInformationEntry<R>) -> bool {
+        let file = owner.attr_value(dw::DW_AT_decl_file).and_then(|value| match value {
+            AttributeValue::FileIndex(index) => Some(index),
+            value => value.udata_value(),
+        });
+        if let Some(path) = file.and_then(|index| unit.file_path(index)) {
+            return LIBRARY_SOURCES.iter().any(|part| path.contains(part));
+        }
+        let outermost = self.units.parents(unit.die(owner.offset())).into_iter().next();
+        let name = outermost.and_then(|die| self.units.unit(die)?.entry(die.offset)?.attr_value(dw::DW_AT_name));
+        let name = name.and_then(|name| unit.dwarf.attr_string(&unit.unit, name).ok());
+        name.is_some_and(|name| LIBRARY_NAMESPACES.contains(&name.slice()))
     }
 
     /// What a function holds where frames stand in it, but the types that are declared there: those are kept where they
@@ -312,7 +347,11 @@ impl<'a> Closure<'a> {
         self.walk(unit, owner, |tag, entry| match tag {
             dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block => {
                 let ranges = die_ranges(unit.dwarf, &unit.unit, entry);
-                if ranges.is_empty() || points.frame_in(&ranges) { Part::WithParts } else { Part::Bare }
+                if ranges.is_empty() || points.frame_in(&ranges) {
+                    return Part::WithParts;
+                }
+                // A block that no frame stands in still says that the abstract instance's was not dropped.
+                if tag == dw::DW_TAG_lexical_block { Part::Bare } else { Part::No }
             }
             dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site => {
                 let address = |name| unit.dwarf.attr_address(&unit.unit, entry.attr_value(name)?).unwrap_or_default();
@@ -346,7 +385,7 @@ impl<'a> Closure<'a> {
         let Ok(mut raw) = unit.unit.entries_raw(Some(owner.offset())) else { return };
         let mut entry = DebuggingInformationEntry::null();
         // The kept entry that children belong to, a level each; `None` where they are passed over.
-        let mut open: Vec<Option<(DieRef, bool)>> = Vec::new();
+        let mut open: Vec<Option<DieRef>> = Vec::new();
         loop {
             if raw.is_empty() || self.kept.len() >= MAX_ENTRIES {
                 break;
@@ -361,13 +400,12 @@ impl<'a> Closure<'a> {
             }
             let die = unit.die(entry.offset());
             if open.is_empty() {
-                open.push(Some((die, false)));
+                open.push(Some(die));
                 continue;
             }
             let parent = open.last().copied().flatten();
-            let bare = parent.is_some_and(|(_, bare)| bare);
             let chosen = if parent.is_some() { part(entry.tag(), &entry) } else { Part::No };
-            let bare = bare || chosen == Part::Bare;
+            let bare = chosen == Part::Bare;
             if chosen != Part::No {
                 // The right parent, where the entry was referred to before.
                 let keep = match self.kept.get(&die) {
@@ -376,12 +414,12 @@ impl<'a> Closure<'a> {
                     None => Keep::Attributes,
                 };
                 let is_call = entry.tag() == dw::DW_TAG_inlined_subroutine;
-                let keep = if is_call && !bare { Keep::Everything } else { keep };
-                self.kept.insert(die, Kept { keep, parent: parent.map(|(die, _)| die), part: true });
+                let keep = if is_call { Keep::Everything } else { keep };
+                self.kept.insert(die, Kept { keep, parent, part: true });
                 self.follow(unit, &entry, keep);
             }
             if entry.has_children() {
-                open.push(matches!(chosen, Part::WithParts | Part::Bare).then_some((die, bare)));
+                open.push((chosen == Part::WithParts).then_some(die));
             }
         }
     }
@@ -392,12 +430,28 @@ enum Part {
     No,
     Alone,
     WithParts,
-    /// With parts, but of all of them no more than that they are there.
+    /// Without parts, and no more than that it is there.
     Bare,
 }
 
 fn is_variant(tag: DwTag) -> bool {
     matches!(tag, dw::DW_TAG_variant_part | dw::DW_TAG_variant)
+}
+
+/// What a method's body has where its entry is that of its code.
+fn is_of_body(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        dw::DW_TAG_lexical_block
+            | dw::DW_TAG_inlined_subroutine
+            | dw::DW_TAG_call_site
+            | dw::DW_TAG_GNU_call_site
+            | dw::DW_TAG_label
+            | dw::DW_TAG_try_block
+            | dw::DW_TAG_catch_block
+            | dw::DW_TAG_imported_declaration
+            | dw::DW_TAG_imported_module
+    )
 }
 
 /// Types whose members make snapshots large: kept only where somebody looked at them.

@@ -1,7 +1,7 @@
 //! A module's debug information, cut down to what a snapshot keeps: DWARF 5 of its own, which every reader of DWARF
 //! reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use gimli::write::{
     Address, AttributeValue as Out, Dwarf, EndianVec, Expression, FileId, LineProgram, LineString, Location,
@@ -9,7 +9,8 @@ use gimli::write::{
 };
 use gimli::{AttributeValue, DebuggingInformationEntry, Encoding, Format, LineEncoding, LittleEndian, constants as dw};
 
-use super::closure::{Keep, Kept, Points, is_kept, is_structure};
+use super::closure::{Closure, Keep, Kept, Points, is_kept, is_structure};
+use crate::image::snapshot::format::METHODS_LEFT_OUT;
 use crate::module::lines::Row;
 use crate::module::unit::{Unit, Units};
 use crate::module::{DieRef, R, UnitId};
@@ -35,6 +36,7 @@ pub struct DwarfWriter<'a> {
     units: &'a dyn Units,
     kept: &'a BTreeMap<DieRef, Kept>,
     points: &'a Points,
+    without_methods: &'a HashSet<DieRef>,
     dwarf: Dwarf,
     open: HashMap<UnitId, Open>,
     entries: HashMap<DieRef, (OutUnitId, UnitEntryId)>,
@@ -44,9 +46,10 @@ pub struct DwarfWriter<'a> {
 
 impl<'a> DwarfWriter<'a> {
     /// For the entries of one module.
-    pub fn new(units: &'a dyn Units, kept: &'a BTreeMap<DieRef, Kept>, points: &'a Points) -> DwarfWriter<'a> {
+    pub fn new(closure: &'a Closure<'a>) -> DwarfWriter<'a> {
+        let Closure { units, points, kept, without_methods, .. } = closure;
         let (dwarf, open, entries) = (Dwarf::new(), HashMap::new(), HashMap::new());
-        DwarfWriter { units, kept, points, dwarf, open, entries, lost: Lost::default() }
+        DwarfWriter { units: *units, kept, points, without_methods, dwarf, open, entries, lost: Lost::default() }
     }
 
     /// The sections. `lines` are each unit's rows: sequences of ascending addresses, and where each ends; `covered`
@@ -164,6 +167,9 @@ impl<'a> DwarfWriter<'a> {
         if kept.keep == Keep::Name && is_structure(entry.tag()) {
             values.push((dw::DW_AT_declaration, Out::FlagPresent));
         }
+        if self.without_methods.contains(&die) {
+            values.push((gimli::DwAt(METHODS_LEFT_OUT), Out::FlagPresent));
+        }
         let entry = self.dwarf.units.get_mut(out).get_mut(id);
         for (name, value) in values {
             entry.set(name, value);
@@ -184,6 +190,7 @@ impl<'a> DwarfWriter<'a> {
                 continue;
             }
             let value = match (name, attribute.value()) {
+                (dw::DW_AT_ranges, value) if is_scope(entry.tag()) => self.scope_ranges(unit, die, value),
                 (dw::DW_AT_decl_file | dw::DW_AT_call_file, value) => {
                     let index = match value {
                         AttributeValue::FileIndex(index) => Some(index),
@@ -210,6 +217,25 @@ impl<'a> DwarfWriter<'a> {
         let file = add_file(&mut self.dwarf, open.unit, path)?;
         open.files.insert(index, file);
         Some(file)
+    }
+
+    /// The ranges of a block or an inlined call that hold any of the addresses that are answered for. One range where
+    /// none does: a scope without any has another meaning.
+    fn scope_ranges(&mut self, unit: &Unit, die: DieRef, value: AttributeValue<R>) -> Option<Out> {
+        let out = self.open.get(&die.unit)?.unit;
+        let mut list = unit.dwarf.attr_ranges(&unit.unit, value).ok()??;
+        let (mut ranges, mut first) = (Vec::new(), None);
+        while let Ok(Some(found)) = list.next() {
+            first = first.or((found.begin < found.end).then_some((found.begin, found.end)));
+            if self.points.any_in(found.begin, found.end) {
+                ranges.push(range(found.begin, found.end));
+            }
+        }
+        if ranges.is_empty() {
+            ranges.extend(first.map(|(low, high)| range(low, high)));
+        }
+        let out = self.dwarf.units.get_mut(out);
+        Some(Out::RangeListRef(out.ranges.add(RangeList(ranges))))
     }
 
     fn reference(&self, unit: &Unit, from: OutUnitId, value: AttributeValue<R>) -> Option<Out> {
@@ -435,6 +461,10 @@ fn within(path: &str, unit: &Unit) -> Vec<u8> {
     let directory = unit.directory().filter(|directory| !directory.starts_with('/'));
     let inside = directory.as_deref().and_then(|directory| path.strip_prefix(directory)?.strip_prefix('/'));
     plain(inside.unwrap_or(path).to_owned())
+}
+
+fn is_scope(tag: gimli::DwTag) -> bool {
+    matches!(tag, dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block)
 }
 
 fn range(low: u64, high: u64) -> Range {

@@ -233,7 +233,7 @@ fn debug_sections(session: &Session, module: &Module, looked_at: &LookedAt) -> (
             Some((*root, units.unit(*root)?.rows_in(&around)))
         })
         .collect();
-    let writer = DwarfWriter::new(units, &closure.kept, &points);
+    let writer = DwarfWriter::new(&closure);
     match writer.write(&lines, &covered) {
         Ok((sections, lost)) => (sections, lost.attributes),
         Err(_) => (SectionBytes::new(), closure.kept.len()),

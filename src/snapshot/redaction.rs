@@ -1,16 +1,18 @@
 //! Masking secrets before anything is written.
 //!
 //! Rules are a TOML file (`redaction.toml` beside this one is the usual one). Masked bytes become `*`, so that lengths
-//! and addresses stay as they were. Text of one byte a character is seen, and ASCII in UTF-16 and UTF-32; text in pieces
-//! is not.
+//! and addresses stay as they were. Rules see runs of text ([`Text`]) of one byte a character, and ASCII in UTF-16 and
+//! UTF-32; text in pieces they do not see.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use memchr::memmem;
 use regex::bytes::Regex;
 use serde::Deserialize;
 
-use super::SnapshotError;
+use super::text::Text;
+use super::{SnapshotError, cards};
 
 const USUAL: &str = include_str!("redaction.toml");
 /// Values of environment variables that are shorter say nothing, and would be found everywhere.
@@ -39,12 +41,24 @@ struct FileRule {
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Check {
-    Luhn,
+    #[serde(alias = "luhn")]
+    Card,
 }
 
 struct Rule {
     pattern: Regex,
     check: Option<Check>,
+}
+
+impl Rule {
+    /// Whether what the pattern found in a text is what the rule is about.
+    fn holds(&self, secret: &[u8], text: &[u8], place: Range<usize>) -> bool {
+        let before = place.start.checked_sub(1).and_then(|at| text.get(at)).copied();
+        match self.check {
+            Some(Check::Card) => cards::is_card(secret, (before, text.get(place.end).copied())),
+            None => true,
+        }
+    }
 }
 
 /// Rules, ready to be applied.
@@ -116,39 +130,47 @@ impl Redaction {
     /// Masks what the rules find, in text of one, two (UTF-16) and four (UTF-32, `wchar_t`) bytes a character; says how
     /// many secrets that were.
     pub fn mask(&self, bytes: &mut [u8]) -> u64 {
-        let mut masked = self.mask_narrow(bytes);
-        for stride in [2, 4] {
-            for (start, narrow) in wide_runs(bytes, stride) {
-                let mut text = narrow.clone();
-                masked += self.mask_narrow(&mut text);
-                for (index, (new, old)) in text.iter().zip(&narrow).enumerate().filter(|(_, (new, old))| new != old) {
-                    debug_assert_eq!(bytes[start + index * stride], *old);
-                    bytes[start + index * stride] = *new;
-                }
-            }
-        }
-        masked
+        self.mask_within(bytes, 0..bytes.len())
     }
 
-    fn mask_narrow(&self, bytes: &mut [u8]) -> u64 {
-        let mut found: Vec<(usize, usize)> = Vec::new();
-        for rule in &self.rules {
-            for captures in rule.pattern.captures_iter(bytes) {
-                let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-                if rule.check == Some(Check::Luhn) && !passes_luhn(secret.as_bytes()) {
-                    continue;
+    /// The same; of what is found, only that counts which lies in `counted` or goes into it.
+    pub fn mask_within(&self, bytes: &mut [u8], counted: Range<usize>) -> u64 {
+        let counts = |from: usize, to: usize| from < counted.end && counted.start < to;
+        let narrow = self.mask_narrow(bytes);
+        let mut masked = narrow.iter().filter(|found| counts(found.start, found.end)).count();
+        for stride in [2, 4] {
+            for (start, mut text) in wide_runs(bytes, stride) {
+                for found in self.mask_narrow(&mut text) {
+                    let (from, to) = (start + found.start * stride, start + found.end * stride);
+                    let characters = bytes.get_mut(from..to).unwrap_or_default().iter_mut().step_by(stride);
+                    characters.zip(text.get(found).unwrap_or_default()).for_each(|(byte, new)| *byte = *new);
+                    masked += usize::from(counts(from, to));
                 }
-                found.push((secret.start(), secret.end()));
             }
         }
+        masked as u64
+    }
+
+    /// What was found and masked.
+    fn mask_narrow(&self, bytes: &mut [u8]) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        let text = Text::of(bytes);
+        for rule in self.rules.iter().filter(|_| !text.bytes.is_empty()) {
+            let secrets = rule.pattern.captures_iter(&text.bytes).filter_map(|captures| {
+                let secret = captures.get(1).or_else(|| captures.get(0))?;
+                rule.holds(secret.as_bytes(), &text.bytes, secret.range()).then(|| secret.range())
+            });
+            found.extend(secrets.filter_map(|secret| text.place(secret)));
+        }
         for value in &self.values {
-            found.extend(value.find_iter(bytes).map(|start| (start, start + value.needle().len())));
+            found.extend(value.find_iter(bytes).map(|start| start..start + value.needle().len()));
         }
-        for (start, end) in &found {
+        for secret in &found {
             // Line ends of a key's text stay, so that it still reads as one.
-            bytes[*start..*end].iter_mut().filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
+            let secret = bytes.get_mut(secret.clone()).unwrap_or_default().iter_mut();
+            secret.filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
         }
-        found.len() as u64
+        found
     }
 
     /// The same of attributes, whose keys may name secrets.
@@ -192,19 +214,6 @@ fn wide_runs(bytes: &[u8], stride: usize) -> Vec<(usize, Vec<u8>)> {
     runs
 }
 
-/// ISO/IEC 7812-1, annex B.
-fn passes_luhn(text: &[u8]) -> bool {
-    let digits = text.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'));
-    let sum: u32 = digits
-        .enumerate()
-        .map(|(index, digit)| match (index % 2, digit * 2) {
-            (0, _) => digit,
-            (_, doubled) => doubled / 10 + doubled % 10,
-        })
-        .sum();
-    sum.is_multiple_of(10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +236,9 @@ mod tests {
         check("ghp_0123456789abcdefghijABCDEFGHIJ012345", "****************************************");
         check("card 4111 1111 1111 1111 ok", "card **** **** **** **** ok");
         check("order 4111 1111 1111 1112 ok", "order 4111 1111 1111 1112 ok");
+        // Strings of Go lie side by side without an end between them.
+        check("1192092895507812548828125762939453125", "1192092895507812548828125762939453125");
+        check("0.4111111111111111 4111111111111111", "0.4111111111111111 ****************");
         check("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc_DEF", &"*".repeat(48));
         check(
             "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\n",

@@ -182,6 +182,8 @@ pub struct StructType {
     pub template_values: Vec<(Name, TypeId, i128)>,
     /// Methods, for `ptype`: their DIEs, which are types (functions) of the table.
     pub methods: Vec<DieRef>,
+    /// It has methods, which this snapshot has not.
+    pub methods_left_out: bool,
 }
 
 /// A field or a base class.

@@ -1,4 +1,4 @@
-//! The lines of /proc/PID/maps.
+//! What /proc says of a process that is copied: its mappings, who traces it.
 
 use std::fs;
 
@@ -23,6 +23,18 @@ pub(super) fn resident(pid: i32) -> u64 {
 pub(super) fn has_ended(pid: i32, tid: i32) -> bool {
     let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")) else { return true };
     text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+/// A thread of the process that somebody traces, and who.
+pub(super) fn tracer(pid: i32) -> Option<(i32, String)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let mut tids: Vec<i32> = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect();
+    tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+    tids.into_iter().find_map(|tid| {
+        let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();
+        (tracer != "0").then(|| (tid, tracer.to_owned()))
+    })
 }
 
 /// The mapping that holds an address.

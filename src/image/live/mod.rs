@@ -64,11 +64,19 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
     }
     let still = tracer::copy(pid, arch).map_err(|errno| fail(why_not(pid, errno)))?;
     if still.threads.is_empty() {
-        return Err(fail(format!("process {pid} ended while it was looked at")));
+        return Err(fail(match still.late.len() {
+            0 => format!("process {pid} ended while it was looked at"),
+            count => format!(
+                "none of the {count} threads of process {pid} stopped in time: they sleep in the kernel (state D in \
+                 /proc/{pid}/status; /proc/{pid}/stack says where). Try again when they are back"
+            ),
+        }));
     }
     let late = still.late.iter().map(|tid| Note {
         code: "thread-not-stopped",
-        message: format!("thread {tid} did not stop (it may sleep in the kernel): it is left out"),
+        message: format!(
+            "thread {tid} did not stop in time (it may sleep in the kernel; see /proc/{pid}/task/{tid}/stack): it is left out"
+        ),
     });
     let notes: Vec<Note> = late.collect();
     let maps = still.maps;
@@ -105,17 +113,16 @@ pub fn capture(target: &Path, pid: i32) -> Result<Image, ImageError> {
 
 fn why_not(pid: i32, errno: Errno) -> String {
     match errno {
-        Errno::EPERM => {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).map(str::trim);
-            match tracer.filter(|tracer| *tracer != "0") {
-                Some(tracer) => format!("process {pid} is traced by process {tracer} already"),
-                None => format!(
-                    "process {pid} may not be traced by this user (run as its owner or root; \
-                     /proc/sys/kernel/yama/ptrace_scope may forbid it too)"
-                ),
+        Errno::EPERM => match maps::tracer(pid) {
+            Some((tid, tracer)) if tid == pid => format!("process {pid} is traced by process {tracer} already"),
+            Some((tid, tracer)) => {
+                format!("thread {tid} of process {pid} is traced by process {tracer} already")
             }
-        }
+            None => format!(
+                "process {pid} may not be traced by this user (run as its owner or root; \
+                     /proc/sys/kernel/yama/ptrace_scope may forbid it too)"
+            ),
+        },
         Errno::ESRCH => format!("process {pid} ended while it was looked at"),
         errno => format!("process {pid} cannot be traced: {errno}"),
     }

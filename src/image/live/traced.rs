@@ -41,7 +41,7 @@ pub fn image(pid: i32, tids: &[Pid], fatal: Option<&Fatal>) -> Result<Image, Ima
     let readable = maps.iter().filter(|line| line.flags & 4 != 0 && line.end < KERNEL);
     let segments: Vec<(u64, u32, u64)> = readable.map(|line| (line.start, line.flags, line.end - line.start)).collect();
     let beginning = Box::leak(elf_writer::core_beginning(arch, &notes, &segments).into_boxed_slice());
-    let mut image = elf_core::parse_beginning(&path, beginning, Source::Process(Arc::new(pages)), Vec::new())?;
+    let mut image = elf_core::parse_beginning(&path, beginning, Source::Process(Arc::new(pages)), None, Vec::new())?;
     for thread in &mut image.threads {
         let name = fs::read_to_string(format!("/proc/{pid}/task/{}/comm", thread.lwp));
         thread.name = name.ok().map(|name| name.trim_end().to_owned());

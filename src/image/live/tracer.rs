@@ -9,7 +9,8 @@
 //! meet at barriers (`│`). No worker may leave before the last of these. Threads are seized (PTRACE_SEIZE): if this
 //! program dies at any moment, the kernel lets them run on.
 //!
-//! The one file that traces: `unsafe` for PTRACE_GETREGSET, which has no safe wrapper for extended state.
+//! The one file that traces: `unsafe` for PTRACE_GETREGSET, which has no safe wrapper for extended state, and for
+//! setpriority.
 #![allow(unsafe_code)]
 
 use std::collections::{BTreeMap, HashSet};
@@ -38,6 +39,8 @@ const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Between two looks whether a thread has stopped.
 const MOMENT: Duration = Duration::from_micros(20);
+/// The nice value that comes first.
+const HIGHEST_PRIORITY: i32 = -20;
 /// Bytes of extended state: AMX has 11 KiB.
 const LARGEST_STATE: usize = 64 << 10;
 /// Bytes of FXSAVE's area, with which XSAVE's begins (Intel SDM volume 1, 13.4.1), and where what it leaves to software is.
@@ -94,17 +97,20 @@ pub(super) fn copy(pid: i32, arch: Arch) -> Result<Still, Errno> {
     };
     let share = tids.len().div_ceil(workers).max(1);
     let shares: Vec<&[Pid]> = tids.chunks(share).chain(std::iter::repeat(&[][..])).take(workers).collect();
+    // Each in a thread that ends: what it could not let go (a thread that sleeps in the kernel) the kernel then does.
     let done: Vec<Done> = std::thread::scope(|scope| {
-        let others = shares.iter().enumerate().skip(1);
-        let others: Vec<_> = others
+        let workers: Vec<_> = shares
+            .iter()
+            .enumerate()
             .map(|(number, share)| {
                 let shared = &shared;
-                scope.spawn(move || shared.work(number, share))
+                scope.spawn(move || {
+                    hurry();
+                    shared.work(number, share)
+                })
             })
             .collect();
-        let mut done = vec![shared.work(0, shares.first().copied().unwrap_or_default())];
-        done.extend(others.into_iter().filter_map(|other| other.join().ok()));
-        done
+        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
     });
     if let Some(errno) = shared.failed.into_inner() {
         return Err(errno);
@@ -130,6 +136,12 @@ pub(super) fn copy(pid: i32, arch: Arch) -> Result<Still, Errno> {
     }
     still.threads.sort_by_key(|thread| (thread.tid.as_raw() != pid, thread.tid));
     Ok(still)
+}
+
+/// Lets the calling thread go before all others where that is allowed: a process stands still for it.
+fn hurry() {
+    // SAFETY: takes numbers alone; 0 is the calling thread (setpriority(2), on Linux).
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, HIGHEST_PRIORITY) };
 }
 
 /// What the workers share.

@@ -1,11 +1,13 @@
-//! The snapshot's format, version 1 (docs/snapshot-format.md): what its JSON parts hold.
+//! The snapshot's format, versions 1 and 2 (docs/snapshot-format.md): what its JSON parts hold.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// `obit.snapshot/1`. A reader refuses another number, and passes over fields and parts that it does not know.
+/// A reader refuses another number, and passes over fields and parts that it does not know.
 pub const SCHEMA: &str = "obit.snapshot/1";
+/// Of a file whose core is a [`RELATIVE_CORE`], which readers of version 1 would miss.
+pub const SCHEMA_2: &str = "obit.snapshot/2";
 /// The first part.
 pub const HEADER: &str = "obit.json";
 /// Modules, mappings, names of threads.
@@ -14,8 +16,15 @@ pub const LAYOUT: &str = "layout.json.zst";
 pub const ENVIRONMENT: &str = "environment.json.zst";
 /// An ELF core: the threads' registers, and the memory that was kept.
 pub const CORE: &str = "core.zst";
+/// The same in place of it, from version 2 on: memory has words that are relative to their own address
+/// ([`relative`](super::relative)).
+pub const RELATIVE_CORE: &str = "core.relative.zst";
 /// Source lines around the frames.
 pub const SOURCES: &str = "sources.json.zst";
+
+/// Of a structure in a module's debug information: it has methods, which the snapshot has not (a flag in the range that
+/// DWARF leaves to users).
+pub const METHODS_LEFT_OUT: u16 = 0x3d00;
 
 /// An address, written as "0x" and hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -29,9 +38,20 @@ impl Serialize for Hex {
 
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Hex, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").unwrap_or(&text);
-        u64::from_str_radix(digits, 16).map(Hex).map_err(serde::de::Error::custom)
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Hex;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("hexadecimal digits behind 0x")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Hex, E> {
+                let digits = text.strip_prefix("0x").unwrap_or(text);
+                u64::from_str_radix(digits, 16).map(Hex).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -45,7 +65,7 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`] or [`SCHEMA_2`].
     pub schema: String,
     /// The program that wrote it.
     pub writer: String,

@@ -6,9 +6,12 @@ use std::sync::OnceLock;
 use zstd::zstd_safe;
 
 use super::LARGEST_RATIO;
+use super::relative::{self, Place};
 
 /// A frame that unpacks to more is not one that was made to be read by itself.
 const LARGEST_FRAME: usize = 16 << 20;
+/// What unpacks to no more may be packed as well as it likes: room is made for it at once.
+const SMALL_FRAME: usize = 1 << 20;
 /// Frames of a part.
 const MOST_FRAMES: usize = 1 << 12;
 
@@ -18,6 +21,8 @@ pub struct Frames {
     starts: Vec<usize>,
     frames: Vec<Frame>,
     length: usize,
+    /// Memory whose words are relative to their own address.
+    relative: Vec<Place>,
 }
 
 struct Frame {
@@ -31,21 +36,33 @@ impl Frames {
     /// The frames of a part that is whole. None where it has just one or where one does not say its size: such a part
     /// is unpacked at once.
     pub fn of(packed: &'static [u8], limit: u64) -> Option<Frames> {
-        let mut frames = Frames { starts: Vec::new(), frames: Vec::new(), length: 0 };
+        let (frames, is_whole) = Frames::intact(packed, limit);
+        (is_whole && frames.frames.len() > 1).then_some(frames)
+    }
+
+    /// The frames up to the first that is cut, too large or without its size, and whether these are all.
+    pub fn intact(packed: &'static [u8], limit: u64) -> (Frames, bool) {
+        let mut frames = Frames { starts: Vec::new(), frames: Vec::new(), length: 0, relative: Vec::new() };
         let mut rest = packed;
         while !rest.is_empty() {
-            let length = zstd_safe::find_frame_compressed_size(rest).ok()?;
-            let (frame, behind) = rest.split_at_checked(length)?;
-            let size = usize::try_from(zstd_safe::get_frame_content_size(frame).ok()??).ok()?;
-            if size > LARGEST_FRAME || size / LARGEST_RATIO > frame.len() || frames.frames.len() >= MOST_FRAMES {
-                return None;
+            let Some((frame, length)) = Frame::first(rest, limit.saturating_sub(frames.length as u64)) else { break };
+            if frames.frames.len() >= MOST_FRAMES {
+                break;
             }
             frames.starts.push(frames.length);
-            frames.frames.push(Frame { packed: frame, size, content: OnceLock::new() });
-            frames.length = frames.length.checked_add(size).filter(|length| *length as u64 <= limit)?;
-            rest = behind;
+            frames.length += frame.size;
+            frames.frames.push(frame);
+            rest = rest.get(length..).unwrap_or_default();
         }
-        (frames.frames.len() > 1).then_some(frames)
+        (frames, rest.is_empty())
+    }
+
+    /// The same frames, in which these pieces of memory (ascending by offset) have relative words.
+    pub fn with_relative_words(mut self, places: Vec<Place>) -> Frames {
+        self.relative = places;
+        // What was unpacked before has them as they are in the file.
+        self.frames.iter_mut().for_each(|frame| frame.content = OnceLock::new());
+        self
     }
 
     /// Bytes of the unpacked part.
@@ -57,12 +74,32 @@ impl Frames {
     pub fn piece(&self, offset: usize, limit: usize) -> Option<&'static [u8]> {
         let index = self.starts.partition_point(|start| *start <= offset).checked_sub(1)?;
         let frame = self.frames.get(index)?;
+        let start = *self.starts.get(index)?;
         let content = (*frame.content.get_or_init(|| {
-            let content = zstd::bulk::decompress(frame.packed, frame.size).ok()?;
+            let mut content = zstd::bulk::decompress(frame.packed, frame.size).ok()?;
+            relative::exchange(&mut content, start as u64, &self.relative);
             (content.len() == frame.size).then(|| &*Box::leak(content.into_boxed_slice()))
         }))?;
-        let rest = content.get(offset - self.starts.get(index)?..)?;
+        let rest = content.get(offset - start..)?;
         rest.get(..rest.len().min(limit)).filter(|piece| !piece.is_empty())
+    }
+
+    /// Unpacks the first frames behind each other, as many as hold `length` bytes, to the end of `bytes`, which has those
+    /// before as they are in the file.
+    pub fn unpack_to(&self, bytes: &mut Vec<u8>, length: usize) -> Option<()> {
+        let first = self.starts.partition_point(|start| *start < bytes.len());
+        let last = self.starts.partition_point(|start| *start < length.min(self.length));
+        let frames = self.frames.get(first..last).unwrap_or_default();
+        bytes.reserve_exact(frames.iter().map(|frame| frame.size).sum());
+        for frame in frames {
+            let at = bytes.len();
+            bytes.resize(at.checked_add(frame.size)?, 0);
+            let unpacked = zstd::bulk::decompress_to_buffer(frame.packed, bytes.get_mut(at..)?).ok()?;
+            if unpacked != frame.size {
+                return None;
+            }
+        }
+        (bytes.len() >= length).then_some(())
     }
 
     /// The part's first bytes.
@@ -72,6 +109,18 @@ impl Frames {
             bytes.extend_from_slice(self.piece(bytes.len(), length - bytes.len())?);
         }
         Some(bytes)
+    }
+}
+
+impl Frame {
+    /// The frame that these bytes begin with, if it unpacks to no more than `limit`, and its length.
+    fn first(packed: &'static [u8], limit: u64) -> Option<(Frame, usize)> {
+        let length = zstd_safe::find_frame_compressed_size(packed).ok()?;
+        let packed = packed.get(..length).filter(|packed| !packed.is_empty())?;
+        let size = usize::try_from(zstd_safe::get_frame_content_size(packed).ok()??).ok()?;
+        let is_bomb = size > SMALL_FRAME && size / LARGEST_RATIO > packed.len();
+        let fits = size <= LARGEST_FRAME && size as u64 <= limit && !is_bomb;
+        fits.then(|| (Frame { packed, size, content: OnceLock::new() }, length))
     }
 }
 
@@ -105,10 +154,16 @@ mod tests {
             assert_eq!(frames.length(), plain.len());
             assert_eq!(frames.beginning(plain.len()).unwrap(), plain);
             assert_eq!(frames.beginning(usize::MAX), Some(plain.clone()));
+            let mut unpacked = Vec::new();
+            for length in [1, 300, 20_000, plain.len()] {
+                assert_eq!(frames.unpack_to(&mut unpacked, length), Some(()));
+                assert!(unpacked.len() >= length && plain.starts_with(&unpacked));
+            }
+            assert_eq!(frames.unpack_to(&mut unpacked, plain.len() + 1), None);
             let end = elf_core::end_of_notes(&plain).unwrap() as usize;
             let beginning = frames.beginning(end).unwrap().leak();
             let source = Source::Packed(Arc::new(frames));
-            let image = elf_core::parse_beginning(Path::new("x.obit"), beginning, source, Vec::new()).unwrap();
+            let image = elf_core::parse_beginning(Path::new("x.obit"), beginning, source, None, Vec::new()).unwrap();
             assert_eq!((image.threads.len(), image.threads[0].lwp, image.notes.len()), (1, 7, 0));
             assert_eq!(image.memory.read_vec(RunAddr(0x20_0000), 80_000).unwrap(), [&memory[..], &memory].concat());
             assert!(image.memory.read_vec(RunAddr(0x20_0000), 80_001).is_err());

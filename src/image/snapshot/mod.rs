@@ -6,6 +6,7 @@
 
 pub mod format;
 pub mod frames;
+pub mod relative;
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -60,8 +61,9 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
     let header: Header = header
         .and_then(|header| serde_json::from_slice(header).ok())
         .ok_or_else(|| broken("is a snapshot whose header cannot be read".into()))?;
-    if header.schema != format::SCHEMA {
-        let problem = format!("is a snapshot of format {}; this version reads {}", header.schema, format::SCHEMA);
+    let known = [format::SCHEMA, format::SCHEMA_2];
+    if !known.contains(&header.schema.as_str()) {
+        let problem = format!("is a snapshot of format {}; this version reads {}", header.schema, known.join(" and "));
         return Err(broken(problem));
     }
     let mut snapshot = Snapshot {
@@ -76,17 +78,6 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         Ok(layout) => snapshot.layout = layout,
         Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
     }
-    let mut image = match snapshot.packed_core() {
-        Some((beginning, frames)) => {
-            let beginning = Box::leak(beginning.into_boxed_slice());
-            elf_core::parse_beginning(path, beginning, Source::Packed(Arc::new(frames)), notes)?
-        }
-        None => {
-            let (core, complaint) = snapshot.unpack(format::CORE, LARGEST_PART).map_err(broken)?;
-            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
-            elf_core::parse(path, Box::leak(core.into_boxed_slice()), notes)?
-        }
-    };
     let mappings = snapshot.layout.mappings.iter().map(|record| Mapping {
         start: RunAddr(record.start.0),
         end: RunAddr(record.end.0),
@@ -97,11 +88,19 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
             .and_then(|(index, offset)| Some((snapshot.layout.files.get(index as usize)?.clone(), offset.0))),
     });
     let mappings: Vec<Mapping> = mappings.filter(|mapping| mapping.start < mapping.end).collect();
-    if !mappings.is_empty() && mappings.is_sorted_by(|one, next| one.end <= next.start) {
-        let ranges: Vec<(u64, u64)> = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0)).collect();
-        image.memory = image.memory.with_left_out(&ranges);
-        image.mappings = mappings;
-    }
+    let are_sound = !mappings.is_empty() && mappings.is_sorted_by(|one, next| one.end <= next.start);
+    let mappings = are_sound.then_some(mappings);
+    let mut image = match snapshot.core_in_frames().map_err(broken)? {
+        Some(PackedCore { beginning, frames, complaint }) => {
+            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
+            elf_core::parse_beginning(path, beginning.leak(), Source::Packed(Arc::new(frames)), mappings, notes)?
+        }
+        None => {
+            let (core, complaint) = snapshot.unpack(format::CORE, LARGEST_PART).map_err(broken)?;
+            notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
+            elf_core::parse_mapped(path, core.leak(), mappings, notes)?
+        }
+    };
     for thread in &mut image.threads {
         // Nobody died of what was copied alive.
         thread.crashed &= snapshot.header.capture.source != "process";
@@ -179,20 +178,46 @@ impl Snapshot {
         self.bytes.len() as u64
     }
 
-    /// The core where it is whole and packed in frames: its headers and notes, and the frames.
-    fn packed_core(&self) -> Option<(Vec<u8>, Frames)> {
-        let (packed, cut) = self.packed(format::CORE).ok()?;
-        let frames = Frames::of(packed, LARGEST_PART).filter(|_| !cut)?;
-        let mut beginning = frames.piece(0, usize::MAX)?.to_vec();
-        // The first bytes say where the table of segments ends, that where the notes do.
-        for _ in 0..2 {
-            let end = usize::try_from(elf_core::end_of_notes(&beginning)?).ok()?.min(frames.length());
-            if end > beginning.len() {
-                beginning = frames.beginning(end)?;
-            }
+    /// The core as ordinary tools read it, and what is wrong with it.
+    pub fn core(&self) -> Result<(Vec<u8>, Option<String>), String> {
+        if !self.has(format::RELATIVE_CORE) {
+            return self.unpack(format::CORE, LARGEST_PART);
         }
+        let PackedCore { frames, complaint, .. } = self.relative_core()?;
+        let core = frames.beginning(usize::MAX).ok_or_else(|| self.is_broken(format::RELATIVE_CORE))?;
+        Ok((core, complaint))
+    }
+
+    /// The core where it can be unpacked piece by piece.
+    fn core_in_frames(&self) -> Result<Option<PackedCore>, String> {
+        if self.has(format::RELATIVE_CORE) {
+            return self.relative_core().map(Some);
+        }
+        let Ok((packed, false)) = self.packed(format::CORE) else { return Ok(None) };
+        let Some(frames) = Frames::of(packed, LARGEST_PART) else { return Ok(None) };
+        let Some(beginning) = beginning(&frames) else { return Ok(None) };
         self.unpacked.fetch_add(frames.length() as u64, Ordering::Relaxed);
-        Some((beginning, frames))
+        Ok(Some(PackedCore { beginning, frames, complaint: None }))
+    }
+
+    fn relative_core(&self) -> Result<PackedCore, String> {
+        let part = format::RELATIVE_CORE;
+        let (packed, cut) = self.packed(part)?;
+        let (frames, is_whole) = Frames::intact(packed, LARGEST_PART);
+        let beginning = beginning(&frames).ok_or_else(|| self.is_broken(part))?;
+        let places = elf_core::places(&beginning).ok_or_else(|| self.is_broken(part))?;
+        self.unpacked.fetch_add(frames.length() as u64, Ordering::Relaxed);
+        let path = self.path.display();
+        let complaint = match (cut, is_whole) {
+            (true, _) => Some(format!("{path}: part {part} is cut by the file's truncated end")),
+            (false, false) => Some(format!("{path}: part {part} cannot be unpacked to its end")),
+            (false, true) => None,
+        };
+        Ok(PackedCore { beginning, frames: frames.with_relative_words(places), complaint })
+    }
+
+    fn is_broken(&self, part: &str) -> String {
+        format!("{}: part {part} cannot be unpacked, or its beginning is no core's", self.path.display())
     }
 
     /// A part as it is in the file, and whether the file's truncated end cut it.
@@ -239,6 +264,31 @@ impl Snapshot {
             _ => Ok((content, Some(format!("{path}: part {part} is cut by the file's truncated end")))),
         }
     }
+}
+
+/// A core that is unpacked as it is looked at.
+struct PackedCore {
+    /// Its headers and notes.
+    beginning: Vec<u8>,
+    frames: Frames,
+    /// What is wrong with it.
+    complaint: Option<String>,
+}
+
+/// The headers and notes of a core.
+fn beginning(frames: &Frames) -> Option<Vec<u8>> {
+    let mut beginning = Vec::new();
+    frames.unpack_to(&mut beginning, 1)?;
+    // The first bytes say where the table of segments ends (where there are many, section 0 behind it does), that where
+    // the notes do.
+    for _ in 0..3 {
+        let end = usize::try_from(elf_core::end_of_notes(&beginning)?).ok()?;
+        if end > frames.length() {
+            return None;
+        }
+        frames.unpack_to(&mut beginning, end)?;
+    }
+    Some(beginning)
 }
 
 /// Where each member's content is. A truncated file's last member is as long as the file allows.

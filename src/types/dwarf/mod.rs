@@ -356,5 +356,6 @@ fn empty_structure(kind: StructKind, declaration: bool) -> StructType {
         template_types: Vec::new(),
         template_values: Vec::new(),
         methods: Vec::new(),
+        methods_left_out: false,
     }
 }

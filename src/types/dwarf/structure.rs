@@ -8,6 +8,7 @@ use gimli::{AttributeValue, UnitOffset};
 use super::attributes::Entry;
 use super::names::TemplateArgument;
 use super::{Loader, MAX_CHILDREN, StructKind, Type, TypeKind, empty_structure};
+use crate::image::snapshot::format::METHODS_LEFT_OUT;
 use crate::module::{R, Unit};
 use crate::types::{Access, Language, Member, MemberOffset, Variant, VariantPart};
 
@@ -18,6 +19,7 @@ impl Loader<'_> {
         let mut content = empty_structure(kind, entry.flag(dw::DW_AT_declaration));
         let access = default_access(kind);
         content.alignment = asked_alignment(entry);
+        content.methods_left_out = entry.flag(gimli::DwAt(METHODS_LEFT_OUT));
         let mut arguments = Vec::new();
         let mut variant_part = None;
         let name = if depth > 0 {

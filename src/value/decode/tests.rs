@@ -83,6 +83,7 @@ fn structure(size: u64, members: Vec<Member>) -> Type {
         template_types: Vec::new(),
         template_values: Vec::new(),
         methods: Vec::new(),
+        methods_left_out: false,
     };
     Type { name: Some("s".to_owned()), size: Some(size), language: Language::C, kind: TypeKind::Struct(content) }
 }
