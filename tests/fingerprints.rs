@@ -69,8 +69,10 @@ fn catalogue() -> BTreeMap<String, Value> {
 const ONE_STACK: &[&[&str]] = &[
     &["bit-flip/c", "freed-pattern/c", "uninitialised/c", "use-after-free/c"],
     &["divide-overflow/c", "divide/c", "ub-divide/clang-trap"],
+    &["free-constant/c", "free-local/c"],
     &["handled/c", "null-read/c"],
-    &["no-access/c", "non-canonical/c", "wild/c"],
+    &["freed-link/c", "no-access/c", "non-canonical/c", "wild/c"],
+    &["index-in-block/c", "out-of-bounds-member/c"],
     &["null-far-index/c", "null-index/c"],
     &["out-of-bounds/c", "ub-element/clang-trap"],
 ];

@@ -1,8 +1,8 @@
 //! ELF cores: file header, segments and the memory that they hold.
 //!
 //! Accepted: little-endian ET_CORE of x86-64, aarch64 and i386, from Linux, gcore, gdb and qemu-user. Whatever a
-//! truncated core lost is missing with its reason: segments beyond the file's end ([`MissingReason::Truncated`]),
-//! notes and program headers that were cut (a [`Note`]).
+//! truncated core lost is missing with its reason: segments beyond the file's end
+//! ([`Truncated`](crate::memory::MissingReason::Truncated)), notes and program headers that were cut (a [`Note`]).
 //!
 //! Only headers and notes are touched when a core is opened, however large it is.
 

@@ -23,7 +23,7 @@ const FRAMES: usize = 1024;
 const CODE_AROUND: u64 = 64;
 /// Bytes of a thread's stack that are kept whole, from its stack pointer on.
 const STACK: u64 = 64 << 10;
-/// With more threads than these, less of the others is kept whole.
+/// With more threads or goroutines than these, less of the others is kept whole.
 const MANY_THREADS: usize = 64;
 /// Bytes of a thread's stack that are kept whole, of a thread among many.
 const STACK_OF_MANY: u64 = 1 << 10;
@@ -95,7 +95,11 @@ pub fn look_at_everything(
 fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
     let Ok(runtime) = GoRuntime::open(session) else { return };
     let usual = Limits::default();
+    for thread in &session.image.threads {
+        runtime.on_thread(thread);
+    }
     let (goroutines, _) = runtime.goroutines();
+    let plain_fields = goroutines.len() <= MANY_THREADS;
     if goroutines.len() <= MOST_WAITS {
         runtime.waits();
     }
@@ -113,6 +117,9 @@ fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
                 return;
             }
             session.variables(&trace, frame, &usual);
+            if plain_fields {
+                session.variables(&trace, frame, &Limits { raw: true, ..usual });
+            }
         }
     });
 }
