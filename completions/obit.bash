@@ -55,6 +55,9 @@ _obit() {
             obit,modules)
                 cmd="obit__subcmd__modules"
                 ;;
+            obit,notify)
+                cmd="obit__subcmd__notify"
+                ;;
             obit,print)
                 cmd="obit__subcmd__print"
                 ;;
@@ -113,7 +116,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage fingerprint why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store schema"
+            opts="-h -V --help --version bt analyze coverage fingerprint why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store notify schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1035,6 +1038,20 @@ _obit() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__notify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -49,6 +49,7 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "export" -d 'Write a snaps
 complete -c obit -n "__fish_obit_needs_command" -f -a "capture" -d 'The kernel\'s crash handler: a snapshot of every process that dies'
 complete -c obit -n "__fish_obit_needs_command" -f -a "watch" -d 'Run a program; take snapshots of it, and of what it starts, where they die or hang'
 complete -c obit -n "__fish_obit_needs_command" -f -a "store" -d 'Crashes of a fleet: add, index, query, groups, get (hands over to obit-store)'
+complete -c obit -n "__fish_obit_needs_command" -f -a "notify" -d 'Tell people of a fleet\'s crashes by rules: Slack, Jira, mail, webhooks (hands over to obit-store)'
 complete -c obit -n "__fish_obit_needs_command" -f -a "schema" -d 'Print the JSON Schema of the documents that --json prints'
 complete -c obit -n "__fish_obit_using_subcommand bt" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand bt" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"

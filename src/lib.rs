@@ -43,7 +43,7 @@
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
-//! | `store` (feature `store`) | the fleet's side, a program of its own: bucket, inbox, table, queries, groups |
+//! | `store`, `notify`, `store_cli` (feature `store`) | the fleet's side, a program of its own: bucket, inbox, table, queries, groups; telling people; its command line |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere
@@ -71,6 +71,8 @@ pub mod interrupt;
 pub mod mapped;
 pub mod memory;
 pub mod module;
+#[cfg(feature = "store")]
+pub mod notify;
 pub mod repl;
 pub mod report;
 pub mod runtime;
@@ -78,6 +80,8 @@ pub mod session;
 pub mod snapshot;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod store_cli;
 pub mod types;
 pub mod unwind;
 pub mod value;

@@ -26,6 +26,8 @@ const ROOMS: &[&str] = &[
     "capture",
     "report",
     "store",
+    "notify",
+    "store_cli",
     "command",
     "repl",
     "cli",

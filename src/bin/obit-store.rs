@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ExitCode::from(obit::store::cli::run(std::env::args_os()))
+    ExitCode::from(obit::store_cli::run(std::env::args_os()))
 }

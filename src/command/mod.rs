@@ -91,6 +91,8 @@ pub enum Command {
     Watch(watch::Args),
     /// Crashes of a fleet: add, index, query, groups, get (hands over to obit-store)
     Store(store::Args),
+    /// Tell people of a fleet's crashes by rules: Slack, Jira, mail, webhooks (hands over to obit-store)
+    Notify(store::NotifyArgs),
     /// Print the JSON Schema of the documents that --json prints
     Schema(schema::Args),
 }
@@ -122,6 +124,7 @@ impl Command {
             Command::Capture(args) => capture::run(args, output),
             Command::Watch(args) => watch::run(args, output),
             Command::Store(args) => store::run(args),
+            Command::Notify(args) => store::notify(args),
             Command::Schema(args) => schema::run(args, output),
         }
     }

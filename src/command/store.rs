@@ -20,6 +20,26 @@ pub struct Args {
     pub arguments: Vec<OsString>,
 }
 
+/// Arguments of `notify`.
+#[derive(clap::Args, Debug, Clone)]
+#[command(disable_help_flag = true)]
+pub struct NotifyArgs {
+    /// run, the store, and options: --rules FILE, --dry-run, --follow
+    #[arg(value_name = "run URL", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<OsString>,
+}
+
+/// `notify run URL …` is `store URL notify …`.
+pub fn notify(args: &NotifyArgs) -> Result<(), CommandError> {
+    let arguments = match args.arguments.as_slice() {
+        [run, url, options @ ..] if run == "run" => {
+            [url.clone(), "notify".into()].into_iter().chain(options.iter().cloned()).collect()
+        }
+        _ => return Err(CommandError::Usage("write obit notify run URL --rules FILE".to_owned())),
+    };
+    run(&Args { arguments })
+}
+
 /// Becomes that program.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let program = find()?;

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 use super::{Command, CommandError, Output, TargetArgs};
 
 /// Commands that are about no target.
-const WITHOUT_TARGET: &[&str] = &["capture", "schema", "store", "watch"];
+const WITHOUT_TARGET: &[&str] = &["capture", "notify", "schema", "store", "watch"];
 
 /// One question, and the target that it is asked about.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ impl Targeted {
             (None, Command::Watch(args)) => super::watch::run(args, output),
             (None, Command::Capture(args)) => super::capture::run(args, output),
             (None, Command::Store(args)) => super::store::run(args),
+            (None, Command::Notify(args)) => super::store::notify(args),
             (None, Command::Schema(args)) => super::schema::run(args, output),
             (None, _) => Err(CommandError::Usage("this command needs a target".to_owned())),
         }

@@ -214,6 +214,11 @@ impl Groups {
         self.groups.get(fingerprint).cloned().unwrap_or_default()
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(fingerprint, group)| (fingerprint.as_str(), group))
+    }
+
     /// Whose crashes count as whose, merges of merges followed; those that lead back to themselves are no merges.
     pub fn merges(&self) -> BTreeMap<String, String> {
         let mut merges = BTreeMap::new();

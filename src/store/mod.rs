@@ -14,7 +14,6 @@
 
 pub mod add;
 pub mod bucket;
-pub mod cli;
 pub mod compact;
 pub mod compare;
 pub mod crash;
@@ -34,6 +33,7 @@ pub mod scan;
 pub mod schema;
 pub mod serve;
 pub mod ship;
+pub mod similar;
 pub mod stats;
 pub mod table;
 pub mod verify;

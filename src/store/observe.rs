@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::crash::{Crash, MOST_FRAMES, MOST_MODULES, Module, SCHEMA};
 use super::id::Id;
-use crate::analyze::{Blame, blame, thread_of_death};
+use crate::analyze::{Blame, analyze, blame, thread_of_death};
+use crate::fingerprint::{Fingerprint, Rules};
 use crate::image::environment::Environment;
 use crate::image::snapshot::Snapshot;
 use crate::session::{Frame, OpenOptions, Session, Trace};
@@ -105,11 +106,18 @@ struct Keys {
 }
 
 impl Keys {
-    /// As the snapshot's header has them; where it has none, by the plainest rule: the verdict's class and the
-    /// program's own functions, the innermost five, repeated ones once (rules `plain-1`).
+    /// As the snapshot's header has them, else by the usual rules; where those see no crash (a process that was looked
+    /// at while it ran), the program's own functions, the innermost five, repeated ones once (rules `plain-1`).
     fn of(session: &Session, class: Option<&str>, own: &[&String]) -> Keys {
-        let header = session.image.snapshot.as_deref().and_then(|file| serde_json::to_value(&file.header).ok());
-        let text = |key: &str| header.as_ref()?.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let header = session.image.snapshot.as_deref().and_then(|file| file.header.grouping());
+        if let Some(grouping) = header {
+            let (fingerprint, stack_hash, rules) = (grouping.fingerprint, grouping.stack_hash, grouping.rules);
+            return Keys { fingerprint, stack_hash, rules };
+        }
+        let analysis = analyze(session, Blame::usual());
+        if let Some(found) = Fingerprint::of(session, &analysis, Rules::usual()) {
+            return Keys { fingerprint: found.fingerprint, stack_hash: found.stack_hash, rules: found.rules };
+        }
         let hash = |pieces: &mut dyn Iterator<Item = &str>| {
             let mut hasher = blake3::Hasher::new();
             for piece in pieces {
@@ -120,15 +128,10 @@ impl Keys {
         let mut folded: Vec<&str> = own.iter().map(|name| name.as_str()).collect();
         folded.dedup();
         let class = class.unwrap_or("unknown");
-        let plain = || hash(&mut std::iter::once(class).chain(folded.iter().copied().take(5)));
-        let all = || hash(&mut std::iter::once(class).chain(own.iter().map(|name| name.as_str())));
-        match text("fingerprint") {
-            Some(fingerprint) => Keys {
-                fingerprint,
-                stack_hash: text("stack_hash").unwrap_or_else(all),
-                rules: text("fingerprint_rules").or_else(|| text("rules")).unwrap_or_else(|| "header".to_owned()),
-            },
-            None => Keys { fingerprint: plain(), stack_hash: all(), rules: "plain-1".to_owned() },
+        Keys {
+            fingerprint: hash(&mut std::iter::once(class).chain(folded.iter().copied().take(5))),
+            stack_hash: hash(&mut std::iter::once(class).chain(own.iter().map(|name| name.as_str()))),
+            rules: "plain-1".to_owned(),
         }
     }
 }

@@ -7,6 +7,7 @@ use obit::store::events::{self, Action, State};
 use obit::store::groups::groups;
 use obit::store::index::Indexer;
 use obit::store::query::{Engine, Question};
+use obit::store::similar;
 use serde_json::{Value, json};
 
 use crate::{ask, crashes, memory, put, sql, wait};
@@ -341,6 +342,30 @@ fn edits_made_at_once_are_all_kept() {
             edit.await.unwrap();
         }
         assert_eq!(events::read(&bucket).await.unwrap().get("abcd").notes.len(), 50);
+    });
+}
+
+#[test]
+fn groups_that_exact_keys_split_are_found_alike() {
+    wait(async {
+        let bucket = memory();
+        let mut all = crashes(40);
+        // One group's stack with one more function in the middle, under a key of its own.
+        let fingerprint = all[0].fingerprint.clone();
+        let mut split = all[0].clone();
+        split.frames.insert(2, "app::inlined_once".to_owned());
+        split.fingerprint = "5b17".to_owned();
+        split.stack_hash = Some("5b17".to_owned());
+        split.id = obit::store::id::Id::new(split.timestamp().unwrap(), &[b"split"]).to_string();
+        all.push(split);
+        put(&bucket, &all).await.unwrap();
+        let engine = Engine::open(&bucket).await.unwrap();
+        let known = events::read(&bucket).await.unwrap();
+        let like = similar::like(&engine, &known, "5b17", 3).await.unwrap();
+        assert_eq!((like[0].other.as_str(), like[0].alike), (fingerprint.as_str(), true), "{like:?}");
+        assert!(like[0].similarity > like[1].similarity + 0.1, "{like:?}");
+        let pairs = similar::pairs(&engine, &known, 10).await.unwrap();
+        assert!(pairs.iter().any(|pair| pair.fingerprint == fingerprint && pair.other == "5b17"), "{pairs:?}");
     });
 }
 

@@ -3,6 +3,7 @@
 mod ask;
 mod engines;
 mod faults;
+mod notify;
 mod programs;
 mod shaky;
 

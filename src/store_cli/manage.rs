@@ -1,16 +1,20 @@
-//! Commands about groups: `groups`, `group`, `compare`.
+//! Commands about groups: `groups`, `group`, `similar`, `compare`, `notify`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Note, print};
+use super::{Note, chain, print};
+use crate::notify;
 use crate::report::style::Paint;
 use crate::store::compare::{self, Compared};
 use crate::store::events::{self, Action, Group, Groups, State};
 use crate::store::groups::{self, Row};
 use crate::store::query::{Engine, Question, time};
+use crate::store::similar::{self, Pair};
 use crate::store::{Bucket, StoreError};
 
 /// Groups that are listed where nothing says how many.
@@ -88,6 +92,119 @@ pub struct CompareArgs {
     b: String,
     #[command(flatten)]
     which: Which,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct SimilarArgs {
+    /// A fingerprint or its beginning; without one, all pairs that may well be one group
+    fingerprint: Option<String>,
+    /// List at most N
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+pub async fn similar(bucket: &Bucket, args: &SimilarArgs, json: bool, paint: Paint) -> Result<(), StoreError> {
+    let engine = Engine::open(bucket).await?;
+    let known = events::read(bucket).await?;
+    let pairs = match &args.fingerprint {
+        Some(wanted) => {
+            let fingerprint = groups::find(&engine, &known, wanted).await?;
+            similar::like(&engine, &known, &fingerprint, args.limit).await?
+        }
+        None => similar::pairs(&engine, &known, args.limit).await?,
+    };
+    let is_empty = pairs.is_empty();
+    if json {
+        #[derive(Serialize)]
+        struct Body {
+            pairs: Vec<Pair>,
+        }
+        print("obit.store-similar/1", Vec::new(), Body { pairs })?;
+    } else {
+        let mut out = io::BufWriter::new(io::stdout());
+        let heading = format!("{:<16}  {:<16}  {:>10}  {:>7}  top frames", "group", "other", "similarity", "crashes");
+        writeln!(out, "{}", paint.heading(heading))?;
+        for pair in &pairs {
+            let frame = |frame: &Option<String>| frame.clone().unwrap_or_else(|| "?".to_owned());
+            let (top, other_top) = (frame(&pair.top_frame), frame(&pair.other_top_frame));
+            let (one, other, count) = (&pair.fingerprint, &pair.other, pair.other_count);
+            writeln!(out, "{one:<16}  {other:<16}  {:>10.2}  {count:>7}  {top} | {other_top}", pair.similarity)?;
+        }
+        if let Some(pair) = pairs.iter().find(|pair| pair.alike) {
+            writeln!(
+                out,
+                "\nto count two as one: obit store {} group {} --merge {}",
+                bucket.name(),
+                pair.fingerprint,
+                pair.other
+            )?;
+        }
+        out.flush()?;
+    }
+    match is_empty {
+        true => Err(StoreError::NoMatch(format!("{}: no groups are alike", bucket.name()))),
+        false => Ok(()),
+    }
+}
+
+#[derive(clap::Args, Debug)]
+pub struct NotifyArgs {
+    /// The rules
+    #[arg(long, value_name = "FILE", default_value = "/etc/obit/notify.toml", value_hint = clap::ValueHint::FilePath)]
+    rules: PathBuf,
+    /// Print what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on until interrupted
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: look so often
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    every: f64,
+}
+
+pub async fn notify(bucket: &Bucket, args: &NotifyArgs, json: bool) -> Result<(), StoreError> {
+    let rules = notify::rules::Rules::read(&args.rules)?;
+    let mut log = |text: String| {
+        if args.dry_run && !json {
+            let _ = writeln!(io::stdout(), "{text}\n");
+        } else {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    };
+    let pause = Duration::try_from_secs_f64(args.every.clamp(1.0, 86_400.0)).unwrap_or(Duration::from_secs(60));
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        let done = notify::run(bucket, &rules, args.dry_run, &mut log).await;
+        if !args.follow {
+            let done = done?;
+            #[derive(Serialize)]
+            struct Body {
+                sent: usize,
+                failed: usize,
+                dry_run: bool,
+            }
+            let (sent, failed) = (done.sent, done.failed);
+            match json {
+                true => print("obit.store-notify/1", Vec::new(), Body { sent, failed, dry_run: args.dry_run })?,
+                false => {
+                    writeln!(io::stdout(), "{sent} {}, {failed} failed", if args.dry_run { "to send" } else { "sent" })?
+                }
+            }
+            return match failed {
+                0 => Ok(()),
+                _ => Err(StoreError::Usage(format!("{failed} messages were not taken; the next run tries again"))),
+            };
+        }
+        if let Err(error) = done {
+            log(format!("obit store: {}", chain(&error)));
+        }
+        tokio::select! {
+            _ = &mut interrupted => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }
 
 impl Which {

@@ -16,8 +16,8 @@ use std::io::{self, Write};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use super::{Bucket, StoreError};
 use crate::report::style::Paint;
+use crate::store::{Bucket, StoreError};
 
 /// The fleet's crashes: a directory or a bucket with snapshots, their index, and what people decided about them
 #[derive(Parser, Debug)]
@@ -50,6 +50,8 @@ enum Command {
     Groups(manage::GroupsArgs),
     /// Show a group, or change what stands of it
     Group(manage::GroupArgs),
+    /// Find groups whose stacks are like another's, or all pairs that may well be one group
+    Similar(manage::SimilarArgs),
     /// Say what sets one set of crashes apart from another: attributes, variables, frames
     Compare(manage::CompareArgs),
     /// Make few sorted files of the table's many small ones
@@ -60,6 +62,8 @@ enum Command {
     Verify(keep::VerifyArgs),
     /// Ship what the crash handler spooled, until it is acknowledged
     Ship(write::ShipArgs),
+    /// Tell people by rules: new groups, regressions, spikes; to Slack, Jira, mail and webhooks
+    Notify(manage::NotifyArgs),
     /// Write made-up crashes, for measuring
     #[command(hide = true)]
     Fleet(write::FleetArgs),
@@ -143,9 +147,11 @@ async fn answer(cli: &Cli) -> Result<(), StoreError> {
         Command::Ship(args) => write::ship(&cli.url, args, json).await,
         Command::Query(args) => ask::query(&bucket(false)?, args, json, paint).await,
         Command::Get(args) => ask::get_one(&bucket(false)?, args, json).await,
+        Command::Notify(args) => manage::notify(&bucket(true)?, args, json).await,
         Command::Serve(args) => ask::serve(bucket(false)?, args).await,
         Command::Groups(args) => manage::groups(&bucket(false)?, args, json, paint).await,
         Command::Group(args) => manage::group(&bucket(false)?, args, json, paint).await,
+        Command::Similar(args) => manage::similar(&bucket(false)?, args, json, paint).await,
         Command::Compare(args) => manage::compare(&bucket(false)?, args, json, paint).await,
         Command::Compact(args) => keep::compact(&bucket(false)?, args, json).await,
         Command::Retain(args) => keep::retain(&bucket(false)?, args, json).await,
