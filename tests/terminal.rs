@@ -124,6 +124,11 @@ impl Terminal {
         self.wait(wanted, |text| text.contains(wanted))
     }
 
+    /// The same, and that it asks for more: what is typed before that may be lost.
+    fn asks(&mut self, wanted: &str) -> String {
+        self.wait(wanted, |text| text.contains(wanted) && text.ends_with(':'))
+    }
+
     fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
@@ -326,18 +331,18 @@ fn values_and_types_are_explored() {
     terminal.ask("frame function main");
     terminal.clear();
     terminal.press("explore first\r");
-    let text = terminal.shows("Enter the field number of choice:");
+    let text = terminal.asks("Enter the field number of choice:");
     assert!(text.contains("  number = 1001 .. (Value of type 'int')\n"), "{text}");
     assert!(text.contains("customer = <Enter 2 to explore this field of type 'struct customer *'>\n"), "{text}");
     terminal.press("nosuch\r");
-    terminal.shows("There is no field nosuch.");
+    terminal.asks("There is no field nosuch.");
     // By name, by number, and back with Return.
     terminal.press("customer\r");
-    terminal.shows("'first.customer' is a pointer to a value of type 'struct customer'");
+    terminal.asks("'first.customer' is a pointer to a value of type 'struct customer'");
     terminal.press("y\r");
-    terminal.shows("The value of '*first.customer' is a struct/class");
+    terminal.asks("The value of '*first.customer' is a struct/class");
     terminal.press("1\r");
-    terminal.shows("'(*first.customer).name' is a pointer to a value of type 'const char'");
+    terminal.asks("'(*first.customer).name' is a pointer to a value of type 'const char'");
     terminal.press("\r");
     terminal.wait("the customer again", |text| {
         text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 1
@@ -347,16 +352,16 @@ fn values_and_types_are_explored() {
         text.ends_with("Enter the field number of choice:") && text.matches("Returning to parent value").count() == 2
     });
     terminal.press("3\r");
-    terminal.shows("Enter the index of the element you want to explore in 'first.amounts':");
+    terminal.asks("Enter the index of the element you want to explore in 'first.amounts':");
     terminal.press("1\r");
-    terminal.shows("first.amounts[1] = 20.5");
+    terminal.asks("first.amounts[1] = 20.5");
     terminal.press("q\r");
     terminal.wait("the prompt", |text| text.ends_with("\n(obit)"));
     terminal.clear();
     terminal.press("explore struct order\r");
-    terminal.shows("next = <Enter 4 to explore this field of type 'struct order *'>");
+    terminal.asks("next = <Enter 4 to explore this field of type 'struct order *'>");
     terminal.press("next\r");
-    terminal.shows("field 'next' of 'struct order' is a pointer to a value of type 'struct order'.");
+    terminal.asks("field 'next' of 'struct order' is a pointer to a value of type 'struct order'.");
     terminal.press(CTRL_D);
     terminal.wait("the prompt", |text| text.ends_with("(obit)"));
     // Where the answer is another program's, nothing is asked.
@@ -387,7 +392,7 @@ fn pages_and_lines_are_as_large_as_the_window() {
     let digits = "0123456789".repeat(6);
     terminal.clear();
     terminal.press(&format!("p \"{digits}\""));
-    terminal.shows(&digits);
+    terminal.shows(&format!("{digits}\""));
     terminal.resize(60, 30);
     terminal.rows("the broken line", |rows| {
         let begun = rows.first().is_some_and(|row| row == &format!("(obit) p \"{}", &digits[..20]));
