@@ -103,23 +103,6 @@ impl Terminal {
         }
     }
 
-    /// Waits until the rows are as wanted: what is broken by the screen's edge is several.
-    fn rows(&mut self, what: &str, wanted: impl Fn(&[String]) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let screen = self.screen.screen();
-            let (_, columns) = screen.size();
-            let rows: Vec<String> = screen.rows(0, columns.into()).map(|row| row.trim_end().to_owned()).collect();
-            if wanted(&rows) {
-                return;
-            }
-            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.screen.process(&bytes),
-                Err(error) => panic!("{what} is waited for ({error}); on the screen is:\n{}", rows.join("\n")),
-            }
-        }
-    }
-
     fn shows(&mut self, wanted: &str) -> String {
         self.wait(wanted, |text| text.contains(wanted))
     }
@@ -388,18 +371,6 @@ fn pages_and_lines_are_as_large_as_the_window() {
     // A larger window has room for all.
     terminal.resize(60, 100);
     assert!(terminal.ask("info signals").contains("The process got SIGSEGV"));
-    // A narrower one breaks the line that is typed.
-    let digits = "0123456789".repeat(6);
-    terminal.clear();
-    terminal.press(&format!("p \"{digits}\""));
-    terminal.shows(&format!("{digits}\""));
-    terminal.resize(60, 30);
-    terminal.rows("the broken line", |rows| {
-        let begun = rows.first().is_some_and(|row| row == &format!("(obit) p \"{}", &digits[..20]));
-        begun && rows.concat().contains(&digits)
-    });
-    terminal.press("\r");
-    terminal.shows("$1 = ");
     terminal.resize(12, 100);
     terminal.clear();
     terminal.press("with pagination off -- info signals\r");
