@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::blame::{Blame, plain_name};
 use super::code::Body;
-use super::fault::{self, Fault};
+use super::fault::{self, Fault, Refused, SIGBUS, SIGSEGV};
 use super::finding::{Certainty, Class, Finding};
 use super::heap::FreeBlocks;
 use crate::addr::RunAddr;
@@ -205,6 +205,12 @@ impl<'a> Case<'a> {
     /// The fault, where the signal is one.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.get_or_init(|| fault::of(self)).as_ref()
+    }
+
+    /// The fault, where the signal is that of an access to data that was refused.
+    pub fn data_fault(&self) -> Option<&Fault> {
+        let is_access = matches!(self.signal_number(), SIGSEGV | SIGBUS);
+        self.fault().filter(|fault| is_access && fault.refused == Refused::Data)
     }
 
     /// The blocks of the heap that are known to be free.

@@ -1,6 +1,5 @@
 //! A fault inside of the allocator: its data was written over before, or it was given a pointer that is not its own.
 
-use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::{Case, Certainty, Class, Finding};
 
 /// The allocator's functions (glibc's, and what stands before other ones).
@@ -32,10 +31,7 @@ pub fn allocator(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let frame = case.own_frame(fault.frame).filter(|frame| *frame > fault.frame)?;
     // The outermost: what the program called.
     let called = (fault.frame..frame).rev().find(|index| case.is_function(*index, FUNCTIONS))?;

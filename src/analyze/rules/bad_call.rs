@@ -3,7 +3,6 @@
 
 use crate::addr::RunAddr;
 use crate::analyze::code::{Term, Tracer, argument_registers};
-use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::names::Pointer;
 use crate::analyze::origin;
 use crate::analyze::{Case, Certainty, Class, Finding};
@@ -84,10 +83,7 @@ pub fn bad_call(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let address = fault.address?;
     // The library's frames are the inner ones.
     case.kind(fault.frame).filter(|kind| *kind == "libc")?;

@@ -3,7 +3,6 @@
 
 use crate::addr::RunAddr;
 use crate::analyze::code::{Sum, Term, Tracer};
-use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::names::{Object, array_at, fixed_count, target};
 use crate::analyze::{Case, Certainty, Class, Finding};
 
@@ -14,10 +13,7 @@ pub fn out_of_bounds(case: &Case<'_>) -> Vec<Finding> {
 
 /// An element that a container was asked for and does not have.
 fn of_container(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let tracer = Tracer::new(case, fault.machine)?;
     let sum = tracer.address(&fault.operand?.address, tracer.here)?;
     let mut found = Vec::new();
@@ -64,10 +60,7 @@ fn results(tracer: &Tracer<'_>, sum: &Sum, depth: usize, found: &mut Vec<(RunAdd
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let tracer = Tracer::new(case, fault.machine)?;
     let object = super::null_pointer::object_of(&tracer, fault)?;
     let index = object.index.as_ref()?;

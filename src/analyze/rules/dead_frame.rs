@@ -7,10 +7,9 @@
 //!    level    …   ▼         (another function's now)
 //! ```
 
-use super::pointers::{Link, chain};
+use super::pointers::{Link, through};
 use crate::addr::RunAddr;
 use crate::analyze::code::{Term, Tracer, argument_registers};
-use crate::analyze::fault::{Refused, SIGBUS, SIGILL, SIGSEGV};
 use crate::analyze::names::{Named, Pointer, integer};
 use crate::analyze::{Case, Certainty, Class, Finding, origin};
 use crate::arch::Arch;
@@ -28,15 +27,7 @@ pub fn dead_frame(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS | SIGILL) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused != Refused::Instruction)?;
-    // A call through a pointer is made in the frame outside.
-    let outside = fault.refused == Refused::Fetch && fault.operation.is_none();
-    let machine = if outside { fault.machine + 1 } else { fault.machine };
-    let tracer = Tracer::new(case, machine)?;
-    let links = chain(&tracer, fault);
+    let (tracer, links) = through(case)?;
     // What the access itself went by comes first; the bad pointer is one of those further back.
     links.iter().find_map(|link| of_link(case, &tracer, link))
 }

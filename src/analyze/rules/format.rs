@@ -1,7 +1,6 @@
 //! `printf` and its like: an argument that its conversion takes for a string, and that is none.
 
 use crate::analyze::code::{Tracer, argument_registers};
-use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::arch::Arch;
 use crate::arch::operation::Flow;
@@ -44,10 +43,7 @@ pub fn format(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let address = fault.address?;
     case.kind(fault.frame).filter(|kind| matches!(*kind, "libc" | "abort" | "header"))?;
     let frame = case.own_frame(fault.frame)?;

@@ -1,10 +1,9 @@
 //! A pointer that a text ran over: its bytes are letters, and the text that they belong to begins in the array before it.
 
 use super::control_flow::text_in;
-use super::pointers::{Link, chain};
+use super::pointers::{Link, through};
 use crate::addr::RunAddr;
 use crate::analyze::code::{Sum, Term, Tracer};
-use crate::analyze::fault::{Refused, SIGBUS, SIGILL, SIGSEGV};
 use crate::analyze::names::{part_at, target};
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::types::{TypeId, TypeTable};
@@ -20,14 +19,8 @@ pub fn overrun(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS | SIGILL) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused != Refused::Instruction)?;
-    let outside = fault.refused == Refused::Fetch && fault.operation.is_none();
-    let tracer = Tracer::new(case, if outside { fault.machine + 1 } else { fault.machine })?;
+    let (tracer, links) = through(case)?;
     let frame = case.to_blame(crate::analyze::origin::innermost(case, tracer.machine)?);
-    let links = chain(&tracer, fault);
     links.iter().find_map(|link| of_link(case, &tracer, link, frame))
 }
 

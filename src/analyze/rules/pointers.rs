@@ -3,7 +3,7 @@
 use crate::addr::RunAddr;
 use crate::analyze::Case;
 use crate::analyze::code::{Sum, Term, Tracer};
-use crate::analyze::fault::Fault;
+use crate::analyze::fault::{Fault, Refused, SIGBUS, SIGILL, SIGSEGV};
 use crate::types::TypeId;
 use crate::value::Place;
 
@@ -23,8 +23,20 @@ pub struct Link {
     pub value: u64,
 }
 
-/// What the access that was refused went through, the last pointer first.
-pub fn chain(tracer: &Tracer<'_>, fault: &Fault) -> Vec<Link> {
+/// What the access or call that was refused went through, the last pointer first, as the frame that made it has it.
+pub fn through<'a>(case: &'a Case<'a>) -> Option<(Tracer<'a>, Vec<Link>)> {
+    if !matches!(case.signal_number(), SIGSEGV | SIGBUS | SIGILL) {
+        return None;
+    }
+    let fault = case.fault().filter(|fault| fault.refused != Refused::Instruction)?;
+    // A call through a pointer is made in the frame outside.
+    let outside = fault.refused == Refused::Fetch && fault.operation.is_none();
+    let tracer = Tracer::new(case, if outside { fault.machine + 1 } else { fault.machine })?;
+    let links = chain(&tracer, fault);
+    Some((tracer, links))
+}
+
+fn chain(tracer: &Tracer<'_>, fault: &Fault) -> Vec<Link> {
     let sum = match fault.operand {
         Some(operand) => tracer.address(&operand.address, tracer.here),
         None => tracer.operation().and_then(|operation| tracer.source(&operation.through?, tracer.here)),

@@ -4,7 +4,6 @@
 //! changes from one level to the next.
 
 use crate::addr::RunAddr;
-use crate::analyze::fault::{Refused, SIGBUS, SIGSEGV};
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::session::Role;
 use crate::value::{Limits, ValueKind};
@@ -22,10 +21,7 @@ pub fn stack_overflow(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    if !matches!(case.signal_number(), SIGSEGV | SIGBUS) {
-        return None;
-    }
-    let fault = case.fault().filter(|fault| fault.refused == Refused::Data)?;
+    let fault = case.data_fault()?;
     let address = fault.address?;
     let sp = case.registers(fault.machine)?.sp()?;
     let near = address.abs_diff(sp) <= REACH;
