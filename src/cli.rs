@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser};
 use crate::command::common::ColorChoice;
 use crate::command::{CommandError, Output, Targeted};
 use crate::repl;
+use crate::report::formatted::error_chain;
 use crate::report::style::Paint;
 
 /// Bytes of the answer that are written at once.
@@ -69,7 +70,7 @@ fn answer(command: &Targeted) -> u8 {
         // What was answered before the error comes first.
         let _ = out.flush();
         if !matches!(error, CommandError::Ended(_)) {
-            let _ = writeln!(io::stderr(), "obit: {}", chain(&error));
+            let _ = writeln!(io::stderr(), "obit: {}", error_chain(&error));
         }
     }
     // A closed pipe would be met again when the buffer is dropped.
@@ -83,20 +84,6 @@ fn standard_output() -> Box<dyn Write> {
         Ok(descriptor) => Box::new(File::from(descriptor)),
         Err(_) => Box::new(io::stdout()),
     }
-}
-
-/// The error and what led to it, in one line.
-fn chain(error: &CommandError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn wants_color(choice: ColorChoice) -> bool {

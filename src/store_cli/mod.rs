@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
+use crate::report::formatted::error_chain;
 use crate::report::style::Paint;
 use crate::store::{Bucket, StoreError};
 
@@ -124,16 +125,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// The error and what led to it, in one line.
 fn chain(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text.replace('\n', " ")
+    error_chain(error).replace('\n', " ")
 }
 
 async fn answer(cli: &Cli) -> Result<(), StoreError> {
