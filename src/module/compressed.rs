@@ -1,5 +1,6 @@
 //! Decompression with bounds: a section's claimed size is never believed, only checked.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 /// What is not decompressed however it is claimed: 4 GiB.
@@ -18,6 +19,23 @@ pub enum Compression {
     Zlib,
     /// RFC 8878 (ELFCOMPRESS_ZSTD).
     Zstd,
+}
+
+/// How a compressed section is so, its claimed size and its data. Elf32_Chdr is type, size, alignment (4 bytes each); Elf64_Chdr is type, reserved (4 each), size, alignment (8 each).
+pub fn section_parts(
+    bytes: &'static [u8],
+    is_64: bool,
+) -> Result<(Compression, u64, &'static [u8]), Cow<'static, str>> {
+    let (kind, size, header) = if is_64 { (0..4, 8..16, 24) } else { (0..4, 4..8, 12) };
+    let number = |at| bytes.get(at).map(|bytes: &[u8]| bytes.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)));
+    let (Some(kind), Some(size), Some(data)) = (number(kind), number(size), bytes.get(header..)) else {
+        return Err("ends in its header".into());
+    };
+    match kind {
+        1 => Ok((Compression::Zlib, size, data)),
+        2 => Ok((Compression::Zstd, size, data)),
+        other => Err(format!("has unknown compression type {other}").into()),
+    }
 }
 
 /// Decompresses `input`, which must give exactly `claimed` bytes.

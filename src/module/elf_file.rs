@@ -5,7 +5,6 @@
 //! Layouts: System V gABI, chapters 4 and 5; `SHF_COMPRESSED` is gABI, "Section Compression"; `.zdebug_*` is the older
 //! GNU form (`ZLIB`, the size as 8 big-endian bytes, then a zlib stream).
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -13,7 +12,7 @@ use object::LittleEndian;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::compressed::{Compression, decompress};
+use super::compressed::{Compression, decompress, section_parts};
 use super::section_cache::{CachedSection, FileStamp};
 use crate::addr::FileAddr;
 use crate::arch::Arch;
@@ -393,7 +392,7 @@ impl ElfFile {
             return false;
         }
         let bytes = self.sections_named(name).find_map(|section| range(self.bytes, section.offset, section.size));
-        let parts = bytes.and_then(|bytes| compressed_parts(bytes, self.is_64).ok());
+        let parts = bytes.and_then(|bytes| section_parts(bytes, self.is_64).ok());
         let cached =
             parts.and_then(|(_, size, _)| CachedSection::new(self.build_id(), self.stamp.as_ref(), name, size));
         !cached.is_some_and(|cached| cached.exists())
@@ -516,7 +515,7 @@ impl ElfFile {
         if section.flags & elf::SHF_COMPRESSED.0 == 0 {
             return Some(bytes);
         }
-        match compressed_parts(bytes, self.is_64) {
+        match section_parts(bytes, self.is_64) {
             Ok((compression, claimed, data)) => {
                 let cached = CachedSection::new(self.build_id(), self.stamp.as_ref(), name, claimed);
                 if let Some(bytes) = cached.as_ref().and_then(CachedSection::load) {
@@ -550,20 +549,6 @@ impl ElfFile {
                 None
             }
         }
-    }
-}
-
-/// Elf32_Chdr is type, size, alignment (4 bytes each); Elf64_Chdr is type, reserved (4 each), size, alignment (8 each).
-fn compressed_parts(bytes: &'static [u8], is_64: bool) -> Result<(Compression, u64, &'static [u8]), Cow<'static, str>> {
-    let (kind, size, header) = if is_64 { (0..4, 8..16, 24) } else { (0..4, 4..8, 12) };
-    let number = |at| bytes.get(at).map(|bytes: &[u8]| bytes.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)));
-    let (Some(kind), Some(size), Some(data)) = (number(kind), number(size), bytes.get(header..)) else {
-        return Err("ends in its header".into());
-    };
-    match kind {
-        1 => Ok((Compression::Zlib, size, data)),
-        2 => Ok((Compression::Zstd, size, data)),
-        other => Err(format!("has unknown compression type {other}").into()),
     }
 }
 
