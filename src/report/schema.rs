@@ -5,7 +5,36 @@
 
 #![allow(dead_code)]
 
+/// Types of documents, each with its name, and of the names a list.
+macro_rules! documents {
+    ($($(#[$doc:meta])* $name:ident $schema:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(JsonSchema)]
+            struct $name {
+                /// Name and version of this document.
+                schema: String,
+                /// Warnings.
+                notes: Vec<Note>,
+                $($(#[$field_doc])* $field: $type,)*
+            }
+        )*
+
+        /// The documents' names, as their `schema` field has them.
+        pub(super) const NAMES: &[&str] = &[$($schema),*];
+
+        /// A document's schema.
+        pub(super) fn named(name: &str) -> Option<serde_json::Value> {
+            match name {
+                $($schema => Some(root::<$name>($schema)),)*
+                _ => None,
+            }
+        }
+    };
+}
+
 mod rows;
+mod store;
 mod values;
 
 use rows::*;
@@ -170,34 +199,6 @@ struct CaptureInfo {
     /// Version of the rules that both were made by.
     #[schemars(default)]
     fingerprint_rules: Option<String>,
-}
-
-macro_rules! documents {
-    ($($(#[$doc:meta])* $name:ident $schema:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(JsonSchema)]
-            struct $name {
-                /// Name and version of this document.
-                schema: String,
-                /// Warnings.
-                notes: Vec<Note>,
-                $($(#[$field_doc])* $field: $type,)*
-            }
-        )*
-
-        /// The documents' names, as their `schema` field has them.
-        pub fn names() -> Vec<&'static str> {
-            vec![$($schema),*]
-        }
-
-        fn schema_of(name: &str) -> Option<serde_json::Value> {
-            match name {
-                $($schema => Some(root::<$name>($schema)),)*
-                _ => None,
-            }
-        }
-    };
 }
 
 documents! {
@@ -431,6 +432,15 @@ documents! {
     }
 }
 
+/// The documents' names, as their `schema` field has them.
+pub fn names() -> Vec<&'static str> {
+    NAMES.iter().chain(store::NAMES).copied().collect()
+}
+
+fn schema_of(name: &str) -> Option<serde_json::Value> {
+    named(name).or_else(|| store::named(name))
+}
+
 fn root<T: JsonSchema>(name: &str) -> serde_json::Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
     if let Some(constant) = schema.pointer_mut("/properties/schema") {
@@ -454,6 +464,10 @@ pub fn all() -> String {
         names().into_iter().filter_map(|name| Some((name.to_owned(), schema_of(name)?))).collect();
     serde_json::to_string_pretty(&schemas).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "schema_check.rs"]
+mod check;
 
 #[cfg(test)]
 #[path = "schema_tests.rs"]

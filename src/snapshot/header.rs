@@ -30,6 +30,7 @@ pub fn verdict(analysis: &Analysis, private: bool) -> Option<format::Verdict> {
     Some(format::Verdict {
         class: verdict.class.code().to_owned(),
         certainty: verdict.certainty.code().to_owned(),
+        rule: Some(verdict.rule.to_owned()),
         summary: if private { place() } else { verdict.summary.clone() },
         thread: verdict.thread,
         frame_index: verdict.frame_index as u64,

@@ -68,7 +68,7 @@ pub fn crash(session: &Session, id: &Id, time: Timestamp, bytes: u64, given: &BT
         signal_code: image.signal.as_ref().and_then(|signal| signal.code_name()).map(str::to_owned),
         class,
         certainty: verdict.map(|verdict| verdict.certainty.clone()),
-        rule: None,
+        rule: verdict.and_then(|verdict| verdict.rule.clone()),
         verdict: verdict.map(|verdict| verdict.summary.clone()),
         fingerprint: keys.fingerprint,
         stack_hash: Some(keys.stack_hash),

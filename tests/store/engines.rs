@@ -1,9 +1,9 @@
 //! Against programs that a bare machine does not have, so each test is marked: an S3 server (moto, from PyPI), and other
-//! engines' readers of the table (deltalake and DuckDB, from PyPI).
+//! engines' readers of the table (deltalake and DuckDB, from PyPI). What is not installed is skipped, and said.
 //!
 //! ```text
 //! python3 -m venv V && V/bin/pip install 'moto[server]' deltalake duckdb pyarrow
-//! PATH=V/bin:$PATH cargo test --features store --test store -- --ignored
+//! PATH=V/bin:$PATH cargo test --features store --test store -- --ignored --show-output
 //! ```
 
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +13,12 @@ use serde_json::Value;
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/snapshot-1/context.obit");
 
+/// Whether a program is there, and does this.
+pub fn runs(program: &str, arguments: &[&str]) -> bool {
+    let run = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
 /// A server that ends with the test.
 struct Server {
     child: Child,
@@ -20,8 +26,12 @@ struct Server {
 }
 
 impl Server {
-    /// moto, with the bucket `crashes`.
-    fn start() -> Server {
+    /// moto, with the bucket `crashes`; none where it is not installed.
+    fn start() -> Option<Server> {
+        if !runs("moto_server", &["--help"]) {
+            println!("skipped: moto_server is not on PATH");
+            return None;
+        }
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("moto_server")
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
@@ -35,7 +45,7 @@ impl Server {
             assert!(start.elapsed() < Duration::from_secs(60), "the server does not answer");
             std::thread::sleep(Duration::from_millis(100));
         }
-        server
+        Some(server)
     }
 
     fn put(&self, path: &str) -> bool {
@@ -80,7 +90,7 @@ impl Drop for Server {
 #[test]
 #[ignore = "needs moto_server on PATH"]
 fn a_bucket_of_s3_takes_and_gives_crashes() {
-    let server = Server::start();
+    let Some(server) = Server::start() else { return };
     let added = server.json(&["add", SNAPSHOT, "--json", "--attr", "host=web1"]);
     let id = added["added"][0]["id"].as_str().unwrap();
     assert_eq!(server.json(&["query", "--json", "--show", "id"])["rows"][0][0], id);
@@ -96,7 +106,7 @@ fn a_bucket_of_s3_takes_and_gives_crashes() {
 #[test]
 #[ignore = "needs moto_server on PATH"]
 fn indexers_of_an_s3_bucket_are_killed_at_random_and_lose_nothing() {
-    let server = Server::start();
+    let Some(server) = Server::start() else { return };
     const CRASHES: usize = 600;
     let count = CRASHES.to_string();
     let program = env!("CARGO_BIN_EXE_obit-store");
@@ -124,6 +134,10 @@ fn indexers_of_an_s3_bucket_are_killed_at_random_and_lose_nothing() {
 #[test]
 #[ignore = "needs Python with deltalake, duckdb and pyarrow on PATH"]
 fn other_engines_read_the_table() {
+    if !runs("python3", &["-c", "import deltalake, duckdb, pyarrow"]) {
+        println!("skipped: python3 on PATH has no deltalake, duckdb and pyarrow");
+        return;
+    }
     let directory = std::env::temp_dir().join(format!("obit-engines-table-{}", std::process::id()));
     let store = |arguments: &[&str]| {
         let url = directory.to_str().unwrap();

@@ -5,6 +5,8 @@ mod engines;
 mod faults;
 mod notify;
 mod programs;
+#[path = "../../src/report/schema_check.rs"]
+mod schema_check;
 mod shaky;
 
 use std::sync::Arc;
@@ -19,6 +21,22 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::Value;
+
+/// The document, which is as its schema says.
+#[track_caller]
+pub fn document(text: &str) -> Value {
+    static SCHEMAS: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_obit")).arg("schema").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    });
+    assert!(text.starts_with("{\"schema\":\"obit."), "{text}");
+    let document: Value = serde_json::from_str(text).unwrap();
+    let schema = &SCHEMAS[document["schema"].as_str().unwrap()];
+    let mut found = Vec::new();
+    schema_check::problems(schema, schema, &document, "", &mut found);
+    assert_eq!(found, Vec::<String>::new(), "{text}");
+    document
+}
 
 /// Waits for an answer.
 pub fn wait<T>(answer: impl Future<Output = T>) -> T {

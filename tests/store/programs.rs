@@ -39,9 +39,7 @@ fn text(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Value {
-    let text = text(output);
-    assert!(text.starts_with("{\"schema\":\"obit."), "{text}");
-    serde_json::from_str(&text).unwrap()
+    crate::document(&text(output))
 }
 
 #[test]
@@ -83,6 +81,42 @@ fn a_crash_goes_in_and_comes_out_again() {
         json(&obit(&["store", url, "group", fingerprint, "--assign", "ann", "--state", "in-progress", "--json"]));
     assert_eq!((&edited["group"]["assigned"], &edited["group"]["state"]), (&"ann".into(), &"in-progress".into()));
     assert_eq!(json(&obit(&["store", url, "verify", "--json"]))["rows"], 1);
+    json(&obit(&["store", url, "group", fingerprint, "--note", "seen", "--json"]));
+    assert_eq!(json(&obit(&["store", url, "get", &id, "--json"]))["id"], id.as_str());
+    let explained = json(&obit(&["store", url, "query", "--explain", "--json"]));
+    assert_eq!((&explained["explain"]["files"], &explained["explain"]["inbox_rows"]), (&1.into(), &0.into()));
+    assert_eq!(json(&obit(&["store", url, "compact", "--json"]))["rows"], 1);
+    assert_eq!(json(&obit(&["store", url, "retain", "--keep", "1", "--json"]))["snapshots"], 0);
+}
+
+#[test]
+fn documents_about_many_crashes_are_as_their_schemas_say() {
+    let directory = Directory::new("documents");
+    let url = directory.path("crashes");
+    let url = url.to_str().unwrap();
+    text(&obit(&["store", url, "fleet", "--count", "400"]));
+    let groups = json(&obit(&["store", url, "groups", "--json"]));
+    let fingerprint = groups["groups"][0]["fingerprint"].as_str().unwrap();
+    assert!(
+        !json(&obit(&["store", url, "compare", fingerprint, "--json"]))["differences"].as_array().unwrap().is_empty()
+    );
+    assert!(!json(&obit(&["store", url, "similar", fingerprint, "--json"]))["pairs"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_core_s_row_has_verdict_and_rule() {
+    const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo");
+    let directory = Directory::new("rule");
+    let url = directory.path("crashes");
+    let (url, core, exe) = (url.to_str().unwrap(), format!("{DEMO}/core.zst"), format!("{DEMO}/demo"));
+    text(&obit(&["store", url, "add", &core, "--exe", &exe]));
+    let analysis = json(&obit(&["analyze", &core, "--exe", &exe, "--json"]));
+    let row =
+        json(&obit(&["store", url, "query", "--json", "--show", "class,certainty,rule,verdict,signal,top_frame"]));
+    let (verdict, rule) = (&analysis["verdict"], &analysis["findings"][0]["rule"]);
+    let expected =
+        [&verdict["class"], &verdict["certainty"], rule, &verdict["summary"], &"SIGSEGV".into(), &"discounted".into()];
+    assert_eq!(row["rows"][0].as_array().unwrap().iter().collect::<Vec<_>>(), expected);
 }
 
 #[test]

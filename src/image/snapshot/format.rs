@@ -137,6 +137,8 @@ pub struct Verdict {
     pub class: String,
     /// `certain`, `likely`, `possible`.
     pub certainty: String,
+    /// The rule that gave it; snapshots of before it was written have none.
+    pub rule: Option<String>,
     /// One sentence, secrets masked.
     pub summary: String,
     /// The thread's LWP.

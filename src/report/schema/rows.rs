@@ -458,6 +458,9 @@ pub(super) struct SpoolFile {
 pub(super) struct KeptVerdict {
     class: Class,
     certainty: Certainty,
+    /// The rule that gave it; null in snapshots of before it was written.
+    #[schemars(default)]
+    rule: Option<String>,
     summary: String,
     thread: u32,
     frame_index: u64,
