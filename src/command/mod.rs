@@ -13,6 +13,7 @@ pub mod export;
 mod export_page;
 pub mod fingerprint;
 pub mod goroutines;
+pub mod heap;
 pub mod info;
 pub mod list;
 pub mod locks;
@@ -61,6 +62,10 @@ pub enum Command {
     Stacks(stacks::Args),
     /// Show Go's goroutines: those that do the same at the same place together
     Goroutines(goroutines::Args),
+    /// Show what a Go program's heap holds: objects and bytes by type
+    Heap(heap::Args),
+    /// Show what keeps an object of a Go program's heap alive, and who points to it
+    Refs(heap::RefsArgs),
     /// Show who waits for whom: locks by name, their owners, deadlocks
     Locks(locks::Args),
     /// Show the process: its signal, command line, environment and what is missing
@@ -109,6 +114,8 @@ impl Command {
             Command::Threads(args) => threads::run(args, state, output),
             Command::Stacks(args) => stacks::run(args, state, output),
             Command::Goroutines(args) => goroutines::run(args, state, output),
+            Command::Heap(args) => heap::run(args, state, output),
+            Command::Refs(args) => heap::references(args, state, output),
             Command::Locks(args) => locks::run(args, state, output),
             Command::Info(args) => info::run(args, state, output),
             Command::Modules(args) => modules::run(args, state, output),

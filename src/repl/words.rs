@@ -137,6 +137,16 @@ pub(super) static WORDS: &[Word] = &[
         run: |repl, text| words(repl, "goroutines", text),
     },
     Word {
+        names: &["heap"],
+        help: "types [--top N]: objects and bytes of a Go program's heap by type",
+        run: |repl, text| words(repl, "heap", text),
+    },
+    Word {
+        names: &["refs"],
+        help: "EXPR: what keeps an object of a Go program's heap alive, and who points to it",
+        run: |repl, text| one(repl, "refs", text),
+    },
+    Word {
         names: &["locks"],
         help: "who waits for whom: locks by name, their owners, deadlocks",
         run: |repl, text| words(repl, "locks", text),

@@ -11,6 +11,7 @@ pub mod environment_text;
 pub mod fingerprint;
 pub mod fold;
 pub mod formatted;
+pub mod heap_documents;
 pub mod json;
 pub mod json_backtrace;
 pub mod json_value;

@@ -261,6 +261,38 @@ documents! {
     Goroutines "obit.goroutines/1" {
         goroutines: Vec<Goroutine>,
     }
+    /// `obit heap TARGET types`.
+    Heap "obit.heap/1" {
+        /// Go's version: go1.23.9.
+        runtime: String,
+        objects: u64,
+        /// Of their slots, here and below.
+        bytes: u64,
+        typed_objects: u64,
+        typed_bytes: u64,
+        /// Garbage that the collector found and nobody has swept yet; it is in no other number.
+        dead_objects: u64,
+        dead_bytes: u64,
+        spans: u64,
+        span_bytes: u64,
+        /// The most bytes first.
+        types: Vec<HeapType>,
+        /// Types that were left out (--top).
+        omitted: u64,
+    }
+    /// `obit refs`.
+    References "obit.refs/1" {
+        object: HeapObject,
+        /// Bytes from its start to the address that was asked about.
+        offset: u64,
+        /// The slot is free: no object is there.
+        free: bool,
+        /// The shortest way to the object, from a variable on; none where nothing leads to it.
+        chain: Vec<HeapHolder>,
+        /// Who points to it, the first 64.
+        references: Vec<HeapHolder>,
+        references_counted: u64,
+    }
     /// `obit locks`.
     Locks "obit.locks/1" {
         waits: Vec<Wait>,

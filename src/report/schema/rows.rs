@@ -111,6 +111,46 @@ pub(super) struct Panic {
     value: Value,
 }
 
+/// Objects of one type, or of one size.
+#[derive(JsonSchema)]
+pub(super) struct HeapType {
+    /// Null where nothing says.
+    r#type: Option<String>,
+    /// Bytes of a slot, where the type is null.
+    slot: Option<u64>,
+    /// The collector looks for pointers in them.
+    pointers: bool,
+    /// recorded (the runtime wrote it down), pointer (a pointer's type says), part (a pointer into it says), size (not at
+    /// all).
+    known_by: String,
+    objects: u64,
+    bytes: u64,
+}
+
+/// An object of a heap.
+#[derive(JsonSchema)]
+pub(super) struct HeapObject {
+    address: Hex,
+    size: u64,
+    r#type: Option<String>,
+    /// As in obit.heap.
+    known_by: String,
+}
+
+/// Who holds a pointer.
+#[derive(JsonSchema)]
+pub(super) struct HeapHolder {
+    /// global, local, stack (a word that no variable is known to hold), static (data of a file of the program's), object.
+    kind: String,
+    /// The variable's; of static data their type.
+    name: Option<String>,
+    function: Option<String>,
+    goroutine: Option<u64>,
+    object: Option<HeapObject>,
+    /// Which part of it holds the pointer: `.next`, `[3].name`.
+    path: Option<String>,
+}
+
 /// A channel of a select.
 #[derive(JsonSchema)]
 pub(super) struct SelectCase {

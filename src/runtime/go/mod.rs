@@ -11,6 +11,7 @@
 //! row that cannot be right says so, and has no stack.
 
 mod described;
+pub mod heap;
 mod held;
 mod labels;
 mod panics;

@@ -253,7 +253,8 @@ pub fn of_texts(types: &TypeTable, array: TypeId) -> Option<(Header, u64, u64)> 
     (size <= stride && stride <= MAX_SIZE).then_some((header(types, *element, "str")?, stride, *count))
 }
 
-fn header(types: &TypeTable, structure: TypeId, data: &str) -> Option<Header> {
+/// Of a slice, whose data are at the member `data`, or of a string.
+pub fn header(types: &TypeTable, structure: TypeId, data: &str) -> Option<Header> {
     let length = field(types, structure, "len")?;
     let capacity = field(types, structure, "cap").unwrap_or(length);
     Some(Header { data: field(types, structure, data)?, length, capacity })
@@ -273,7 +274,7 @@ pub fn field(types: &TypeTable, structure: TypeId, path: &str) -> Option<Field> 
 }
 
 /// A member by its name: its type and where it begins.
-fn member(types: &TypeTable, structure: TypeId, name: &str) -> Option<(TypeId, u64)> {
+pub fn member(types: &TypeTable, structure: TypeId, name: &str) -> Option<(TypeId, u64)> {
     let TypeKind::Struct(content) = &types.stripped(structure).1.kind else { return None };
     let found = content.members.iter().find(|member| member.name.as_deref() == Some(name) && member.bits.is_none())?;
     match found.offset {
@@ -282,7 +283,8 @@ fn member(types: &TypeTable, structure: TypeId, name: &str) -> Option<(TypeId, u
     }
 }
 
-fn target(types: &TypeTable, pointer: TypeId) -> Option<TypeId> {
+/// What a pointer type points to.
+pub fn target(types: &TypeTable, pointer: TypeId) -> Option<TypeId> {
     match types.stripped(pointer).1.kind {
         TypeKind::Pointer { target } => Some(target),
         _ => None,

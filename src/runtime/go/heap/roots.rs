@@ -1,0 +1,144 @@
+//! From where a program reaches its heap: package variables, and variables on the goroutines' stacks.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::addr::RunAddr;
+use crate::interrupt;
+use crate::module::{DieRef, Name};
+use crate::runtime::go::{GoRuntime, Goroutine};
+use crate::session::Session;
+use crate::types::TypeId;
+use crate::value::Place;
+
+/// Goroutines whose stacks are looked through.
+const MAX_STACKS: usize = 1 << 18;
+/// Frames of a stack.
+const FRAMES: usize = 128;
+/// Stacks that are at hand at once.
+const AT_ONCE: usize = 1024;
+/// Package variables.
+const MAX_GLOBALS: usize = 1 << 20;
+/// Variables of stacks.
+const MAX_LOCALS: usize = 1 << 22;
+/// Bytes of a stack that are looked through word by word.
+const MAX_STACK: u64 = 1 << 22;
+
+/// A variable that may lead into the heap.
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    pub whose: Whose,
+    /// Its name; none of what no variable is known to hold.
+    pub name: Option<Name>,
+    pub type_id: Option<TypeId>,
+    pub place: Place,
+}
+
+/// Where a variable is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// In a package; its name has that.
+    Package,
+    /// In one of the runtime's own.
+    Runtime,
+    /// In a function that a goroutine is in.
+    Frame { goroutine: Option<u64>, function: Option<Arc<str>> },
+}
+
+/// Variables of packages, the program's before the runtime's own.
+pub(super) fn globals(session: &Session) -> Vec<Root> {
+    let mut found = Vec::new();
+    for module in session.program.modules.iter().filter(|module| module.is_go()) {
+        let Some(debug) = session.program.debug_info(module.id) else { continue };
+        let units = debug.all_units();
+        let of_units: Vec<Vec<Root>> = units
+            .par_iter()
+            .map(|unit| {
+                let named = unit.skim().named.iter().filter(|entry| entry.tag == gimli::DW_TAG_variable);
+                let globals = named.filter_map(|entry| {
+                    let die = DieRef { offset: entry.offset, ..unit.root() };
+                    let global = session.global(die, None, None, false)?;
+                    let is_runtimes = global.name.starts_with("runtime.") || global.name.starts_with("internal/runtime/");
+                    Some(Root {
+                        whose: if is_runtimes { Whose::Runtime } else { Whose::Package },
+                        name: Some(global.name.into()),
+                        type_id: Some(global.type_id),
+                        place: global.place.ok()?,
+                    })
+                });
+                globals.collect()
+            })
+            .collect();
+        found.extend(of_units.into_iter().flatten());
+    }
+    found.truncate(MAX_GLOBALS);
+    found.sort_by_key(|root| root.whose == Whose::Runtime);
+    found
+}
+
+/// Variables of all frames of all goroutines, and how many goroutines were left out.
+pub(super) fn locals(
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+) -> Result<(Vec<Root>, usize), interrupt::Interrupted> {
+    let looked = goroutines.get(..MAX_STACKS).unwrap_or(goroutines);
+    let mut found = Vec::new();
+    let mut done = 0;
+    for part in looked.chunks(AT_ONCE) {
+        interrupt::check()?;
+        let of_stacks: Vec<Vec<Root>> = part.par_iter().map(|goroutine| of_stack(runtime, goroutine)).collect();
+        found.extend(of_stacks.into_iter().flatten());
+        done += part.len();
+        if found.len() >= MAX_LOCALS {
+            break;
+        }
+    }
+    Ok((found, goroutines.len() - done))
+}
+
+fn of_stack(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> Vec<Root> {
+    let session = runtime.session();
+    let trace = runtime.trace(goroutine, FRAMES);
+    let may_point = |type_id: TypeId| session.types.size(type_id).is_some_and(|size| size >= 8);
+    let mut found = Vec::new();
+    for (index, frame) in trace.frames.iter().enumerate() {
+        for variable in session.placed_variables(&trace, index, may_point) {
+            found.push(Root {
+                whose: Whose::Frame { goroutine: goroutine.id, function: frame.code.function.clone() },
+                name: Some(variable.name),
+                type_id: Some(variable.type_id),
+                place: variable.place,
+            });
+        }
+    }
+    found
+}
+
+/// The words of a goroutine's stack, and in which function each frame's begin.
+pub(super) fn words(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> Vec<Root> {
+    let (_, high) = goroutine.stack;
+    let trace = runtime.trace(goroutine, FRAMES);
+    let mut found = Vec::new();
+    let frames: Vec<(u64, Option<Arc<str>>)> = trace
+        .frames
+        .iter()
+        .filter(|frame| !frame.inlined)
+        .filter_map(|frame| {
+            let machine = trace.stack.frames.get(frame.machine)?;
+            Some((machine.registers.sp()?, frame.code.function.clone()))
+        })
+        .collect();
+    for (index, (sp, function)) in frames.iter().enumerate() {
+        let end = frames.get(index + 1).map_or(high, |(next, _)| *next);
+        let Some(length) = end.checked_sub(*sp).filter(|length| (8..=MAX_STACK).contains(length)) else { continue };
+        let Ok(data) = runtime.session().memory().read_vec(RunAddr(*sp), length as usize) else { continue };
+        found.push(Root {
+            whose: Whose::Frame { goroutine: goroutine.id, function: function.clone() },
+            name: None,
+            type_id: None,
+            place: Place::Bytes(crate::value::PlaceBytes { data, ..Default::default() }),
+        });
+    }
+    found
+}
