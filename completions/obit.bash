@@ -40,6 +40,9 @@ _obit() {
             obit,goroutines)
                 cmd="obit__subcmd__goroutines"
                 ;;
+            obit,heap)
+                cmd="obit__subcmd__heap"
+                ;;
             obit,info)
                 cmd="obit__subcmd__info"
                 ;;
@@ -63,6 +66,9 @@ _obit() {
                 ;;
             obit,ptype)
                 cmd="obit__subcmd__ptype"
+                ;;
+            obit,refs)
+                cmd="obit__subcmd__refs"
                 ;;
             obit,registers)
                 cmd="obit__subcmd__registers"
@@ -116,7 +122,7 @@ _obit() {
 
     case "${cmd}" in
         obit)
-            opts="-h -V --help --version bt analyze coverage fingerprint why threads stacks goroutines locks info modules maps registers print ptype x list disassemble snapshot export capture watch store notify schema"
+            opts="-h -V --help --version bt analyze coverage fingerprint why threads stacks goroutines heap refs locks info modules maps registers print ptype x list disassemble snapshot export capture watch store notify schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -798,6 +804,57 @@ _obit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        obit__subcmd__heap)
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --top --help types"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exe)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         obit__subcmd__info)
             opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1136,6 +1193,61 @@ _obit() {
             ;;
         obit__subcmd__ptype)
             opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --offsets --hex --no-methods --thread --frame --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exe)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --frame)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        obit__subcmd__refs)
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --thread --frame --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

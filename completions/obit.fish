@@ -34,6 +34,8 @@ complete -c obit -n "__fish_obit_needs_command" -f -a "why" -d 'Say where a valu
 complete -c obit -n "__fish_obit_needs_command" -f -a "threads" -d 'List the threads'
 complete -c obit -n "__fish_obit_needs_command" -f -a "stacks" -d 'Show what threads do: stacks of the same functions together, and what they wait for'
 complete -c obit -n "__fish_obit_needs_command" -f -a "goroutines" -d 'Show Go\'s goroutines: those that do the same at the same place together'
+complete -c obit -n "__fish_obit_needs_command" -f -a "heap" -d 'Show what a Go program\'s heap holds: objects and bytes by type'
+complete -c obit -n "__fish_obit_needs_command" -f -a "refs" -d 'Show what keeps an object of a Go program\'s heap alive, and who points to it'
 complete -c obit -n "__fish_obit_needs_command" -f -a "locks" -d 'Show who waits for whom: locks by name, their owners, deadlocks'
 complete -c obit -n "__fish_obit_needs_command" -f -a "info" -d 'Show the process: its signal, command line, environment and what is missing'
 complete -c obit -n "__fish_obit_needs_command" -f -a "modules" -d 'List the modules, and which of their files were found'
@@ -201,6 +203,31 @@ complete -c obit -n "__fish_obit_using_subcommand goroutines" -l group -d 'Show 
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l no-group -d 'Show every goroutine by itself'
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -l raw -d 'Show plain fields as the debug information has them, without any language formatter'
 complete -c obit -n "__fish_obit_using_subcommand goroutines" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand heap" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand heap" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand heap" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand heap" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand heap" -l top -d 'Show the N types with the most bytes [default: 40; JSON has all]' -r
+complete -c obit -n "__fish_obit_using_subcommand heap" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand heap" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand heap" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand heap" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand heap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c obit -n "__fish_obit_using_subcommand refs" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
+complete -c obit -n "__fish_obit_using_subcommand refs" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand refs" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"
+complete -c obit -n "__fish_obit_using_subcommand refs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c obit -n "__fish_obit_using_subcommand refs" -l thread -d 'The thread, by its LWP [default: the crashed one]' -r
+complete -c obit -n "__fish_obit_using_subcommand refs" -l frame -d 'The frame, counted as bt does [default: 0]' -r
+complete -c obit -n "__fish_obit_using_subcommand refs" -l debuginfod -d 'Ask the servers in DEBUGINFOD_URLS for missing files [default: where that variable is set]'
+complete -c obit -n "__fish_obit_using_subcommand refs" -l no-debuginfod -d 'Do not ask any server'
+complete -c obit -n "__fish_obit_using_subcommand refs" -l allow-mismatch -d 'Use a file whose build-id differs from the core\'s [default: refuse it, and say so]'
+complete -c obit -n "__fish_obit_using_subcommand refs" -l json -d 'Print one JSON document (its schema: obit schema)'
+complete -c obit -n "__fish_obit_using_subcommand refs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand locks" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand locks" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"
 complete -c obit -n "__fish_obit_using_subcommand locks" -l debug-dir -d 'Look for separate debug files here too (may repeat) [default: /usr/lib/debug]' -r -f -a "(__fish_complete_directories)"

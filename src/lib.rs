@@ -37,7 +37,7 @@
 //! | [`expr`] | the expression language: parse, evaluate; containers through their formatters |
 //! | [`session`] | an opened target: caches, frames with inlined calls, variables, look-ups by name; what of the target was read |
 //! | [`waits`] | what each thread waits for: system calls, locks by name and their owners, cycles |
-//! | [`runtime`] | what a language's own runtime schedules: goroutines, their stacks, panics and waits |
+//! | [`runtime`] | what a language's own runtime keeps: goroutines, their stacks, panics and waits; Go's heap by type, who points to what (`go::heap`) |
 //! | [`analyze`] | why it died: one rule a file, findings with evidence, the verdict |
 //! | [`fingerprint`] | which crashes are one: names as no rebuild changes them, the key of a group, how alike stacks are |
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |

@@ -203,3 +203,54 @@ fn stripped_programs_have_the_same_stacks() {
         }
     }
 }
+
+/// Objects by type as the program made them, as many as Go itself counts, and the one way that leads to a leaf.
+#[test]
+fn heaps_by_type() {
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory = scratch(&format!("heap-{number}"));
+        let Some(program) = build(go, "go-heap", &[], &directory) else { continue };
+        let script = format!("ulimit -c unlimited; exec {} >printed", program.display());
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).current_dir(&directory).env("GOTRACEBACK", "crash").stderr(Stdio::null());
+        let _ = command.status();
+        let core = directory.join("core");
+        if core.exists() {
+            let printed = fs::read_to_string(directory.join("printed")).unwrap();
+            let printed = |word: &str| -> u64 {
+                let mut words = printed.split_whitespace().skip_while(|found| *found != word);
+                words.nth(1).unwrap().parse().unwrap()
+            };
+            let heap: Value = serde_json::from_str(&obit("heap", &core, &["types", "--json"])).unwrap();
+            let rows = heap["types"].as_array().unwrap();
+            let count = |name: &str| {
+                let found = rows.iter().find(|row| row["type"] == name);
+                found.map(|row| (row["objects"].as_u64().unwrap(), row["bytes"].as_u64().unwrap()))
+            };
+            assert_eq!(count("main.Node"), Some((1102, 1102 * 32)), "{}: {heap}", go.display());
+            assert_eq!(count("main.Tree"), Some((511, 511 * 24)), "{}: {heap}", go.display());
+            assert_eq!(count("main.Leaf"), Some((256, 256 * 48)), "{}: {heap}", go.display());
+            assert_eq!(count("main.Square"), Some((100, 100 * 32)), "{}: {heap}", go.display());
+            assert_eq!(count("main.Big"), Some((100, 100 * 896)), "{}: {heap}", go.display());
+            assert_eq!(count("[]main.Shape").unwrap().0, 1, "{}: {heap}", go.display());
+            assert_eq!(count("chan *main.Node").unwrap().0, 1, "{}: {heap}", go.display());
+            // What was made after Go counted, and small ones that share a slot.
+            let objects = heap["objects"].as_u64().unwrap();
+            assert!(objects.abs_diff(printed("objects")) < 64, "{objects}, not {}", printed("objects"));
+            let bytes = heap["bytes"].as_u64().unwrap();
+            assert!(bytes.abs_diff(printed("bytes")) < 1 << 14, "{bytes}, not {}", printed("bytes"));
+            let refs: Value =
+                serde_json::from_str(&obit("refs", &core, &["--json", "--", &printed("leaf").to_string()])).unwrap();
+            assert_eq!(refs["object"]["type"], "main.Leaf", "{refs}");
+            assert_eq!(refs["references_counted"], 1, "{refs}");
+            assert_eq!(refs["references"][0]["path"], ".leaf", "{refs}");
+            let chain = refs["chain"].as_array().unwrap();
+            let path: Vec<&str> = chain.iter().map(|step| step["path"].as_str().unwrap_or("")).collect();
+            let registry = (chain[0]["kind"].as_str(), chain[0]["name"].as_str());
+            assert_eq!(registry, (Some("global"), Some("main.registry")), "{refs}");
+            let expected = [&["", ".trees"][..], &[".right"; 8], &[".leaf"]].concat();
+            assert_eq!(path, expected, "{refs}");
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
+}

@@ -79,3 +79,36 @@ fn what_they_wait_for() {
     assert!(text.contains(" (crashed), goroutine 1:\npanic: as planned\n"), "{text}");
     assert!(text.contains("\n3 goroutines [chan receive]: 18-20\n"), "{text}");
 }
+
+#[test]
+fn heaps_of_all_versions() {
+    for fixture in FIXTURES {
+        let output = common::obit(fixture, "heap", &["types", "--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (typed, all) = (answer["typed_bytes"].as_u64().unwrap(), answer["bytes"].as_u64().unwrap());
+        assert!(typed * 10 > all * 7 && typed <= all, "{fixture}: {answer}");
+        let rows = answer["types"].as_array().unwrap();
+        let sum: u64 = rows.iter().map(|row| row["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(sum, all, "{fixture}");
+        assert!(rows.iter().any(|row| row["type"] == "runtime.g"), "{fixture}: {answer}");
+        if fixture.starts_with("goroutines") {
+            let workers = rows.iter().find(|row| row["type"] == "main.worker").unwrap();
+            assert_eq!((&workers["objects"], &workers["bytes"]), (&3.into(), &72.into()), "{fixture}");
+        }
+    }
+}
+
+#[test]
+fn what_keeps_an_object_alive() {
+    let lines = ["goroutine 18", "up 2", "refs w", "refs main.main", "refs w.name"];
+    let (text, errors, _) = common::fixture_session("goroutines-old", &lines);
+    assert!(
+        text.contains(" main.worker, 24 bytes\n\nKept alive by\n  goroutine 18, main.(*worker).next: w\n"),
+        "{text}"
+    );
+    assert!(errors.contains("is in no slot of the heap\n"), "{errors}");
+    let output = common::obit("c-O0", "heap", &["types"]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "obit: no module of the process is a Go program: other heaps are not known\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}

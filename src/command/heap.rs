@@ -58,9 +58,8 @@ pub fn references(args: &RefsArgs, state: &mut State, output: &mut Output<'_>) -
     let heap = GoHeap::open(&state.session)?;
     let address = x::address_of(&select(state, &args.frame)?, &state.variables, &args.expression)?;
     let found = heap.references(address)?;
-    let found = found.ok_or_else(|| {
-        CommandError::NoMatch(format!("{}: {address} is in no slot of the heap", args.expression))
-    })?;
+    let found = found
+        .ok_or_else(|| CommandError::NoMatch(format!("{}: {address} is in no slot of the heap", args.expression)))?;
     let mut notes = found.notes.clone();
     notes.extend(state.session.notes());
     if state.json {

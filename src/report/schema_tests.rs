@@ -341,6 +341,55 @@ fn goroutines_conform() {
 }
 
 #[test]
+fn heaps_conform() {
+    use crate::report::heap_documents;
+    use crate::runtime::go::heap::{HeapObject, HeapTypes, Holder, Known, References, Step, Tally, TypeRow};
+    let tally = Tally { objects: 3, bytes: 96 };
+    let row = |name: Option<&str>, known| TypeRow {
+        name: name.map(str::to_owned),
+        slot: name.is_none().then_some(32),
+        has_pointers: true,
+        known,
+        tally,
+    };
+    let heap = HeapTypes {
+        version: "go1.23.9".to_owned(),
+        spans: (1, 8192),
+        total: tally,
+        typed: tally,
+        dead: Tally::default(),
+        rows: vec![row(Some("main.T"), Known::Recorded), row(None, Known::Size)],
+        notes: notes(),
+    };
+    let document = check("obit.heap/1", heap_documents::types(&heap, 1, &notes()));
+    assert_eq!((&document["types"][0]["known_by"], &document["omitted"]), (&json!("recorded"), &json!(1)));
+    let object = |type_name: Option<&str>| HeapObject {
+        address: RunAddr(0xc000_0000),
+        size: 32,
+        type_name: type_name.map(str::to_owned),
+        known: if type_name.is_some() { Known::Pointer } else { Known::Size },
+    };
+    let step = |holder, path: &str| Step { holder, path: path.to_owned() };
+    let chain = vec![
+        step(Holder::Global { name: "main.cache".to_owned() }, ""),
+        step(
+            Holder::Local { goroutine: Some(1), function: Some("main.f".to_owned()), name: Some("x".to_owned()) },
+            ".a",
+        ),
+        step(Holder::Local { goroutine: None, function: None, name: None }, ""),
+        step(Holder::Static { address: RunAddr(0x40_0000), type_name: "main.T".to_owned() }, ".next"),
+        step(Holder::Object(object(Some("main.T"))), "[3].next"),
+        step(Holder::Object(object(None)), "+8"),
+    ];
+    let holders = chain.clone();
+    let (offset, is_free, counted) = (8, false, 6);
+    let object = object(Some("main.T"));
+    let found = References { object, offset, is_free, chain, holders, counted, notes: notes() };
+    let document = check("obit.refs/1", heap_documents::references(&found, &notes()));
+    assert_eq!(document["chain"][4]["path"], "[3].next");
+}
+
+#[test]
 fn a_session_s_documents_conform() {
     let types = testing::types();
     let stack = testing::trace(&[("main", 4, false)]);

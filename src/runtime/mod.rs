@@ -1,3 +1,3 @@
-//! What a language's own runtime schedules: threads of its own, which the kernel knows nothing of.
+//! What a language's own runtime keeps, of which the kernel knows nothing: threads of its own, its heap.
 
 pub mod go;

@@ -70,7 +70,11 @@ impl HeapLayout {
         let version = go_table::version(file).ok_or_else(|| unknown("it does not name its version of Go"))?;
         let minor = go_table::minor_version(file).filter(|minor| KNOWN.contains(minor));
         let minor = minor.ok_or_else(|| {
-            unknown(&format!("the heap of {version} is not known, only that of Go 1.{} to 1.{}", KNOWN.start(), KNOWN.end()))
+            unknown(&format!(
+                "the heap of {version} is not known, only that of Go 1.{} to 1.{}",
+                KNOWN.start(),
+                KNOWN.end()
+            ))
         })?;
         if session.image.arch.address_size() != 8 {
             return Err(unknown("heaps of 32-bit programs are not known"));

@@ -314,7 +314,10 @@ impl<'a> GoHeap<'a> {
             notes.push(Note { code: "spans-unreadable", message });
         }
         if self.spans.cut {
-            notes.push(Note { code: "heap-too-large", message: "the heap has more spans than are looked at".to_owned() });
+            notes.push(Note {
+                code: "heap-too-large",
+                message: "the heap has more spans than are looked at".to_owned(),
+            });
         }
         if left > 0 {
             let message = format!("stacks of {left} more goroutines were not looked through");
@@ -351,7 +354,8 @@ impl<'a> GoHeap<'a> {
         notes.extend(tracer.cut.then(too_much));
         let object = self.object(&mut tracer, slot.number).ok_or(HeapError::Unreadable("no span".to_owned()))?;
         let chain = self.chain(&mut tracer, &roots, slot.number);
-        let (references, counted) = tracer.chase().map(|chase| (chase.references.clone(), chase.counted)).unwrap_or_default();
+        let (references, counted) =
+            tracer.chase().map(|chase| (chase.references.clone(), chase.counted)).unwrap_or_default();
         let holders =
             references.into_iter().filter_map(|from| self.step(&mut tracer, &roots, from, slot.number)).collect();
         Ok(Some(References { object, offset: slot.offset, is_free, chain, holders, counted, notes }))

@@ -91,8 +91,7 @@ pub(super) struct Plans<'a> {
 
 impl<'a> Plans<'a> {
     pub fn new(session: &'a Session) -> Plans<'a> {
-        let mut plans =
-            Plans { session, numbers: HashMap::new(), plans: Vec::new(), described: HashMap::new() };
+        let mut plans = Plans { session, numbers: HashMap::new(), plans: Vec::new(), described: HashMap::new() };
         let (text, word) = (plans.number(Of::Text), plans.number(Of::Word));
         debug_assert_eq!((text, word), (TEXT, WORD));
         plans
@@ -355,9 +354,10 @@ pub(super) fn path_to(session: &Session, type_id: TypeId, offset: u64) -> String
                 });
                 let Some((member, at)) = found else { break };
                 // What a slice, string or interface is made of is not the program's.
-                let is_header = matches!(definition.name.as_deref(), Some("runtime.eface" | "runtime.iface" | "string"))
-                    || session.types.go_kind(id) == Some(GoKind::Slice)
-                    || definition.name.as_deref().is_some_and(|name| name.starts_with("[]"));
+                let is_header =
+                    matches!(definition.name.as_deref(), Some("runtime.eface" | "runtime.iface" | "string"))
+                        || session.types.go_kind(id) == Some(GoKind::Slice)
+                        || definition.name.as_deref().is_some_and(|name| name.starts_with("[]"));
                 if is_header {
                     break;
                 }

@@ -59,7 +59,8 @@ pub(super) fn globals(session: &Session) -> Vec<Root> {
                 let globals = named.filter_map(|entry| {
                     let die = DieRef { offset: entry.offset, ..unit.root() };
                     let global = session.global(die, None, None, false)?;
-                    let is_runtimes = global.name.starts_with("runtime.") || global.name.starts_with("internal/runtime/");
+                    let is_runtimes =
+                        global.name.starts_with("runtime.") || global.name.starts_with("internal/runtime/");
                     Some(Root {
                         whose: if is_runtimes { Whose::Runtime } else { Whose::Package },
                         name: Some(global.name.into()),

@@ -446,7 +446,7 @@ impl<'a, 's> Tracer<'a, 's> {
         let header = span.header();
         let Some(offset) = slot.offset.checked_sub(header) else { return };
         let left = span.slot - header - offset;
-        let most = if made.size == 0 { 1 } else { left / made.size };
+        let most = left.checked_div(made.size).unwrap_or(1);
         let count = match room {
             Room::Count(count) => count.min(most),
             Room::Fill => most,
