@@ -11,6 +11,7 @@ use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, id_ranges, plural};
+use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
 use crate::report::json_backtrace::{self, FrameSource, VariablesOf, begin_backtrace};
 use crate::report::signal_text;
@@ -227,6 +228,7 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: state.settings.frame_arguments,
+        codes: CodeTexts::default(),
     };
     let full = if args.locals { Detail::Locals } else { Detail::Arguments };
     let everything = matches!(args.thread, Some(ThreadChoice::All));

@@ -12,6 +12,7 @@ use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, plural, shortened};
+use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
 use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
 use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutine};
@@ -331,6 +332,7 @@ fn write_text(
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: FrameArguments::Scalars,
+        codes: CodeTexts::default(),
     };
     for (index, group) in groups.iter().enumerate() {
         interrupt::check()?;

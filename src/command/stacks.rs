@@ -11,6 +11,7 @@ use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped};
+use crate::report::code_text::CodeTexts;
 use crate::report::json_backtrace::FrameSource;
 use crate::report::runtime_documents::few_numbers;
 use crate::report::waits_documents::{self, StackGroup, state_code};
@@ -114,6 +115,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: FrameArguments::None,
+        codes: CodeTexts::default(),
     };
     for (index, group) in groups.iter().enumerate() {
         let mut block = String::new();

@@ -7,6 +7,7 @@ use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
 use crate::image::ThreadState;
 use crate::report::bt_text::{Detail, StackText};
+use crate::report::code_text::CodeTexts;
 use crate::report::session_documents;
 use crate::report::value_text;
 use crate::session::{Role, Trace};
@@ -40,6 +41,7 @@ pub(super) fn stack_text(
         frame_limit: FRAMES,
         options: repl.state.settings.print,
         arguments: repl.state.settings.frame_arguments,
+        codes: CodeTexts::default(),
     };
     let mut out = String::new();
     write(&text, &mut out);

@@ -6,8 +6,9 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
+use super::code_text::{CodeText, CodeTexts, place, source_line};
 use super::fold::{Part, fold};
 use super::source::Sources;
 use super::style::Paint;
@@ -19,8 +20,6 @@ use crate::types::{Language, TypeTable};
 use crate::unwind::{StackEnd, Trust};
 use crate::value::{Provenance, Value, ValueKind};
 
-/// Longer source lines are cut.
-const MAX_SOURCE_COLUMNS: usize = 160;
 /// A local's value is written over several lines where it would go beyond this column.
 const WIDTH: usize = 120;
 /// Columns before a local's name.
@@ -71,6 +70,8 @@ pub struct StackText<'a> {
     pub options: PrintOptions,
     /// Which arguments are shown with their values.
     pub arguments: FrameArguments,
+    /// What was written before.
+    pub codes: CodeTexts,
 }
 
 /// A line (or so) of a stack.
@@ -189,48 +190,52 @@ impl StackText<'_> {
         let first_of_machine_frame =
             position == 0 || trace.frames.get(position - 1).is_none_or(|inner| inner.machine != frame.machine);
         if detail != Detail::Compact && first_of_machine_frame {
-            let address = format!("{:#0width$x}", frame.pc.0, width = self.address_digits + 2);
+            let address = Hex { address: frame.pc.0, width: self.address_digits + 2 };
             let _ = write!(out, "{} in ", self.paint.address(address));
         }
         let has_unit = frame.code.language.is_some();
         let variables =
             if detail == Detail::Compact || !has_unit { Vec::new() } else { (self.variables)(trace, position) };
-        self.write_location(out, frame, has_unit, &variables, detail);
+        let module = frame.module.and_then(|id| (self.module)(id));
+        let text = self.codes.of(&frame.code, || CodeText::new(&frame.code, module, self.paint));
+        self.write_location(out, frame, module, text.as_deref(), &variables, detail);
         out.push('\n');
         if detail == Detail::Compact {
             return;
         }
-        self.write_source_line(out, frame);
+        let source = || source_line(&frame.code, module, self.sources, self.paint);
+        match text.as_deref() {
+            Some(text) => out.push_str(text.source(source)),
+            None => out.push_str(&source()),
+        }
         if detail == Detail::Locals {
             self.write_locals(out, &variables);
         }
     }
 
-    fn write_location(&self, out: &mut String, frame: &Frame, has_unit: bool, variables: &[Variable], detail: Detail) {
-        let module = frame.module.and_then(|id| (self.module)(id));
-        let name = match (&frame.code.function, has_unit) {
-            (Some(name), true) => display_name(name, &frame.code).to_owned(),
-            (Some(name), false) => name.to_string(),
-            (None, _) => nameless(frame, module),
-        };
-        let _ = write!(out, "{}", self.paint.function(name));
+    fn write_location(
+        &self,
+        out: &mut String,
+        frame: &Frame,
+        module: Option<ModuleLabel<'_>>,
+        text: Option<&CodeText>,
+        variables: &[Variable],
+        detail: Detail,
+    ) {
+        match text {
+            Some(text) => out.push_str(&text.name),
+            None => {
+                let _ = write!(out, "{}", self.paint.function(nameless(frame, module)));
+            }
+        }
         if detail != Detail::Compact && frame.code.function.is_some() {
             out.push_str(" (");
             self.write_arguments(out, variables);
             out.push(')');
         }
-        match (&frame.code.file, frame.code.line) {
-            (Some(file), Some(line)) => {
-                let _ = write!(out, " at {}:{line}", self.paint.file(shortened(file)));
-            }
-            (Some(file), None) => {
-                let _ = write!(out, " in {}", self.paint.file(shortened(file)));
-            }
-            (None, _) => {
-                if let Some(module) = module.filter(|module| !module.is_executable && frame.code.function.is_some()) {
-                    let _ = write!(out, " from {}", self.paint.file(module.path));
-                }
-            }
+        match text {
+            Some(text) => out.push_str(&text.place),
+            None => out.push_str(&place(&frame.code, module, self.paint)),
         }
         let found_by = match frame.trust {
             Trust::Scan => " <found by scanning the stack>",
@@ -267,8 +272,11 @@ impl StackText<'_> {
             };
             // A frame stays one line.
             let options = PrintOptions { pretty: false, array_lines: false, ..self.options };
-            let text = if hidden { "...".to_owned() } else { value_text_with(self.types, &variable.value, &options) };
-            let _ = write!(out, "{}{}={text}", self.paint.variable(&variable.name), entry_mark(variable));
+            let _ = write!(out, "{}{}=", self.paint.variable(&variable.name), entry_mark(variable));
+            match hidden {
+                true => out.push_str("..."),
+                false => out.push_str(&value_text_with(self.types, &variable.value, &options)),
+            }
             self.write_inferred(out, variable);
         }
     }
@@ -294,19 +302,17 @@ impl StackText<'_> {
             let _ = write!(out, "{}", self.paint.aside(" <inferred>"));
         }
     }
+}
 
-    fn write_source_line(&self, out: &mut String, frame: &Frame) {
-        let code = &frame.code;
-        let (Some(file), Some(line)) = (&code.file, code.line) else { return };
-        let module = frame.module.and_then(|id| (self.module)(id));
-        let build_id = module.and_then(|module| module.build_id);
-        let Some(source) = self.sources.find(file, build_id) else { return };
-        let Some(text) = source.line(line) else { return };
-        let text = match text.char_indices().nth(MAX_SOURCE_COLUMNS) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        };
-        let _ = writeln!(out, "        {}", self.paint.aside(format!("{line}\t{text}")));
+/// An address with its leading zeros.
+struct Hex {
+    address: u64,
+    width: usize,
+}
+
+impl Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#0width$x}", self.address, width = self.width)
     }
 }
 

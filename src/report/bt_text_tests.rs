@@ -1,5 +1,6 @@
 //! Stacks as text.
 
+use super::code_text::CodeTexts;
 use super::*;
 use crate::addr::FileAddr;
 use crate::report::testing::{array, int, module, number, trace, types, variable};
@@ -25,6 +26,7 @@ fn text_of(
         frame_limit: limit,
         options: Default::default(),
         arguments: Default::default(),
+        codes: CodeTexts::default(),
     };
     let mut out = String::new();
     text.write_stack(&mut out, trace, detail);

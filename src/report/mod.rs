@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod bt_text;
 pub mod capture_documents;
+pub mod code_text;
 pub mod documents;
 pub mod environment_text;
 pub mod fingerprint;

@@ -168,7 +168,11 @@ impl TypeTable {
 
     /// The type itself, or, where it is only declared here, its definition elsewhere in the program.
     pub fn complete(&self, id: TypeId) -> TypeId {
-        let declared = match &self.get(id).kind {
+        self.completed(id, self.get(id))
+    }
+
+    fn completed(&self, id: TypeId, definition: &Type) -> TypeId {
+        let declared = match &definition.kind {
             TypeKind::Struct(content) => content.declaration,
             TypeKind::Enum { enumerators, .. } => enumerators.is_empty(),
             _ => false,
@@ -179,12 +183,12 @@ impl TypeTable {
         if let Some(known) = self.slot(id).complete.get() {
             return *known;
         }
-        let definition = self.slot(id).die.and_then(|die| self.provider.find_definition(die, self.get(id)));
+        let found = self.slot(id).die.and_then(|die| self.provider.find_definition(die, definition));
         // What was not looked for to the end may be there.
-        if definition.is_none() && crate::interrupt::requested() {
+        if found.is_none() && crate::interrupt::requested() {
             return id;
         }
-        *self.slot(id).complete.get_or_init(|| definition.map_or(id, |die| self.of_die(die)))
+        *self.slot(id).complete.get_or_init(|| found.map_or(id, |die| self.of_die(die)))
     }
 
     /// The type under typedefs and qualifiers, completed where it was only declared. Bounded: a cycle of typedefs
@@ -202,7 +206,7 @@ impl TypeTable {
             id = target;
             definition = self.get(id);
         }
-        match self.complete(id) {
+        match self.completed(id, definition) {
             complete if complete == id => (id, definition),
             complete => (complete, self.get(complete)),
         }
