@@ -27,9 +27,11 @@ pub struct CoreMemory {
     /// First addresses of `segments`, ascending; apart, so that the search touches little.
     starts: Arc<[u64]>,
     segments: Arc<[Segment]>,
+    /// What was mapped (start, end; ascending and apart): where no segment has it, it is not saved.
+    mapped: Arc<[(u64, u64)]>,
     /// Who has what the segments hold, where it is not `bytes`.
     source: Option<Source>,
-    /// What is to be said of addresses that no segment has.
+    /// What is to be said of addresses that no segment has and of which nobody says that they were mapped.
     elsewhere: MissingReason,
 }
 
@@ -46,12 +48,19 @@ pub enum Source {
 const LOWEST: u64 = 0x1_0000;
 
 impl CoreMemory {
-    pub(super) fn new(bytes: &'static [u8], segments: &[(u64, Segment)], source: Option<Source>) -> CoreMemory {
+    /// `segments` and `mapped` (start, end) are ascending and apart, each for itself.
+    pub(super) fn new(
+        bytes: &'static [u8],
+        segments: &[FlaggedSegment],
+        mapped: impl IntoIterator<Item = (u64, u64)>,
+        source: Option<Source>,
+    ) -> CoreMemory {
         CoreMemory {
             bytes,
             source,
-            starts: segments.iter().map(|(start, _)| *start).collect(),
-            segments: segments.iter().map(|(_, segment)| *segment).collect(),
+            starts: segments.iter().map(|(start, ..)| *start).collect(),
+            segments: segments.iter().map(|(_, segment, _)| *segment).collect(),
+            mapped: mapped.into_iter().collect(),
             elsewhere: MissingReason::Unmapped,
         }
     }
@@ -86,24 +95,28 @@ impl CoreMemory {
         (!piece.is_empty()).then_some(piece)
     }
 
-    /// The same memory, in which what lies in `ranges` (start, end; ascending and apart) and is not held was mapped, but
-    /// is left out.
+    /// The same memory, in which what lies in `ranges` (start, end) too and is not held was mapped, but is left out.
     pub fn with_left_out(&self, ranges: &[(u64, u64)]) -> CoreMemory {
-        let held: Vec<FlaggedSegment> =
-            self.starts.iter().zip(&*self.segments).map(|(start, segment)| (*start, *segment, 0)).collect();
-        let mut all = held.clone();
-        for (start, end) in ranges {
-            for (start, end) in gaps(&held, *start, *end) {
-                all.push((start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0));
-            }
-        }
-        let all: Vec<(u64, Segment)> =
-            without_overlaps(all).into_iter().map(|(start, segment, _)| (start, segment)).collect();
-        CoreMemory { elsewhere: self.elsewhere, ..CoreMemory::new(self.bytes, &all, self.source.clone()) }
+        let mut mapped: Vec<(u64, u64)> = self.mapped.iter().chain(ranges).copied().collect();
+        mapped.sort_unstable();
+        let mut reached = 0;
+        mapped.retain_mut(|(start, end)| {
+            *start = reached.max(*start);
+            reached = reached.max(*end);
+            start < end
+        });
+        CoreMemory { mapped: mapped.into(), ..self.clone() }
     }
 
+    /// Why no segment has the address.
     fn reason_elsewhere(&self, address: RunAddr) -> MissingReason {
-        if address.0 < LOWEST { MissingReason::Unmapped } else { self.elsewhere }
+        let after = self.mapped.partition_point(|(start, _)| *start <= address.0);
+        let was_mapped = after.checked_sub(1).is_some_and(|index| address.0 < self.mapped[index].1);
+        match was_mapped {
+            true => MissingReason::NotSaved,
+            false if address.0 < LOWEST => MissingReason::Unmapped,
+            false => self.elsewhere,
+        }
     }
 
     /// Gives pages that were read back to the system; they are read from the file again when they are needed.
@@ -138,7 +151,9 @@ pub(super) type FlaggedSegment = (u64, Segment, u32);
 
 /// Sorted by address, each cut at the next one's start.
 pub(super) fn without_overlaps(mut segments: Vec<FlaggedSegment>) -> Vec<FlaggedSegment> {
-    segments.sort_by_key(|(start, ..)| *start);
+    if !segments.is_sorted_by_key(|(start, ..)| *start) {
+        segments.sort_by_key(|(start, ..)| *start);
+    }
     for index in 1..segments.len() {
         let next = segments[index].0;
         let (start, segment, _) = &mut segments[index - 1];
@@ -169,21 +184,4 @@ pub(super) fn gaps(segments: &[FlaggedSegment], start: u64, end: u64) -> Vec<(u6
         gaps.push((at, end));
     }
     gaps
-}
-
-/// The segments for reading: those of the core, and what is known to have been mapped beside them (start, end; ascending
-/// and apart), which is not saved.
-pub(super) fn with_unsaved(
-    mut segments: Vec<FlaggedSegment>,
-    mapped: impl Iterator<Item = (u64, u64)>,
-) -> Vec<(u64, Segment)> {
-    let unsaved: Vec<FlaggedSegment> = mapped
-        .flat_map(|(start, end)| gaps(&segments, start, end))
-        .map(|(start, end)| (start, Segment { size: end - start, named: 0, held: 0, offset: 0 }, 0))
-        .collect();
-    if !unsaved.is_empty() {
-        segments.extend(unsaved);
-        segments = without_overlaps(segments);
-    }
-    segments.into_iter().map(|(start, segment, _)| (start, segment)).collect()
 }

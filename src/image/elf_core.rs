@@ -16,7 +16,7 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 pub use crate::image::core_memory::{CoreMemory, Source};
-use crate::image::core_memory::{FlaggedSegment, Segment, gaps, with_unsaved, without_overlaps};
+use crate::image::core_memory::{FlaggedSegment, Segment, gaps, without_overlaps};
 use crate::image::notes::{self, CoreNotes, FileRange};
 use crate::image::snapshot::relative::Place;
 use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
@@ -292,18 +292,10 @@ fn finish(
     }
     separate_files(&mut core_notes.files);
     let segments = without_overlaps(segments);
-    let (mappings, readable) = match known.mappings {
-        Some(mappings) => {
-            let mapped = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0));
-            let readable = with_unsaved(segments, mapped);
-            (mappings, readable)
-        }
-        None => {
-            let mapped = core_notes.files.iter().map(|file| (file.start.0, file.end.0));
-            (join(&segments, &core_notes.files), with_unsaved(segments, mapped))
-        }
-    };
-    let memory = CoreMemory::new(bytes, &readable, known.source);
+    let mappings = known.mappings.unwrap_or_else(|| join(&segments, &core_notes.files));
+    // Files that were mapped without being saved, and what a snapshot left out.
+    let mapped = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0));
+    let memory = CoreMemory::new(bytes, &segments, mapped, known.source);
     let executable = executable(&core_notes, &memory);
     let CoreNotes { threads, mut process, signal, .. } = core_notes;
     process.executable = executable;

@@ -84,22 +84,23 @@ impl Frames {
         rest.get(..rest.len().min(limit)).filter(|piece| !piece.is_empty())
     }
 
-    /// Unpacks the first frames behind each other, as many as hold `length` bytes, to the end of `bytes`, which has those
-    /// before as they are in the file.
-    pub fn unpack_to(&self, bytes: &mut Vec<u8>, length: usize) -> Option<()> {
-        let first = self.starts.partition_point(|start| *start < bytes.len());
-        let last = self.starts.partition_point(|start| *start < length.min(self.length));
-        let frames = self.frames.get(first..last).unwrap_or_default();
-        bytes.reserve_exact(frames.iter().map(|frame| frame.size).sum());
-        for frame in frames {
-            let at = bytes.len();
-            bytes.resize(at.checked_add(frame.size)?, 0);
-            let unpacked = zstd::bulk::decompress_to_buffer(frame.packed, bytes.get_mut(at..)?).ok()?;
-            if unpacked != frame.size {
+    /// The first frames behind each other, as many as hold `length` bytes, as they are in the file. `known`
+    /// is what an earlier call gave: whole frames.
+    pub fn unpack_first(&self, known: &[u8], length: usize) -> Option<Vec<u8>> {
+        let of = |length: usize| self.starts.partition_point(|start| *start < length.min(self.length));
+        let frames = self.frames.get(..of(length))?;
+        // Zeroed memory that is new costs nothing until it is written.
+        let mut bytes = vec![0; frames.iter().map(|frame| frame.size).sum()];
+        let (before, mut rest) = bytes.split_at_mut_checked(known.len())?;
+        before.copy_from_slice(known);
+        for frame in frames.get(of(known.len())..)? {
+            let (place, behind) = rest.split_at_mut_checked(frame.size)?;
+            if zstd::bulk::decompress_to_buffer(frame.packed, place).ok()? != frame.size {
                 return None;
             }
+            rest = behind;
         }
-        (bytes.len() >= length).then_some(())
+        (bytes.len() >= length).then_some(bytes)
     }
 
     /// The part's first bytes.
@@ -156,10 +157,10 @@ mod tests {
             assert_eq!(frames.beginning(usize::MAX), Some(plain.clone()));
             let mut unpacked = Vec::new();
             for length in [1, 300, 20_000, plain.len()] {
-                assert_eq!(frames.unpack_to(&mut unpacked, length), Some(()));
+                unpacked = frames.unpack_first(&unpacked, length).unwrap();
                 assert!(unpacked.len() >= length && plain.starts_with(&unpacked));
             }
-            assert_eq!(frames.unpack_to(&mut unpacked, plain.len() + 1), None);
+            assert_eq!(frames.unpack_first(&unpacked, plain.len() + 1), None);
             let end = elf_core::end_of_notes(&plain).unwrap() as usize;
             let beginning = frames.beginning(end).unwrap().leak();
             let source = Source::Packed(Arc::new(frames));

@@ -277,8 +277,7 @@ struct PackedCore {
 
 /// The headers and notes of a core.
 fn beginning(frames: &Frames) -> Option<Vec<u8>> {
-    let mut beginning = Vec::new();
-    frames.unpack_to(&mut beginning, 1)?;
+    let mut beginning = frames.unpack_first(&[], 1)?;
     // The first bytes say where the table of segments ends (where there are many, section 0 behind it does), that where
     // the notes do.
     for _ in 0..3 {
@@ -286,7 +285,9 @@ fn beginning(frames: &Frames) -> Option<Vec<u8>> {
         if end > frames.length() {
             return None;
         }
-        frames.unpack_to(&mut beginning, end)?;
+        if end > beginning.len() {
+            beginning = frames.unpack_first(&beginning, end)?;
+        }
     }
     Some(beginning)
 }
