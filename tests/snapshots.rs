@@ -289,3 +289,22 @@ fn the_core_inside_is_a_core() {
     let output = common::obit("threads", "export", &["--core", "-o", "/nonexistent/core"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// What each released version of the format wrote: one committed file, and the fixture whose core it was taken from.
+const VERSIONS: &[(&str, &str)] = &[("snapshot-1/context.obit", "context"), ("snapshot-2/locks-many.obit", "locks-many")];
+
+#[test]
+fn every_version_of_the_format_stays_readable() {
+    for (file, fixture) in VERSIONS {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(file);
+        for (command, questions) in [("bt", &["--thread", "all", "--locals", "--json"][..]), ("locks", &["--json"])] {
+            let whole = answer(&common::obit(fixture, command, questions));
+            let kept = answer(&ask(&file, command, questions));
+            assert_eq!(difference(&whole, &kept, command), None, "{}", file.display());
+        }
+        // The version that its directory is named after.
+        let version = file.parent().unwrap().file_name().unwrap().to_str().unwrap().replace('-', "/");
+        let header = &fs::read(&file).unwrap()[..4096];
+        assert!(memchr::memmem::find(header, format!("\"obit.{version}\"").as_bytes()).is_some(), "{}", file.display());
+    }
+}

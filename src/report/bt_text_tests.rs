@@ -1,8 +1,8 @@
 //! Stacks as text.
 
-use super::code_text::CodeTexts;
 use super::*;
 use crate::addr::FileAddr;
+use crate::report::code_text::CodeTexts;
 use crate::report::testing::{array, int, module, number, trace, types, variable};
 use crate::types::TypeId;
 use crate::value::{Absent, AbsentReason};
