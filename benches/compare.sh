@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Times obit beside gdb, lldb and eu-stack on the same cores in one run; tools that are not installed are skipped.
 #
-#   benches/compare.sh                     builds two workloads, makes their cores, measures
-#   benches/compare.sh EXE CORE [RUNS]     measures an existing core
+#   benches/compare.sh                            builds two workloads, makes their cores, measures
+#   benches/compare.sh EXE CORE [RUNS [TYPE]]     measures an existing core, and a type that is looked up by its name
 #
 # Wall seconds and peak resident memory (MiB), the median of RUNS (3) each, after one run that is not counted.
 set -euo pipefail
@@ -40,7 +40,7 @@ P
 }
 
 compare() {
-    local exe=$1 core=$2
+    local exe=$1 core=$2 type=${3:-}
     echo "$core ($(du -h "$core" | cut -f1) on disk)"
     echo " crashed thread"
     measure obit "$OBIT" bt "$core" --exe "$exe" --thread crashed
@@ -53,11 +53,16 @@ compare() {
     if [ "${SLOW:-1}" = 1 ]; then
         RUNS=1 measure gdb gdb -nx -batch -ex 'thread apply all bt full' "$exe" "$core"
     fi
+    [ -n "$type" ] || return 0
+    echo " type $type"
+    measure obit env OBIT_CACHE_DIR= "$OBIT" ptype "$core" "$type" --exe "$exe"
+    measure gdb gdb -nx -batch -ex "ptype $type" "$exe" "$core"
+    measure lldb "$LLDB" -b -o "type lookup $type" "$exe" -c "$core"
 }
 
 if [ $# -ge 2 ]; then
     RUNS=${3:-3}
-    compare "$1" "$2"
+    compare "$1" "$2" "${4:-}"
     exit
 fi
 
@@ -71,8 +76,8 @@ export DEBUGINFOD_URLS=
 mkdir "$SCRATCH/small" "$SCRATCH/threads"
 gcc -O0 -g -o "$SCRATCH/small/program" benches/workloads/small.c
 (cd "$SCRATCH/small" && ./program 2>/dev/null) || true
-compare "$SCRATCH/small/program" "$SCRATCH/small/core"
+compare "$SCRATCH/small/program" "$SCRATCH/small/core" "struct account"
 python3 benches/workloads/threads.py > "$SCRATCH/threads.cpp"
 g++ -std=c++17 -O2 -g -pthread -o "$SCRATCH/threads/program" "$SCRATCH/threads.cpp"
 (cd "$SCRATCH/threads" && ./program "${THREADS:-300}" 2>/dev/null) || true
-compare "$SCRATCH/threads/program" "$SCRATCH/threads/core"
+compare "$SCRATCH/threads/program" "$SCRATCH/threads/core" Job
