@@ -66,18 +66,23 @@ pub(super) fn source_line(code: &Code, module: Option<ModuleLabel<'_>>, sources:
 
 /// The texts of the codes that were written so far, of one text's colours.
 #[derive(Default)]
-pub struct CodeTexts(RwLock<HashMap<usize, (Arc<Code>, Option<Arc<CodeText>>)>>);
+pub struct CodeTexts(RwLock<HashMap<usize, Kept>>);
+
+/// A code's texts, and the code itself, so that no other one takes its address.
+struct Kept {
+    texts: Option<Arc<CodeText>>,
+    _code: Arc<Code>,
+}
 
 impl CodeTexts {
     /// The code's texts, made on first asking. A code belongs to one address, and so to one module.
     pub(super) fn of(&self, code: &Arc<Code>, make: impl FnOnce() -> Option<CodeText>) -> Option<Arc<CodeText>> {
-        // The code is kept, so that no other one takes its address.
         let key = Arc::as_ptr(code) as usize;
-        if let Some((_, known)) = self.0.read().expect("not poisoned").get(&key) {
-            return known.clone();
+        if let Some(kept) = self.0.read().expect("not poisoned").get(&key) {
+            return kept.texts.clone();
         }
-        let made = make().map(Arc::new);
-        let mut texts = self.0.write().expect("not poisoned");
-        texts.entry(key).or_insert_with(|| (code.clone(), made)).1.clone()
+        let texts = make().map(Arc::new);
+        let mut all = self.0.write().expect("not poisoned");
+        all.entry(key).or_insert_with(|| Kept { texts, _code: code.clone() }).texts.clone()
     }
 }
