@@ -75,6 +75,7 @@ fn a_process_is_copied_and_goes_on() {
     for _ in 0..20 {
         let taken =
             common::program().args(["snapshot", &process.target(), "--json", "-o"]).arg(&file).output().unwrap();
+        assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
         let taken: Value = serde_json::from_slice(&taken.stdout).unwrap();
         assert!(taken["pause_ms"].as_f64().is_some_and(|pause| pause > 0.0), "{taken}");
         assert!(!process.is_traced_or_stopped());

@@ -25,6 +25,12 @@ pub(super) fn has_ended(pid: i32, tid: i32) -> bool {
     text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
+/// Whether a thread runs or waits for a core to run on (proc_pid_stat(5), `state`).
+pub(super) fn is_runnable(tid: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
+    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+}
+
 /// A thread of the process that somebody traces, and who.
 pub(super) fn tracer(pid: i32) -> Option<(i32, String)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();

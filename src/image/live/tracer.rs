@@ -37,6 +37,8 @@ const MEMORY: u64 = 12 << 20;
 const ROUNDS: usize = 3;
 /// How long a thread may take to stop; one in uninterruptible sleep takes longer and is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How long one that waits for a core to stop on may take: the machine has too much to do.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(3);
 /// Between two looks whether a thread has stopped.
 const MOMENT: Duration = Duration::from_micros(20);
 /// The nice value that comes first.
@@ -333,9 +335,15 @@ enum Waited {
 }
 
 fn wait_for(tid: Pid, begun: Instant) -> Waited {
+    let mut patience = PATIENCE;
     loop {
         match waitpid(tid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) if begun.elapsed() > PATIENCE => return Waited::Late,
+            Ok(WaitStatus::StillAlive) if begun.elapsed() > patience => {
+                if patience >= LONGEST_PATIENCE || !maps::is_runnable(tid.as_raw()) {
+                    return Waited::Late;
+                }
+                patience += PATIENCE;
+            }
             // It needs a core to stop on, and the workers may have all of them.
             Ok(WaitStatus::StillAlive) => std::thread::sleep(MOMENT),
             Ok(WaitStatus::PtraceEvent(..)) => return Waited::Stopped,
