@@ -291,7 +291,8 @@ fn the_core_inside_is_a_core() {
 }
 
 /// What each released version of the format wrote: one committed file, and the fixture whose core it was taken from.
-const VERSIONS: &[(&str, &str)] = &[("snapshot-1/context.obit", "context"), ("snapshot-2/locks-many.obit", "locks-many")];
+const VERSIONS: &[(&str, &str)] =
+    &[("snapshot-1/context.obit", "context"), ("snapshot-2/locks-many.obit", "locks-many")];
 
 #[test]
 fn every_version_of_the_format_stays_readable() {
