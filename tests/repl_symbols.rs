@@ -153,3 +153,42 @@ fn lines_have_their_code() {
     );
     assert_eq!(asked("kinds-O0", &["info line kinds.c:1"]).2, 1);
 }
+
+/// Of a class with a virtual base, seen through a reference to that base; as gdb 13 lists it, with the destructors' second
+/// slots, which gdb leaves out.
+#[test]
+fn virtual_tables_and_type_information() {
+    let listed = answer("cpp-O0", &["frame function zoo::operator+", "info vtbl as_base"]);
+    let (_, tables) = listed.split_once("\nvtable").unwrap();
+    let slots: Vec<&str> =
+        tables.lines().filter_map(|line| line.split_once(" <")).map(|(_, function)| function).collect();
+    assert_eq!(
+        slots,
+        [
+            "zoo::Diamond::speak(int)>",
+            "zoo::Diamond::~Diamond()>",
+            "zoo::Diamond::~Diamond()>",
+            "non-virtual thunk to zoo::Diamond::~Diamond()>",
+            "non-virtual thunk to zoo::Diamond::~Diamond()>",
+            "virtual thunk to zoo::Diamond::~Diamond()>",
+            "virtual thunk to zoo::Diamond::~Diamond()>",
+            "virtual thunk to zoo::Diamond::speak(int)>",
+        ]
+    );
+    assert!(
+        tables.contains("\nvtable for 'zoo::Right' @ 0x55555556bb00 (subobject @ 0x7fffffffec90):\n[0]: "),
+        "{tables}"
+    );
+    for (expression, expected) in [
+        ("typeid(as_base).__name", "0x555555563248 <typeinfo name for zoo::Diamond> \"N3zoo7DiamondE\""),
+        ("typeid(as_base) == typeid(zoo::Diamond)", "true"),
+        ("typeid(as_base) != typeid(zoo::Base)", "true"),
+        ("typeid(int).__name[0]", "105 'i'"),
+    ] {
+        let text = answer("cpp-O0", &["frame function zoo::operator+", &format!("p {expression}")]);
+        assert_eq!(text.lines().last(), Some(format!("$1 = {expected}").as_str()), "{expression}");
+    }
+    let (_, errors, status) = asked("cpp-O0", &["frame function zoo::operator+", "info vtbl guard"]);
+    assert_eq!((errors.as_str(), status), ("This object does not have a virtual function table\n", 1));
+    assert_eq!(asked("cpp-O0", &["frame function zoo::operator+", "p typeid(guard)"]).2, 2);
+}

@@ -309,3 +309,18 @@ fn every_version_of_the_format_stays_readable() {
         assert!(memchr::memmem::find(header, format!("\"obit.{version}\"").as_bytes()).is_some(), "{}", file.display());
     }
 }
+
+#[test]
+fn classes_say_what_they_are() {
+    let (file, _) = take("cpp-O0", "classes", &[]);
+    let lines =
+        ["-q", "-nx", "-ex", "frame function zoo::operator+", "-ex", "info vtbl as_base", "-ex", "p typeid(as_base)"];
+    let snapshot = common::program().arg(&file).args(lines).output().unwrap();
+    let (core, _, status) = common::fixture_session("cpp-O0", &[lines[3], lines[5], lines[7]]);
+    assert_eq!(status, 0);
+    assert!(
+        core.contains("\nvtable for 'zoo::Diamond' @ ") && core.contains("<typeinfo name for zoo::Diamond>"),
+        "{core}"
+    );
+    assert_eq!(String::from_utf8(snapshot.stdout).unwrap(), core);
+}

@@ -348,6 +348,8 @@ impl<'a> Evaluator<'a> {
                 let value = self.unread(|| self.value_of(operand, depth))?;
                 self.size_of(value.type_id, &operand.span)
             }
+            NodeKind::TypeidType(type_name) => self.typeid_of_type(type_name),
+            NodeKind::TypeidValue(operand) => self.typeid_of_value(operand, depth),
             NodeKind::AlignofType(type_name) => self.alignment(self.type_of(type_name)?, &node.span),
             NodeKind::AlignofValue(operand) => {
                 let value = self.unread(|| self.value_of(operand, depth))?;
@@ -420,6 +422,16 @@ impl<'a> Evaluator<'a> {
             None => types.make_void(Language::C),
         };
         *self.made.borrow_mut().entry(words.to_owned()).or_insert_with(make)
+    }
+
+    /// A type that the program may not have, made once under that name.
+    pub(super) fn made_once(&self, name: &str, make: impl FnOnce() -> TypeId) -> TypeId {
+        if let Some(known) = self.made.borrow().get(name) {
+            return *known;
+        }
+        let id = make();
+        self.made.borrow_mut().insert(name.to_owned(), id);
+        id
     }
 
     pub(super) fn int_type(&self, size: u64, signed: bool) -> TypeId {

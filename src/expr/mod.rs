@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod casts;
+pub mod classes;
 mod dollar;
 mod dynamic;
 mod eval;

@@ -115,6 +115,11 @@ impl Evaluator<'_> {
                 _ => order.is_ge(),
             }));
         }
+        if matches!(operator, "==" | "!=")
+            && let Some(same) = self.same_type_info(&left_value, &right_value)?
+        {
+            return Ok(self.truth(same == (operator == "==")));
+        }
         self.computed_binary(operator, (left_value, &left.span), (right_value, &right.span), span)
     }
 

@@ -14,7 +14,7 @@
 //! index      = expression | [ expression ] (".." | "..=" | ":") [ expression ]
 //! primary    = number [ u8 | … ] | 'c' | "text" { "text" } | $register | "(" expression ")" | name [ "@entry" ] | "." name
 //!            | name "(" arguments ")" | ("frame" | "thread") "(" expression ")" "." primary
-//!            | "static_cast" "<" type ">" "(" expression ")" | "offsetof" "(" type "," path ")"
+//!            | "typeid" "(" ( type | expression ) ")" | "static_cast" "<" type ">" "(" expression ")" | "offsetof" "(" type "," path ")"
 //!            | type "(" expression ")"
 //! name       = [ ( file.c | 'file.c' ) "::" ] [ "::" ] part { "::" part }
 //! ```

@@ -58,6 +58,17 @@ impl Parser<'_> {
                 self.expect(",")?;
                 NodeKind::Offsetof(type_name, Box::new(self.path()?))
             }
+            "typeid" => {
+                self.at += 2;
+                let before = self.at;
+                match self.type_name().filter(|_| self.is_punct(0, ")")) {
+                    Some(type_name) => NodeKind::TypeidType(type_name),
+                    None => {
+                        self.at = before;
+                        NodeKind::TypeidValue(Box::new(self.nested(Self::whole)?))
+                    }
+                }
+            }
             "frame" | "thread" => return self.in_frame().map(Some),
             // C++'s cast that looks like a call: `int(x)`.
             _ if BUILTIN_WORDS.contains(&name) || (self.is_type)(name) => {

@@ -93,6 +93,10 @@ pub enum NodeKind {
     SizeofType(TypeName),
     /// `sizeof a`.
     SizeofValue(Box<Node>),
+    /// `typeid (type)`.
+    TypeidType(TypeName),
+    /// `typeid (a)`.
+    TypeidValue(Box<Node>),
     /// `alignof (type)`.
     AlignofType(TypeName),
     /// `alignof a`.

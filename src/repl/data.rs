@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
-use super::{Next, Repl, custom, describe, display, process, settings, stack, symbols, threads, words};
+use super::{Next, Repl, classes, custom, describe, display, process, settings, stack, symbols, threads, words};
 use crate::addr::RunAddr;
 use crate::command::selected::{Selected, select};
 use crate::command::{CommandError, FrameArgs, registers};
@@ -247,6 +247,7 @@ pub(super) const TOPICS: &[&str] = &[
     "functions",
     "variables",
     "types",
+    "vtbl",
     "display",
     "float",
     "vector",
@@ -314,6 +315,7 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         Some("sources") => symbols::sources(repl, rest),
         Some("scope") => symbols::scope(repl, rest),
         Some("address") => symbols::address(repl, rest),
+        Some("vtbl") => classes::virtual_tables(repl, rest),
         Some(topic @ ("functions" | "variables" | "types")) => symbols::list(repl, topic, rest),
         _ => Err(CommandError::Usage(format!("info {word}: no such topic; there are {}", TOPICS.join(", ")))),
     }

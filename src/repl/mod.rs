@@ -9,6 +9,7 @@
 
 mod apply;
 mod block;
+mod classes;
 mod completion;
 mod custom;
 mod data;

@@ -236,6 +236,35 @@ impl Session {
         })
     }
 
+    /// What the compiler made for a class: the symbol that begins so and is called so, spaces aside.
+    fn special_symbol(&self, prefix: &str, name: &str) -> Option<RunAddr> {
+        let is_space = |byte: &u8| *byte == b' ';
+        let same = |found: &str| {
+            let plain = |name: &'_ str| name.bytes().filter(|byte| !is_space(byte)).collect::<Vec<u8>>();
+            plain(found) == plain(name)
+        };
+        let last = crate::module::names::components(name).last().copied().unwrap_or(name);
+        let leaf = last.rsplit(' ').next().unwrap_or(last);
+        let leaf: String = leaf.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+        // Of built-in types, mangled names have a letter or two.
+        let is_built_in = INTEGER_SPELLINGS
+            .iter()
+            .flat_map(|names| names.iter())
+            .any(|known| known.split(' ').any(|word| word == leaf));
+        let leaf = if is_built_in || matches!(&*leaf, "float" | "double" | "void") { String::new() } else { leaf };
+        let leaf = memchr::memmem::Finder::new(leaf.as_bytes());
+        self.modules_at_hand().find_map(|module| {
+            let is_it = |symbol: Symbol| {
+                let fits = symbol.name.starts_with(prefix.as_bytes()) && leaf.find(symbol.name).is_some();
+                (fits && crate::demangle::demangle(&symbol.text()).is_some_and(|found| same(&found))).then_some(symbol)
+            };
+            let symbol = module.symbols().collect(is_it).into_iter().next()?;
+            // Remembered, where what answers are made from is.
+            module.symbols().lookup(symbol.address);
+            Some(module.to_run(symbol.address))
+        })
+    }
+
     /// The nearest symbol at or below the address: name and distance. Functions and data.
     pub fn symbol(&self, address: RunAddr) -> Option<(String, u64)> {
         let module = self.program.modules.at(address)?;
@@ -291,6 +320,20 @@ impl crate::value::decode::Symbols for Session {
 
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
         self.described_type(vtable, |program| program.vtable_class(vtable))
+    }
+
+    fn extent(&self, address: RunAddr) -> Option<(RunAddr, u64)> {
+        let module = self.program.modules.at(address)?;
+        let symbol = module.symbols().lookup(module.to_file(address))?;
+        Some((module.to_run(symbol.address), symbol.size))
+    }
+
+    fn is_code(&self, address: RunAddr) -> bool {
+        crate::unwind::CodeMap::is_executable(&self.code_map, address)
+    }
+
+    fn type_info(&self, name: &str) -> Option<RunAddr> {
+        self.special_symbol("_ZTI", &format!("typeinfo for {name}"))
     }
 
     fn thread_of(&self, pointer: u64) -> Option<(u32, Option<&str>)> {

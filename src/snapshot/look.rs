@@ -88,6 +88,7 @@ pub fn look_at_everything(
     let ordered: Vec<(&Trace, &ThreadState)> = crashed_first.chain(others).collect();
     super::globals::keep(session, &ordered, reads, options.budget, left_out);
     follow_deeper(session, &ordered, reads, options, left_out);
+    keep_classes(session);
     Looked { traces, crashed }
 }
 
@@ -183,6 +184,36 @@ fn keep_pointed_to(session: &Session, traces: &[Trace]) {
                     target = session.types.complete(target);
                 }
                 session.types.get(target);
+            }
+        }
+    }
+}
+
+/// The virtual tables and the `type_info`s that were looked at, each as a whole, with the names of the functions.
+fn keep_classes(session: &Session) {
+    /// Bytes of one symbol that are kept.
+    const LARGEST: u64 = 4096;
+    /// Symbols.
+    const MOST: usize = 4096;
+    let memory = session.memory();
+    let word = session.image.arch.address_size();
+    let mut left = MOST;
+    for module in session.program.modules.iter() {
+        let found = module.symbols_found();
+        let of_classes = found.iter().map(|(symbol, _)| symbol);
+        for symbol in
+            of_classes.filter(|symbol| [&b"_ZTV"[..], b"_ZTI"].iter().any(|prefix| symbol.name.starts_with(prefix)))
+        {
+            left = match left.checked_sub(1) {
+                Some(left) => left,
+                None => return,
+            };
+            let start = module.to_run(symbol.address);
+            for offset in (0..symbol.size.min(LARGEST)).step_by(word) {
+                let Ok(value) = memory.read_uint(RunAddr(start.0.saturating_add(offset)), word) else { break };
+                if Symbols::symbol(session, RunAddr(value)).is_some_and(|name| name.starts_with("typeinfo name for ")) {
+                    let _ = memory.read_c_string(RunAddr(value), LARGEST as usize);
+                }
             }
         }
     }

@@ -56,6 +56,21 @@ pub trait Symbols {
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 
+    /// The symbol that the address is in: where it begins, and its size in bytes (0 where the file does not say).
+    fn extent(&self, _address: RunAddr) -> Option<(RunAddr, u64)> {
+        None
+    }
+
+    /// Whether the process could run what is at the address.
+    fn is_code(&self, _address: RunAddr) -> bool {
+        false
+    }
+
+    /// Where the `std::type_info` of a type of that name is.
+    fn type_info(&self, _name: &str) -> Option<RunAddr> {
+        None
+    }
+
     /// The thread whose thread pointer it is: its LWP, and its name where that is known.
     fn thread_of(&self, _pointer: u64) -> Option<(u32, Option<&str>)> {
         None
