@@ -49,6 +49,8 @@ fn show(node: &Node) -> String {
         NodeKind::At(type_name, operand) => format!("at<{}>({})", show_type(type_name), show(operand)),
         NodeKind::SizeofType(type_name) => format!("sizeof<{}>", show_type(type_name)),
         NodeKind::SizeofValue(operand) => format!("sizeof({})", show(operand)),
+        NodeKind::TypeidType(type_name) => format!("typeid<{}>", show_type(type_name)),
+        NodeKind::TypeidValue(operand) => format!("typeid({})", show(operand)),
         NodeKind::AlignofType(type_name) => format!("alignof<{}>", show_type(type_name)),
         NodeKind::AlignofValue(operand) => format!("alignof({})", show(operand)),
         NodeKind::Offsetof(type_name, path) => format!("offsetof<{}>({})", show_type(type_name), show(path)),

@@ -13,8 +13,10 @@
 //! own, checked when they are first touched. What it says are hints: whoever follows one looks at the entry itself.
 
 mod build;
+mod order;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
