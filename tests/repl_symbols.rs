@@ -38,6 +38,24 @@ fn functions_variables_and_types_by_file() {
     assert!(symbols.ends_with("\nNon-debugging symbols:\n0x00007ffff7e0439f  abort\n"), "{symbols}");
 }
 
+/// What is compiled of an inline method leads to its class through the abstract one.
+#[test]
+fn inline_methods_are_found() {
+    let text = answer("cpp-O2", &["info functions -n zoo::.*(Left::speak|combine|Diamond::~)"]);
+    assert!(
+        text.ends_with(
+            "\n36:\tvoid zoo::Diamond::~Diamond();\n\
+             105:\tdouble zoo::Holder<double, 3>::combine<long>(long, double const&) const;\n\
+             29:\tint zoo::Left::speak(int);\n"
+        ),
+        "{text}"
+    );
+    let text = answer("cpp-O0", &["p zoo::Guard::Guard"]);
+    assert!(
+        text.starts_with("$1 = {void (zoo::Guard * const, int)} 0x") && text.ends_with(" <zoo::Guard::Guard(int)>\n")
+    );
+}
+
 #[test]
 fn lists_are_bounded_and_say_so() {
     let text = answer("cpp-O0", &["info functions -n -max 2 ."]);

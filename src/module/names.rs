@@ -35,6 +35,8 @@ const COSTLY_SEARCH: usize = 10;
 const KEPT_NAMES: &str = "names";
 /// Larger indexes are made anew in every session.
 const LARGEST_KEPT: usize = 512 << 20;
+/// From an entry to the one that has its name, itself among them; as many as the index of names follows.
+const MAX_ORIGINS: usize = 4;
 /// Entries of one name that are looked at.
 const MAX_FOUND: usize = 4096;
 
@@ -309,40 +311,34 @@ fn entries_in(unit: &Unit, name: &str, wanted: &impl Fn(&NamedEntry) -> bool) ->
     found
 }
 
-/// Whether that is the entry's name; a static member's definition has its name only where it was declared.
+/// Whether that is the entry's name.
 fn is_named(unit: &Unit, entry: &gimli::DebuggingInformationEntry<super::R>, name: &str) -> bool {
-    let named = |entry: &gimli::DebuggingInformationEntry<super::R>| {
-        let text = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
-        Some(text.ok()?.slice() == name.as_bytes())
-    };
-    let by_declaration = || {
+    name_in(unit, entry).is_some_and(|found| found == name.as_bytes())
+}
+
+/// An entry's name, which may stand only where it was declared: a static member's definition has its name there; what is
+/// compiled of an inline method leads to the abstract one, and that to the class.
+fn name_in(unit: &Unit, entry: &gimli::DebuggingInformationEntry<super::R>) -> Option<&'static [u8]> {
+    let mut origin: Option<gimli::DebuggingInformationEntry<super::R>> = None;
+    for _ in 0..MAX_ORIGINS {
+        let entry = origin.as_ref().unwrap_or(entry);
+        if let Some(name) = entry.attr_value(gimli::DW_AT_name) {
+            return Some(unit.dwarf.attr_string(&unit.unit, name).ok()?.slice());
+        }
         let declared =
             entry.attr_value(gimli::DW_AT_specification).or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
         let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
-        named(&unit.entry(offset.0 as u32)?)
-    };
-    named(entry).or_else(by_declaration) == Some(true)
+        origin = Some(unit.entry(u32::try_from(offset.0).ok()?)?);
+    }
+    None
 }
 
 /// Hashes of all names of the unit's entries outside of functions.
 fn names_in(unit: &Unit) -> Vec<u32> {
     // What the pass finds is not kept: an index is made of every unit, and few are looked into later.
     let skim = Skim::of(unit.dwarf, &unit.unit);
-    let name_of = |offset: u32| {
-        let entry = unit.entry(offset)?;
-        let own = |entry: &gimli::DebuggingInformationEntry<super::R>| {
-            let name = unit.dwarf.attr_string(&unit.unit, entry.attr_value(gimli::DW_AT_name)?);
-            Some(hash_of(name.ok()?.slice()))
-        };
-        own(&entry).or_else(|| {
-            let declared = entry
-                .attr_value(gimli::DW_AT_specification)
-                .or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
-            let gimli::AttributeValue::UnitRef(offset) = declared else { return None };
-            own(&unit.entry(u32::try_from(offset.0).ok()?)?)
-        })
-    };
-    skim.named.iter().filter_map(|named| name_of(named.offset)).collect()
+    let hash = |offset: u32| Some(hash_of(name_in(unit, &unit.entry(offset)?)?));
+    skim.named.iter().filter_map(|named| hash(named.offset)).collect()
 }
 
 /// Splits `a::b<c::d>::e` into `["a", "b<c::d>", "e"]`.

@@ -119,12 +119,19 @@ impl Session {
             let directory = directory.filter(|_| !name.starts_with('/'));
             Some(directory.map_or_else(|| name.clone(), |directory| format!("{directory}/{name}")))
         };
+        let display = is_function.then(|| program.function_name(die)).and_then(|name| {
+            let display = name.display?;
+            // The linkage name of a template's instance says its result too.
+            let plain = name.symbol.and_then(|symbol| crate::demangle::demangle_without_parameters(&symbol));
+            let start = plain.and_then(|plain| display.find(&*plain)).unwrap_or(0);
+            Some(display.get(start..)?.to_owned())
+        });
         let own = is_function || kind.is_type() && kind != NameKind::Typedef;
         Some(Listed {
             file: file.or_else(unit_file),
             line: line.filter(|line| *line != 0),
+            display,
             name,
-            display: is_function.then(|| program.function_name(die).display.map(|name| name.to_string())).flatten(),
             kind,
             type_id: if own { Some(self.types.of_die(die)) } else { type_die.map(|die| self.types.of_die(die)) },
             is_static: is_static && !kind.is_type(),

@@ -42,8 +42,7 @@ pub(super) fn ordered<'t>(
     };
     let mut rows: Vec<u128> = (0..count).into_par_iter().map(first).collect();
     rows.par_sort_unstable();
-    let alike: Vec<&mut [u128]> =
-        rows.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|rows| rows.len() > 1).collect();
+    let alike: Vec<&mut [u128]> = rows.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|rows| rows.len() > 1).collect();
     alike.into_par_iter().for_each(|rows| order_alike(rows, FIRST, &text, &rank));
     rows.into_iter().map(|row| row as u32).collect()
 }

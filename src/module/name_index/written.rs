@@ -7,9 +7,7 @@ use rayon::prelude::*;
 
 use super::build::{Found, OfUnit, SHARDS, place_in, text_at};
 use super::order::ordered;
-use super::{
-    BLOCK, CHECKED_HEADER, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NAME_ROW, NameIndex, SCOPE_ROW, hash_of,
-};
+use super::{BLOCK, CHECKED_HEADER, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NAME_ROW, NameIndex, SCOPE_ROW, hash_of};
 use crate::addr::AddressHash;
 
 /// Bytes of all names.
@@ -110,9 +108,8 @@ fn shard(units: &[OfUnit], number: usize, scopes: &Scopes, debug_str: &'static [
     let mut last: Option<Found> = None;
     let mut text: Option<(&'static [u8], u32, bool)> = None;
     for (at, entry) in (0u32..).zip(&found) {
-        let same_text = last.is_some_and(|before| {
-            before.text() == entry.text() && (number < SHARDS || before.unit() == entry.unit())
-        });
+        let same_text = last
+            .is_some_and(|before| before.text() == entry.text() && (number < SHARDS || before.unit() == entry.unit()));
         let same = last.is_some_and(|before| (before.scope(), before.kind()) == (entry.scope(), entry.kind()));
         last = Some(*entry);
         if let Some(name) = names.last_mut().filter(|_| same && same_text) {
