@@ -50,6 +50,11 @@ impl Evaluator<'_> {
             // The cast says what is there.
             return Ok(Evaluated { type_id: target, ..value });
         }
+        if self.is_go(target)
+            && let Some(converted) = self.go_conversion(target, &value, span)?
+        {
+            return Ok(converted);
+        }
         match self.kind_of(target) {
             TypeKind::Reference { target: object, .. } => {
                 // What is there, seen as another type.

@@ -246,6 +246,9 @@ impl Evaluator<'_> {
         if let ("cap", [value], [node]) = (name, values.as_slice(), arguments) {
             return self.capacity(value, &node.span);
         }
+        if let ("real" | "imag", [value], [node]) = (name, values.as_slice(), arguments) {
+            return self.complex_part(name, value, &node.span);
+        }
         let text = |value: &Evaluated, node: &Node| {
             if !self.is_text(value.type_id) {
                 return self.type_error(&node.span, format!("a {} is no text", self.name_of(value.type_id)));

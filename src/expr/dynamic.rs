@@ -140,7 +140,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn is_asserted(&self, held: TypeId, target: TypeId) -> bool {
+    pub(super) fn is_asserted(&self, held: TypeId, target: TypeId) -> bool {
         match (self.kind_of(held), self.kind_of(target)) {
             (TypeKind::Pointer { target: held }, TypeKind::Pointer { target }) => self.same_type(*held, *target),
             _ => self.same_type(held, target),

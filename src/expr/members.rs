@@ -26,7 +26,7 @@ impl Evaluator<'_> {
     pub(super) fn member(&self, object: &Node, name: &str, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
         let value = self.value_of(object, depth);
         let is_unknown = match &value {
-            Ok(value) => self.is_bare(value),
+            Ok(value) => self.is_bare(value) || matches!(self.kind_of(value.type_id), TypeKind::Function { .. }),
             Err(Stop::Error(error)) => error.is_unknown_name(),
             Err(Stop::Hole(_)) => false,
         };
@@ -53,7 +53,7 @@ impl Evaluator<'_> {
             Err(Stop::Error(error)) if error.is_unknown_name() => match self.member_of_whole(&object_value, name, &own)
             {
                 Some(found) => found,
-                None => Err(Stop::Error(error)),
+                None => self.go_method(&object_value, name).ok_or(Stop::Error(error)),
             },
             found => found,
         }
@@ -65,6 +65,11 @@ impl Evaluator<'_> {
         if let Some((place, type_id)) = self.scope.globals(path, None).into_iter().next() {
             let unread = place.is_err() && self.dry.get();
             return Some(Ok(if unread { self.anywhere(type_id) } else { Evaluated::new(place, type_id, true) }));
+        }
+        if let Some((place, type_id)) = self.lookup(None, path)
+            && matches!(self.kind_of(type_id), TypeKind::Function { .. })
+        {
+            return Some(Ok(Evaluated::new(place, type_id, true)));
         }
         let (type_id, value) = self.scope.enumerator(path)?;
         Some(self.number_as(type_id, Number::int(value, (16, true)), span))

@@ -10,6 +10,7 @@ pub mod classes;
 mod dollar;
 mod dynamic;
 mod eval;
+mod go;
 mod lex;
 mod members;
 mod names;

@@ -6,7 +6,7 @@ use super::arithmetic::{self, Number};
 use super::eval::{Evaluated, Evaluator, Step, computed, slice};
 use super::tree::{Node, NodeKind};
 use crate::types::go::GoKind;
-use crate::types::{Language, TypeId, TypeKind};
+use crate::types::{Count, Language, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 impl Evaluator<'_> {
@@ -68,7 +68,10 @@ impl Evaluator<'_> {
             return self.type_error(&operand.span, format!("{operator} needs a number, and this is a function"));
         }
         match arithmetic::unary(operator, number) {
-            Ok(result) => self.number(result, &operand.span),
+            Ok(result) => match self.go_result(operator, value.type_id, value.type_id) {
+                Some(type_id) => self.number_as(type_id, result, &operand.span),
+                None => self.number(result, &operand.span),
+            },
             Err(message) => self.type_error(&operand.span, message),
         }
     }
@@ -115,10 +118,14 @@ impl Evaluator<'_> {
                 _ => order.is_ge(),
             }));
         }
-        if matches!(operator, "==" | "!=")
-            && let Some(same) = self.same_type_info(&left_value, &right_value)?
-        {
-            return Ok(self.truth(same == (operator == "==")));
+        if matches!(operator, "==" | "!=") {
+            let same = match self.same_type_info(&left_value, &right_value)? {
+                None => self.go_equal(&left_value, &right_value, span)?,
+                same => same,
+            };
+            if let Some(same) = same {
+                return Ok(self.truth(same == (operator == "==")));
+            }
         }
         self.computed_binary(operator, (left_value, &left.span), (right_value, &right.span), span)
     }
@@ -179,7 +186,10 @@ impl Evaluator<'_> {
         };
         match arithmetic::binary(operator, a, b) {
             Ok(result) if is_comparison(operator) => Ok(self.truth(result.is_true())),
-            Ok(result) => self.number(result, span),
+            Ok(result) => match self.go_result(operator, left_value.type_id, right_value.type_id) {
+                Some(type_id) => self.number_as(type_id, result, span),
+                None => self.number(result, span),
+            },
             Err(message) => self.type_error(span, message),
         }
     }
@@ -260,6 +270,15 @@ impl Evaluator<'_> {
                 _ if index == 0 => Ok(first),
                 _ => Err(Absent::because(AbsentReason::OptimizedOut, "only the first element is known").into()),
             };
+        }
+        // In C what lies behind an array can be asked for; in these languages nothing of the array is there.
+        let array_type = self.scope.types().get(self.scope.types().strip(array.type_id));
+        if let (TypeKind::Array { count: Count::Fixed(count), .. }, Language::Go | Language::Rust) =
+            (&array_type.kind, array_type.language)
+            && !(0..i128::from(*count)).contains(&index)
+            && !self.dry.get()
+        {
+            return self.type_error(span, format!("the array has {count} elements, and none {index}"));
         }
         let place = match array.place? {
             Place::Memory(base) => Place::Memory(self.address(i128::from(base.0).wrapping_add(distance))),

@@ -497,6 +497,7 @@ impl<'a> Parser<'a> {
                 }
                 return Ok(item);
             }
+            TokenKind::Punct("[") => return self.slice_conversion(),
             TokenKind::Punct("(") => {
                 self.at += 1;
                 let inner = self.nested(Self::whole)?;

@@ -67,6 +67,21 @@ impl Parser<'_> {
         Ok(node(start, self.token_end_before(), NodeKind::Cast(type_name, inner, CastStyle::Converting)))
     }
 
+    /// Go's `[]T(a)`.
+    #[inline(never)]
+    pub(super) fn slice_conversion(&mut self) -> Result<Node, ExprError> {
+        let start = self.token(0).span.start;
+        let before = self.at;
+        let Some(type_name) = self.type_name().filter(|_| self.is_punct(0, "(")) else {
+            self.at = before;
+            return Err(self.unexpected("a value"));
+        };
+        self.expect("(")?;
+        let inner = Box::new(self.nested(Self::whole)?);
+        self.expect(")")?;
+        Ok(node(start, self.token_end_before(), NodeKind::Cast(type_name, inner, CastStyle::Converting)))
+    }
+
     /// A number, of the type that stands right behind it.
     #[inline(never)]
     pub(super) fn typed(&mut self, number: Node) -> Node {

@@ -48,7 +48,7 @@ impl Parser<'_> {
                 self.at += 2;
                 NodeKind::Length(Box::new(self.nested(Self::whole)?))
             }
-            "cap" => {
+            "cap" | "real" | "imag" => {
                 self.at += 2;
                 NodeKind::Call(name.to_owned(), vec![self.nested(Self::whole)?])
             }
@@ -246,7 +246,11 @@ impl Parser<'_> {
         }
         self.skip_qualifiers();
         let TokenKind::Ident(first) = self.peek().clone() else { return None };
-        let base = if TAGS.contains(&first.as_str()) {
+        let is_empty_type = matches!(first.as_str(), "interface" | "struct") && self.is_punct(1, "{");
+        let base = if is_empty_type && self.is_punct(2, "}") {
+            self.at += 3;
+            format!("{first} {{}}")
+        } else if TAGS.contains(&first.as_str()) {
             self.at += 1;
             format!("{first} {}", self.qualified_name()?)
         } else if BUILTIN_WORDS.contains(&first.as_str()) {
@@ -383,8 +387,32 @@ impl Parser<'_> {
         Some(TypeName { span: start..inner.span.end, ..inner })
     }
 
-    /// Rust's `[T; 4]`, Go's `[4]T`.
+    /// Go's `[]T`, whose name is the text without aliases.
+    fn slice_type(&mut self, start: usize) -> Option<TypeName> {
+        self.at += 2;
+        let inner = self.nested(|parser| Ok(parser.plain_type_name())).ok()??;
+        let mut name = "[]".to_owned();
+        for derivation in inner.derivations.iter().rev() {
+            match derivation {
+                Derivation::Pointer => name.push('*'),
+                Derivation::Array(count) => name += &format!("[{count}]"),
+                _ => return None,
+            }
+        }
+        name += match inner.base.as_str() {
+            "byte" => "uint8",
+            "rune" => "int32",
+            base => base,
+        };
+        let is_known = name.len() <= MAX_TYPE_NAME && (self.is_type)(&name);
+        is_known.then(|| TypeName { base: name, derivations: Vec::new(), span: start..self.token_end_before() })
+    }
+
+    /// Rust's `[T; 4]`, Go's `[4]T` and `[]T`.
     fn bracketed_type(&mut self, start: usize) -> Option<TypeName> {
+        if self.is_punct(1, "]") {
+            return self.slice_type(start);
+        }
         self.eat("[");
         let mut inner = None;
         if !matches!(self.peek(), TokenKind::Int { .. }) {

@@ -95,6 +95,9 @@ impl Evaluator<'_> {
     /// Go's `cap(x)`: of a slice, an array or a channel.
     pub(super) fn capacity(&self, value: &Evaluated, span: &Range<usize>) -> Step<Evaluated> {
         let types = self.scope.types();
+        if let Some(count) = self.go_count(value, span) {
+            return self.number(Number::int(count?.into(), (self.address_size(), false)), span);
+        }
         match *self.kind_of(value.type_id) {
             TypeKind::Array { .. } => self.length_of(value, span),
             TypeKind::Pointer { target } if types.go_under(value.type_id, GoKind::Chan).is_some() => {
@@ -263,7 +266,7 @@ impl Evaluator<'_> {
             };
             return self.number(Number::int(length.into(), kind), span);
         }
-        if let Some(length) = self.view_length(value, span) {
+        if let Some(length) = self.go_count(value, span).or_else(|| self.view_length(value, span)) {
             return self.number(Number::int(length?.into(), kind), span);
         }
         if self.is_text(value.type_id) {

@@ -282,6 +282,9 @@ impl Evaluator<'_> {
         if let Some(text) = text {
             return Ok(self.text_of(key, text.len() + 1)?.is_some_and(|key| key == text));
         }
+        if self.is_composite(key) {
+            return self.equal(key, wanted, 0, span);
+        }
         match (self.number_of(key, span)?, self.number_of(wanted, span)?) {
             (Number::Int { value: key, .. }, Number::Int { value: wanted, .. }) => Ok(key == wanted),
             (key, wanted) => Ok(key.as_float() == wanted.as_float()),
@@ -291,10 +294,19 @@ impl Evaluator<'_> {
     /// What an interface of Go's holds: `None` where the value is none, or holds nothing.
     pub(super) fn held_by_interface(&self, value: &Evaluated) -> Step<Option<Evaluated>> {
         let found = self.viewed(value, |view| match view {
-            View::Variant { content: Some(item), .. } => self.part(item).map(Some),
+            View::Variant { variant, content: Some(item), .. } => self.part(item).map(|held| Some((held, variant))),
             _ => Ok(None),
         });
-        found.unwrap_or(Ok(None))
+        let Some((held, name)) = found.unwrap_or(Ok(None))? else { return Ok(None) };
+        // Of errors the view shows what the pointer leads to.
+        let is_pointer = matches!(self.kind_of(held.type_id), TypeKind::Pointer { .. });
+        match held.place {
+            Ok(Place::Memory(address)) if name.starts_with('*') && !is_pointer => {
+                let pointer = self.scope.find_type(&name).unwrap_or_else(|| self.pointer_to(held.type_id));
+                Ok(Some(computed(pointer, self.address_bytes(address.0))))
+            }
+            _ => Ok(Some(held)),
+        }
     }
 
     fn is_scalar(&self, type_id: TypeId) -> bool {
