@@ -73,8 +73,13 @@ fn slice<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if length > capacity {
         return Err(corrupt(format!("a slice of {length} elements with room for {capacity}")));
     }
-    let items = Items::strided(object, data.pointer()?, data.target()?, length)?;
-    Ok(View::Sequence { title: object.type_name().to_owned(), set: false, items })
+    let first = data.pointer()?;
+    let mut title = object.type_name().to_owned();
+    if first == 0 && length == 0 {
+        title += " nil";
+    }
+    let items = Items::strided(object, first, data.target()?, length)?;
+    Ok(View::Sequence { title, set: false, items })
 }
 
 /// An object that a line says all of.
