@@ -1,7 +1,7 @@
 //! Programs that wait for each other, with the waits and circles that they were built to have.
 //!
 //! Each prints lines `wait LWP KIND NAME OWNER FOUND` (`-` where there is none), `cycle LWP...`, `stuck LWP` and `idle`
-//! (fixtures/src/locks.c).
+//! (fixtures/src/locks.c, deadlocks.c).
 
 mod common;
 
@@ -81,7 +81,7 @@ fn check(fixture: &str, answer: &Value, wrong: &mut Vec<String>) {
             },
             "cycle" => cycles.push(turned(line[1..].iter().map(|lwp| lwp.parse().unwrap()).collect())),
             "stuck" => stuck.push(line[1].parse().unwrap()),
-            "idle" => {}
+            "idle" | "ready" => {}
             other => panic!("{fixture}: {other}"),
         }
     }

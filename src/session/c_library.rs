@@ -10,6 +10,14 @@ impl Session {
         *self.c_library.get_or_init(|| self.glibc_version())
     }
 
+    /// Whether the code at the address is musl's, or of a program that it is linked into: by its file's name, or by functions that
+    /// it alone has (src/env/__libc_start_main.c, src/thread/pthread_cancel.c, 1.1 to 1.2).
+    pub fn is_musl(&self, address: RunAddr) -> bool {
+        let Some(module) = self.program.modules.at(address) else { return false };
+        let has = |name: &str| !module.symbols().by_name(name).is_empty();
+        module.seed.path.contains("musl") || has("__init_libc") && has("__syscall_cp_c")
+    }
+
     /// `gnu_get_libc_version` returns the address of its text.
     fn glibc_version(&self) -> Option<(u32, u32)> {
         let memory = self.memory();

@@ -26,10 +26,15 @@ pub(super) fn name_owners(session: &Session, threads: &mut [ThreadWait]) {
     }
     let mut found: Vec<(u32, Vec<u32>)> = Vec::new();
     for of_lock in waiters.values() {
-        let waiting: HashSet<u32> = of_lock.iter().copied().collect();
+        // Who waits to read may read already, behind a writer who waits for that to end.
+        let reads = |lwp: &u32| {
+            let thread = threads.iter().find(|thread| thread.lwp == *lwp).and_then(ThreadWait::wait);
+            of_lock.len() > 1 && thread.is_some_and(|wait| wait.kind == Kind::ReadLock)
+        };
+        let waiting: HashSet<u32> = of_lock.iter().copied().filter(|lwp| !reads(lwp)).collect();
         let mut others = threads.iter().map(|thread| thread.lwp).filter(|lwp| !waiting.contains(lwp));
         match (others.next(), others.next(), of_lock.as_slice()) {
-            (Some(only), None, _) => found.extend(of_lock.iter().map(|lwp| (*lwp, vec![only]))),
+            (Some(only), None, all) if !all.contains(&only) => found.extend(all.iter().map(|lwp| (*lwp, vec![only]))),
             (None, _, [own]) => found.push((*own, vec![*own])),
             // Each reads, and each waits for the others to end that.
             (None, _, all) if readers(session, threads, all) == Some(all.len() as u64) => {

@@ -47,6 +47,10 @@ pub fn is_library(session: &Session, frame: &Frame) -> bool {
     if let Some(file) = frame.code.file.as_deref() {
         return file.starts_with("library/std/") || SOURCES.iter().any(|part| file.contains(part));
     }
+    // What is linked into the program beside musl and has no line of its own is musl's.
+    if session.is_musl(frame.pc) && frame.module.is_some_and(|id| session.program.debug_info(id).is_some()) {
+        return true;
+    }
     let function = frame.code.function.as_deref().map(|name| name.trim_start_matches('_')).unwrap_or_default();
     if STATIC
         .iter()

@@ -47,6 +47,8 @@ const LOCKS: &[&str] = &["inner_lock", "lock", "_M_device", "_M_pm", "__m_", "mu
 struct Held {
     start: u64,
     end: u64,
+    /// It was made for certain before the thread began to wait.
+    is_made: bool,
 }
 
 /// Completes waits for locks without a recorded owner.
@@ -61,7 +63,7 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
         return;
     }
     let shared: &[ThreadWait] = threads;
-    let by_thread: Vec<Vec<RunAddr>> = session
+    let by_thread: Vec<Vec<(RunAddr, bool)>> = session
         .image
         .threads
         .par_iter()
@@ -70,7 +72,13 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
             let trace = session.trace(thread, FRAMES_WITH_GUARDS);
             let held = held(session, &trace, waiting);
             let is_held = |word: RunAddr| held.iter().any(|held| (held.start..held.end).contains(&word.0));
-            let mut words: Vec<RunAddr> = wanted
+            // Who reads may wait to read once more, behind a writer who waits for the first time to be over.
+            let reads = waiting.wait().filter(|wait| wait.kind == Kind::ReadLock).and_then(|wait| wait.word);
+            let is_read = |word: RunAddr| {
+                let covers = |held: &Held| held.is_made && (held.start..held.end).contains(&word.0);
+                reads == Some(word) && held.iter().any(covers)
+            };
+            let mut words: Vec<(RunAddr, bool)> = wanted
                 .iter()
                 .filter(|(word, is_once)| match is_once {
                     false => is_held(*word),
@@ -79,16 +87,20 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
                             && initialises(session, &trace, *word)
                     }
                 })
-                .map(|(word, _)| *word)
+                .map(|(word, _)| (*word, is_read(*word)))
                 .collect();
             words.sort_unstable();
             words
         })
         .collect();
     let mut holders: HashMap<RunAddr, Vec<u32>> = HashMap::new();
+    let mut readers: HashSet<(RunAddr, u32)> = HashSet::new();
     for (thread, words) in shared.iter().zip(&by_thread) {
-        for word in words {
+        for (word, reads) in words {
             holders.entry(*word).or_default().push(thread.lwp);
+            if *reads {
+                readers.insert((*word, thread.lwp));
+            }
         }
     }
     let waiting: HashSet<(RunAddr, u32)> =
@@ -96,8 +108,9 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
     for thread in threads.iter_mut() {
         let Some((word, kind)) = wants(thread) else { continue };
         let Some(all) = holders.get(&word) else { continue };
-        // Who waits for it does not have it, unless nobody else does.
-        let mut found: Vec<u32> = all.iter().copied().filter(|lwp| !waiting.contains(&(word, *lwp))).collect();
+        // Who waits for it does not have it, unless nobody else does, or to read it once more.
+        let has = |lwp: &u32| !waiting.contains(&(word, *lwp)) || *lwp != thread.lwp && readers.contains(&(word, *lwp));
+        let mut found: Vec<u32> = all.iter().copied().filter(has).collect();
         if found.is_empty() {
             found.extend(all.iter().copied().filter(|lwp| *lwp == thread.lwp));
         }
@@ -131,9 +144,12 @@ fn held(session: &Session, trace: &Trace, waiting: &ThreadWait) -> Vec<Held> {
         }
         for guard in session.placed_variables(trace, position, is_guard) {
             // What is declared further down was not made yet.
-            if guard.decl_line.zip(frame.code.line).is_some_and(|(declared, line)| declared > line) {
+            let lines = guard.decl_line.zip(frame.code.line);
+            if lines.is_some_and(|(declared, line)| declared > line) {
                 continue;
             }
+            // What is declared where the thread waits is perhaps what it waits to make.
+            let is_made = lines.is_some_and(|(declared, line)| declared < line);
             let of_guard = |place: &Place, type_id| {
                 session.with_decoder(Some((trace, position)), |decoder| {
                     let mut found = Vec::new();
@@ -141,7 +157,7 @@ fn held(session: &Session, trace: &Trace, waiting: &ThreadWait) -> Vec<Held> {
                     found
                 })
             };
-            held.extend(of_guard(&guard.place, guard.type_id));
+            held.extend(of_guard(&guard.place, guard.type_id).into_iter().map(|held| Held { is_made, ..held }));
         }
     }
     held
@@ -165,7 +181,7 @@ fn collect(guard: Object<'_>, found: &mut Vec<Held>, nesting: usize) {
             && let (Some(start), Ok(size)) = (lock.address(), lock.size())
             && let Some(end) = start.0.checked_add(size)
         {
-            found.push(Held { start: start.0, end });
+            found.push(Held { start: start.0, end, is_made: false });
         }
         return;
     }
@@ -180,7 +196,7 @@ fn collect(guard: Object<'_>, found: &mut Vec<Held>, nesting: usize) {
                     && let (Some(start), Ok(size)) = (lock.address(), lock.size())
                     && let Some(end) = start.0.checked_add(size)
                 {
-                    found.push(Held { start: start.0, end });
+                    found.push(Held { start: start.0, end, is_made: false });
                 }
             }
             _ => {}
@@ -223,6 +239,19 @@ fn keeps(session: &Session, trace: &Trace, machine: usize, word: RunAddr) -> boo
 pub(super) fn own_object(session: &Session, trace: &Trace, position: usize) -> Option<RunAddr> {
     (position..trace.frames.len().min(position + 8)).find_map(|position| {
         let (place, type_id) = session.find_variable(trace, position, "self")?;
+        let place = place.ok()?;
+        session.with_decoder(Some((trace, position)), |decoder| {
+            let address = decoder.object(&place, type_id).pointer().ok()?;
+            (address != 0).then_some(RunAddr(address))
+        })
+    })
+}
+
+/// The object of the program that its library waits for: where `this` points in the outermost frame of those inside
+/// `since` that has one.
+pub(super) fn waited_object(session: &Session, trace: &Trace, from: usize, since: usize) -> Option<RunAddr> {
+    (from..since).rev().find_map(|position| {
+        let (place, type_id) = session.find_variable(trace, position, "this")?;
         let place = place.ok()?;
         session.with_decoder(Some((trace, position)), |decoder| {
             let address = decoder.object(&place, type_id).pointer().ok()?;

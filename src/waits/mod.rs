@@ -21,6 +21,7 @@ mod guards;
 mod musl;
 mod name;
 mod primitive;
+mod sharing;
 mod syscall;
 mod words;
 

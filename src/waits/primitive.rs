@@ -2,10 +2,11 @@
 
 use super::glibc;
 use super::syscall::{self, Entered, FUTEX, Whereabouts};
-use super::{Asker, State, Wait, frames, musl};
+use super::{Asker, State, Wait, frames, musl, sharing};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::session::{Frame, Session, Trace};
+use crate::unwind::Trust;
 
 /// Frames from the innermost outwards among which the function that waits is looked for.
 const INNERMOST: usize = 24;
@@ -195,8 +196,10 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
             let kind = kind_of(&name);
             let refines = |kind: Kind| match found {
                 None => true,
+                // What a scan of the stack finds may be what an earlier call left there.
+                Some(_) if frame.trust == Trust::Scan => false,
                 Some((Kind::Park, _)) => kind != Kind::Park,
-                Some((Kind::Condition, _)) => kind == Kind::Future,
+                Some((Kind::Condition, _)) => matches!(kind, Kind::Future | Kind::Barrier),
                 Some(_) => false,
             };
             if let Some(kind) = kind.filter(|kind| refines(*kind)) {
@@ -216,14 +219,20 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
     let timed = argument(3).is_some_and(|timeout| timeout != 0);
     let word = argument(0).filter(|word| *word != 0).map(RunAddr);
     let State::Lock(mut wait) = wait(kind, word, timed, since) else { return State::Running };
-    // Bit 7 says that nobody else can wake it (FUTEX_PRIVATE_FLAG); of threads' ends the kernel itself says.
-    wait.shared = kind != Kind::Join && argument(1).is_some_and(|operation| operation & 0x80 == 0);
+    // Of threads' ends the kernel itself says.
+    wait.shared = kind != Kind::Join && sharing::is_shared(session, word, argument(1));
     if let Some(word) = word
         && is_of_c_library(session, trace, position)
     {
+        is_musl |= trace.frames.get(position).is_some_and(|frame| session.is_musl(frame.pc));
         match is_musl {
             false => glibc::complete(asker, &mut wait, word, argument(2)),
-            true => musl::complete(session, &mut wait, word),
+            true => {
+                let frame = trace.frames.get(from).and_then(|frame| trace.stack.frames.get(frame.machine));
+                if let Some(frame) = frame {
+                    musl::complete(session, &frame.registers, &mut wait, word);
+                }
+            }
         }
     }
     if wait.kind == Kind::Futex {
@@ -235,7 +244,17 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
         wait.word = super::guards::own_object(session, trace, position);
         wait.address = wait.word;
     }
+    if word.is_some_and(|word| is_of_waiter_pool(session, word)) {
+        // libstdc++ lets waits for what is no integer share words of a table of its own.
+        wait.word = super::guards::waited_object(session, trace, from, since);
+        wait.address = wait.word;
+    }
     State::Lock(wait)
+}
+
+/// Whether the word is one of libstdc++'s table of waiters (gcc 12 bits/atomic_wait.h, `__waiter_pool_base::_S_for`).
+fn is_of_waiter_pool(session: &Session, word: RunAddr) -> bool {
+    session.symbol(word).is_some_and(|(name, _)| name.contains("__waiter_pool_base::_S_for"))
 }
 
 /// What a function waits for that may have been linked into the program itself.
@@ -292,7 +311,7 @@ fn kind_of(name: &str) -> Option<Kind> {
         | "pthread_clockjoin_ex"
         | "pthread_timedjoin_ex" => Some(Kind::Join),
         "pthread_barrier_wait" => Some(Kind::Barrier),
-        "pthread_once" | "pthread_once_slow" | "cxa_guard_acquire" => Some(Kind::Once),
+        "pthread_once" | "pthread_once_slow" | "pthread_once_full" | "cxa_guard_acquire" => Some(Kind::Once),
         _ => None,
     };
     c.or_else(|| of_cpp(name)).or_else(|| of_rust(name))
@@ -333,6 +352,7 @@ fn of_rust(name: &str) -> Option<Kind> {
         "wait_until_internal" if with("condvar") => Some(Kind::Condition),
         "park" | "park_timeout" if with("Parker") => Some(Kind::Park),
         "recv" | "send" if with("mpmc::") && with("::Channel") => Some(Kind::Channel),
+        "wait" if with("barrier::Barrier") => Some(Kind::Barrier),
         _ => None,
     }
 }
@@ -357,6 +377,8 @@ mod tests {
             ("<std::sys::sync::once::futex::Once>::call", Kind::Once),
             ("<std::sys::sync::thread_parking::futex::Parker>::park", Kind::Park),
             ("std::sync::mpmc::list::Channel<T>::recv", Kind::Channel),
+            ("<std::sync::barrier::Barrier>::wait", Kind::Barrier),
+            ("std::sync::poison::barrier::Barrier::wait", Kind::Barrier),
         ] {
             assert_eq!(kind_of(name), Some(kind), "{name}");
         }

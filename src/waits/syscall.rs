@@ -212,7 +212,10 @@ pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
 fn aarch64(session: &Session, registers: &Registers) -> Option<Entered> {
     const SVC: u64 = 0xd400_0001;
     let pc = registers.pc()?;
-    let is_svc = |at: u64| session.memory().read_uint(RunAddr(at), 4) == Ok(SVC);
+    let is_svc = |at: u64| match session.memory().read_uint(RunAddr(at), 4) {
+        Ok(instruction) => instruction == SVC,
+        Err(_) => session.code_in_file(RunAddr(at)).is_some_and(|code| code.starts_with(&(SVC as u32).to_le_bytes())),
+    };
     let is_anew = is_svc(pc);
     if !is_anew && !is_svc(pc.checked_sub(4)?) {
         return None;

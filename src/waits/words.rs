@@ -62,7 +62,10 @@ impl Wait {
         match (&self.name, self.address) {
             (Some(name), _) => format!("{kind} `{name}`{mode}"),
             (None, Some(address)) => format!("{kind} {address}{mode}{}", self.inside_text()),
-            (None, None) => format!("a {kind}{mode}{}", self.inside_text()),
+            (None, None) => {
+                let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+                format!("{article} {kind}{mode}{}", self.inside_text())
+            }
         }
     }
 
