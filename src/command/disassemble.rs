@@ -181,6 +181,11 @@ fn function_around(selected: &Selected<'_>, at: RunAddr) -> Option<Extent> {
     Some(Extent { start: run(*low), end: run(*high), function: Some(name) })
 }
 
+fn file_bytes(selected: &Selected<'_>, at: RunAddr) -> Option<&'static [u8]> {
+    let module = selected.session.program.modules.at(at)?;
+    module.file()?.bytes_at(module.to_file(at)).filter(|bytes| !bytes.is_empty())
+}
+
 /// Decodes from `start` on: up to `end`, at most `count`.
 pub fn rows(
     selected: &Selected<'_>,
@@ -218,8 +223,8 @@ pub fn rows(
             Ok(length) => &buffer[..length],
             // Where the core has no code and its file is taken on trust, the file's code is the best there is; a note
             // says of such a file that nothing proves it.
-            Err(_) if session.code_in_file(at).is_some() => {
-                let bytes = session.code_in_file(at).unwrap_or_default();
+            Err(_) if file_bytes(selected, at).is_some() => {
+                let bytes = file_bytes(selected, at).unwrap_or_default();
                 length = bytes.len().min(MAX_LENGTH);
                 buffer[..length].copy_from_slice(&bytes[..length]);
                 &buffer[..length]

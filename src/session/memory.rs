@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Session;
 use super::record::ReadSet;
 use crate::addr::{FileAddr, RunAddr};
 use crate::image::Mapping;
@@ -224,14 +223,5 @@ impl CodeMap for ExecutableCode {
                         | b"runtime.rt0_go.abi0"
                 )
             })
-    }
-}
-
-impl Session {
-    /// Code of the module at an address that the core did not save, from a file that is taken on trust: a note says of such a
-    /// file that nothing proves it to be the one that ran.
-    pub fn code_in_file(&self, address: RunAddr) -> Option<&'static [u8]> {
-        let module = self.program.modules.at(address)?;
-        module.file()?.bytes_at(module.to_file(address)).filter(|bytes| !bytes.is_empty())
     }
 }

@@ -127,17 +127,15 @@ fn interrupted(asker: &Asker<'_>, trace: &Trace, position: usize) -> Option<Stat
 
 fn innermost(asker: &Asker<'_>, thread: &ThreadState, trace: &Trace) -> State {
     let session = asker.session;
-    match syscall::whereabouts(session, thread) {
+    let function = trace.frames.first().and_then(|frame| frame.code.function.as_deref());
+    match syscall::whereabouts(session, thread, function) {
         Whereabouts::Kernel(entered) if entered.number == FUTEX => of_futex(asker, trace, 0, Some(&entered)),
         Whereabouts::Kernel(entered) => syscall::known(&entered).map_or(State::Running, State::Call),
         Whereabouts::Program => of_running(session, thread, trace),
-        Whereabouts::Unknown => {
-            let function = trace.frames.first().and_then(|frame| frame.code.function.as_deref());
-            match function.and_then(syscall::named) {
-                Some(call) => State::Call(call),
-                None => of_futex(asker, trace, 0, None),
-            }
-        }
+        Whereabouts::Unknown => match function.and_then(syscall::named) {
+            Some(call) => State::Call(call),
+            None => of_futex(asker, trace, 0, None),
+        },
     }
 }
 

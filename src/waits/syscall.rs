@@ -188,11 +188,14 @@ pub struct Entered {
 const ARGUMENTS: [u16; 6] = [5, 4, 1, 10, 8, 9];
 
 /// Whether the thread is in a system call, and in which. The kernel keeps its number in `orig_rax`, and leaves the arguments' registers
-/// as they were.
-pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
+/// as they were. `function` is the thread's innermost.
+pub fn whereabouts(session: &Session, thread: &ThreadState, function: Option<&str>) -> Whereabouts {
     match session.image.arch {
         Arch::X86_64 => {}
-        Arch::Aarch64 => return aarch64(session, &thread.registers).map_or(Whereabouts::Unknown, Whereabouts::Kernel),
+        Arch::Aarch64 => {
+            let entered = aarch64(session, &thread.registers, function);
+            return entered.map_or(Whereabouts::Unknown, Whereabouts::Kernel);
+        }
         Arch::I386 => return Whereabouts::Unknown,
     }
     let Some(number) = original_rax(thread) else { return Whereabouts::Unknown };
@@ -209,15 +212,19 @@ pub fn whereabouts(session: &Session, thread: &ThreadState) -> Whereabouts {
 
 /// aarch64's: the number is in x8, the arguments from x0 on. Where the call begins anew the pc is at its `svc` (Linux 6.10,
 /// arch/arm64/kernel/signal.c, `do_signal`), else behind it; then x0 may be its result already.
-fn aarch64(session: &Session, registers: &Registers) -> Option<Entered> {
+fn aarch64(session: &Session, registers: &Registers, function: Option<&str>) -> Option<Entered> {
     const SVC: u64 = 0xd400_0001;
     let pc = registers.pc()?;
-    let is_svc = |at: u64| match session.memory().read_uint(RunAddr(at), 4) {
-        Ok(instruction) => instruction == SVC,
-        Err(_) => session.code_in_file(RunAddr(at)).is_some_and(|code| code.starts_with(&(SVC as u32).to_le_bytes())),
+    let mut code = [0; 4];
+    let mut instruction = |at: u64| {
+        let read = session.memory().read(RunAddr(at), &mut code);
+        read.ok().map(|()| u64::from(u32::from_le_bytes(code)))
     };
-    let is_anew = is_svc(pc);
-    if !is_anew && !is_svc(pc.checked_sub(4)?) {
+    let (at, before) = (instruction(pc), instruction(pc.checked_sub(4)?));
+    let is_anew = at == Some(SVC);
+    // Where the core has no code, the function that the thread is in says it.
+    let calls = before == Some(SVC) || before.is_none() && at.is_none() && function.is_some_and(is_wrapper);
+    if !is_anew && !calls {
         return None;
     }
     let own = registers.get(8)?;
@@ -228,6 +235,13 @@ fn aarch64(session: &Session, registers: &Registers) -> Option<Entered> {
         arguments[0] = None;
     }
     Some(Entered { number: *number, arguments })
+}
+
+/// glibc's functions around a system call that waits (2.34 to 2.41, nptl/).
+fn is_wrapper(function: &str) -> bool {
+    const WAIT: &[&str] = &["lll_lock_wait", "futex_", "pthread_", "syscall", "nanosleep", "poll", "pause"];
+    let plain = function.trim_start_matches('_').trim_start_matches("GI_").trim_start_matches('_');
+    named(function).is_some() || WAIT.iter().any(|start| plain.trim_start_matches("libc_").starts_with(start))
 }
 
 /// The system call that a signal interrupted, from the registers that the handler goes back to. Its number is that of

@@ -21,6 +21,7 @@ mod pointers;
 mod rust;
 mod rust_arguments;
 mod sanitizer;
+mod sanitizer_calls;
 mod sent;
 mod stack_overflow;
 pub(super) mod surroundings;

@@ -1,5 +1,5 @@
-//! A death that a sanitizer reported (AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer, MemorySanitizer): its
-//! report, where the memory still holds it, else what its functions on the stack say.
+//! A death that a sanitizer reported (AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer, MemorySanitizer,
+//! LeakSanitizer, Scudo's checks): its report, where the memory still holds it, else what its functions on the stack say.
 //!
 //! A report is text: `==PID==ERROR: AddressSanitizer: KIND on address 0x…`, and for memory that was freed or run past the
 //! stacks of `freed by` and `allocated by` (compiler-rt and libsanitizer, asan_report.cpp, asan_errors.cpp); UBSan's lines are
@@ -7,6 +7,7 @@
 
 use memchr::memmem;
 
+use super::sanitizer_calls;
 use crate::addr::RunAddr;
 use crate::analyze::{Case, Certainty, Class, Finding};
 
@@ -24,6 +25,9 @@ const FUNCTIONS: &[&str] = &[
     "__sanitizer::*",
     "__sanitizer_*",
     "__lsan*",
+    "__interceptor_*",
+    "___interceptor_*",
+    "scudo::*",
 ];
 /// Beginnings of reports.
 const REPORTS: &[&str] = &[
@@ -31,6 +35,8 @@ const REPORTS: &[&str] = &[
     "WARNING: MemorySanitizer: ",
     "WARNING: ThreadSanitizer: ",
     "ERROR: HWAddressSanitizer: ",
+    "ERROR: LeakSanitizer: ",
+    "Scudo ERROR: ",
     "runtime error: ",
 ];
 /// Bytes of memory that are searched for a report, in all and in one mapping.
@@ -58,6 +64,12 @@ const KINDS: &[(&str, Class)] = &[
     ("bad-free", Class::HeapCorruption),
     ("alloc-dealloc-mismatch", Class::HeapCorruption),
     ("new-delete-type-mismatch", Class::HeapCorruption),
+    ("corrupted chunk header", Class::HeapCorruption),
+    ("invalid chunk state when deallocating", Class::DoubleFree),
+    ("misaligned pointer when deallocating", Class::HeapCorruption),
+    ("allocation type mismatch", Class::HeapCorruption),
+    ("invalid sized delete", Class::HeapCorruption),
+    ("race on chunk header", Class::HeapCorruption),
     ("stack-overflow", Class::StackOverflow),
     ("SEGV on unknown address 0x000000000", Class::NullPointer),
     ("SEGV", Class::WildPointer),
@@ -108,23 +120,39 @@ fn found(case: &Case<'_>) -> Option<Finding> {
                 "*Die*",
                 "*Abort*",
                 "__msan_warning*",
+                "__lsan::HandleLeaks*",
+                "scudo::report*",
             ],
         )
     };
     if !(case.fault_frame..=outermost).any(is_report) {
         return None;
     }
-    let frame = case.to_blame(outermost);
+    let frame = case.own_frame(outermost + 1).unwrap_or(outermost);
     let report = report(case);
-    let said = report.as_ref().map(|report| first_line(report));
-    let class = said.as_deref().map_or_else(|| by_function(case, outermost), class_of);
-    let place = case.in_at(frame);
+    let told = sanitizer_calls::told(case, case.fault_frame, outermost, frame);
+    let said = report.as_ref().map(|report| first_line(report)).or_else(|| told.as_ref().map(|told| told.what.clone()));
+    let class = match (&report, &told) {
+        (Some(report), _) => class_of(&first_line(report)),
+        (None, Some(told)) => told.class,
+        (None, None) => by_function(case, outermost),
+    };
+    // No frame of the program is to blame for what is found out at its end.
+    let is_of_end = told.as_ref().is_some_and(|told| told.has_no_place);
+    let place = if is_of_end { String::new() } else { format!(" {}", case.in_at(frame)) };
+    let frame = if is_of_end { outermost } else { frame };
+    let name = if is_of_end { "LeakSanitizer" } else { sanitizer(case, outermost) };
     let summary = match &said {
-        Some(said) => format!("{}: {said} {place}", sanitizer(case, outermost)),
-        None => format!("{} ended the process {place}", sanitizer(case, outermost)),
+        Some(said) => format!("{name}: {said}{place}"),
+        None => format!("{name} ended the process{place}"),
     };
     let certainty = if said.is_some() { Certainty::Certain } else { Certainty::Likely };
     let mut finding = case.finding("sanitizer", class, certainty, frame, summary);
+    if let Some(told) = told.filter(|_| report.is_none()) {
+        for (what, text) in told.evidence {
+            finding = finding.with(what, None, text);
+        }
+    }
     if let Some(report) = &report {
         finding = finding.with("report", None, first_line(report));
         for (heading, what) in [("freed by thread", "freed by"), ("allocated by thread", "allocated by")] {
@@ -140,8 +168,14 @@ fn found(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn sanitizer(case: &Case<'_>, frame: usize) -> &'static str {
-    let name = case.function(frame).unwrap_or_default();
+    // The outermost may be an intercepted function of the C library.
+    let own = |index: &usize| {
+        case.function(*index).is_some_and(|name| !name.trim_start_matches('_').starts_with("interceptor"))
+    };
+    let name = (case.fault_frame..=frame).rev().find(own).and_then(|index| case.function(index)).unwrap_or_default();
     [
+        ("__lsan", "LeakSanitizer"),
+        ("scudo", "Scudo"),
         ("__asan", "AddressSanitizer"),
         ("__hwasan", "HWAddressSanitizer"),
         ("__ubsan", "UndefinedBehaviorSanitizer"),
@@ -173,7 +207,9 @@ fn first_line(report: &str) -> String {
     let line = report.lines().next().unwrap_or(report);
     let said = REPORTS.iter().find_map(|start| Some(line.split_once(start)?.1)).unwrap_or(line);
     // Registers say nothing here.
-    said.split(" at pc ").next().unwrap_or(said).trim().to_owned()
+    let said = said.split(" at pc ").next().unwrap_or(said);
+    // Which thread is said of the whole.
+    said.split(" in thread T").next().unwrap_or(said).trim().to_owned()
 }
 
 /// The first frames below a heading.
