@@ -1,4 +1,4 @@
-//! Names of system calls (Linux 6.1, arch/x86/entry/syscalls/syscall_64.tbl).
+//! Names of system calls (Linux 6.10, arch/x86/entry/syscalls/syscall_64.tbl; the later ones are the same on every processor).
 
 use crate::arch::Arch;
 
@@ -34,9 +34,19 @@ kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_
 userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx \
 io_pgetevents rseq";
 
+/// From 424 on, of every processor.
+const LATER: &str = "pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig \
+fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2 mount_setattr \
+quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret process_mrelease futex_waitv \
+set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount \
+lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal";
+
 /// The name of a system call, where it is known.
 pub fn name(arch: Arch, number: i32) -> Option<&'static str> {
     let number = usize::try_from(number).ok()?;
+    if let Some(later) = number.checked_sub(424) {
+        return LATER.split_whitespace().nth(later);
+    }
     match arch {
         Arch::X86_64 => X86_64.split_whitespace().nth(number),
         Arch::Aarch64 | Arch::I386 => None,
@@ -51,11 +61,13 @@ mod tests {
     fn names_stand_at_their_numbers() {
         let known =
             [(0, "read"), (59, "execve"), (101, "ptrace"), (202, "futex"), (231, "exit_group"), (257, "openat")];
-        let later = [(288, "accept4"), (317, "seccomp"), (318, "getrandom"), (334, "rseq")];
+        let later =
+            [(288, "accept4"), (317, "seccomp"), (318, "getrandom"), (334, "rseq"), (435, "clone3"), (462, "mseal")];
         for (number, expected) in known.into_iter().chain(later) {
             assert_eq!(name(Arch::X86_64, number), Some(expected));
         }
         assert_eq!(name(Arch::X86_64, 335), None);
+        assert_eq!(name(Arch::Aarch64, 439), Some("faccessat2"));
         assert_eq!(name(Arch::X86_64, -1), None);
     }
 }

@@ -223,6 +223,15 @@ impl<'a> Asker<'a> {
     }
 }
 
+/// The system call that a thread is in, where it is one that waits, as its registers say.
+pub fn system_call(session: &Session, thread: &ThreadState, trace: &Trace) -> Option<SystemCall> {
+    let function = trace.frames.first().and_then(|frame| frame.code.function.as_deref());
+    match syscall::whereabouts(session, thread, function) {
+        syscall::Whereabouts::Kernel(entered) => syscall::known(&entered),
+        _ => None,
+    }
+}
+
 /// Asks all threads.
 pub fn find(session: &Session) -> Waits {
     let threads = &session.image.threads;

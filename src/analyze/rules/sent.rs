@@ -1,6 +1,9 @@
 //! A signal that was sent: by another process, by the program itself, by the kernel for a limit or a filter.
 
-use crate::analyze::{Case, Certainty, Class, Finding};
+use crate::analyze::code::argument_registers;
+use crate::analyze::{Case, Certainty, Class, Finding, errno};
+use crate::arch::Arch;
+use crate::waits::{self, CallKind};
 
 const SIGQUIT: i32 = 3;
 const SIGABRT: i32 = 6;
@@ -18,8 +21,34 @@ const SYS_SECCOMP: i32 = 1;
 
 /// A signal that somebody sent.
 pub fn sent(case: &Case<'_>) -> Vec<Finding> {
-    let found = system_call(case).or_else(|| by_process(case)).or_else(|| aborted(case)).or_else(|| by_kernel(case));
+    let found = system_call(case)
+        .or_else(|| of_write(case))
+        .or_else(|| by_process(case))
+        .or_else(|| aborted(case))
+        .or_else(|| by_kernel(case));
     found.into_iter().collect()
+}
+
+/// SIGPIPE and SIGXFSZ of the kernel, which says that the writer itself sent them (Linux 6.10, fs/pipe.c, net/core/stream.c,
+/// mm/filemap.c: `send_sig(…, current, 0)`).
+fn of_write(case: &Case<'_>) -> Option<Finding> {
+    let signal = case.signal.as_ref().filter(|signal| matches!(signal.number, SIGPIPE | SIGXFSZ))?;
+    let own = case.session.image.process.pid;
+    let is_own = signal.code == Some(0) && signal.sender_pid == own;
+    let call =
+        waits::system_call(case.session, case.thread, &case.trace).filter(|call| call.kind == CallKind::Output)?;
+    is_own.then_some(())?;
+    let frame = case.to_blame(case.fault_frame);
+    let what = match signal.number {
+        SIGPIPE => "nobody reads any more from what was written to",
+        _ => "the limit of a file's size (RLIMIT_FSIZE) was reached",
+    };
+    let summary = format!("{}: {what}: {} {}", signal.name(), call.text(), case.in_at(frame));
+    let mut finding = case.finding("signal-sent", Class::SignalSent, Certainty::Certain, frame, summary);
+    if let Some(descriptor) = call.descriptor {
+        finding = finding.with("descriptor", Some("$rdi"), descriptor.to_string());
+    }
+    Some(finding.ask("bt").ask("info locals"))
 }
 
 fn by_process(case: &Case<'_>) -> Option<Finding> {
@@ -59,7 +88,13 @@ fn by_process(case: &Case<'_>) -> Option<Finding> {
         _ => format!("{name}: {what} {}", case.in_at(frame)),
     };
     let finding = case.finding("signal-sent", class, Certainty::Certain, frame, summary).as_symptom();
-    Some(finding.with("sender", Some("$_siginfo"), format!("pid {sender}: the process itself")).ask("bt"))
+    let mut finding = finding.with("sender", Some("$_siginfo"), format!("pid {sender}: the process itself"));
+    if signal.number == SIGABRT
+        && let Some(text) = errno::text(case)
+    {
+        finding = finding.with("errno", Some("errno"), format!("{text}, of the last call that failed"));
+    }
+    Some(finding.ask("bt"))
 }
 
 /// A core that does not say who sent the signal: `abort` on the stack says that the program did.
@@ -108,6 +143,13 @@ fn system_call(case: &Case<'_>) -> Option<Finding> {
     let mut finding = case.finding("system-call", Class::Sandbox, Certainty::Certain, frame, summary);
     if let Some(number) = number {
         finding = finding.with("system call", Some("$_siginfo"), number.to_string());
+    }
+    // How many of them count depends on the call.
+    let registers = case.registers(0).filter(|_| case.arch() != Arch::I386);
+    let values = argument_registers(case.arch()).iter().take(3).map(|register| registers?.get(*register));
+    if let Some(values) = values.collect::<Option<Vec<u64>>>() {
+        let values: Vec<String> = values.iter().map(|value| case.scalar(None, *value)).collect();
+        finding = finding.with("its first arguments", None, values.join(", "));
     }
     Some(finding.ask("bt").ask("info registers"))
 }
