@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use gimli::EvaluationResult;
 
-use self::pieces::{base_type, number_of, signed_leb, typed};
+use self::pieces::{base_type, has_constants_alone, number_of, signed_leb, typed};
 use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::{Arch, DwarfRegister, RegisterState};
@@ -162,6 +162,8 @@ impl<'a> Context<'a> {
         let constant = |bytes: Vec<u8>| Ok(Place::Bytes(PlaceBytes { data: bytes, ..PlaceBytes::default() }));
         match source {
             LocationSource::None => Err(Absent::new(AbsentReason::OptimizedOut)),
+            // Of an object that is zero, LLVM says just that, however large it is.
+            LocationSource::Number(0) => constant(vec![0; size.unwrap_or(8).min(MAX_PLACE_BYTES) as usize]),
             LocationSource::Number(number) => {
                 let size = size.unwrap_or(8).min(16) as usize;
                 constant(i128::from(*number).to_le_bytes()[..size].to_vec())
@@ -519,7 +521,7 @@ impl<'a> Context<'a> {
             [gimli::Piece { size_in_bits: None, location: gimli::Location::Address { address }, .. }] => {
                 Ok(Outcome::Address(*address))
             }
-            pieces => self.join(pieces, unit, size).map(Outcome::Place),
+            pieces => self.join(pieces, unit, size, has_constants_alone(expression, unit)).map(Outcome::Place),
         }
     }
 

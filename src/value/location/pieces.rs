@@ -4,12 +4,13 @@
 use super::*;
 
 impl Context<'_> {
-    /// Puts an object together from its pieces.
+    /// Puts an object together from its pieces; `constant`: nothing of it depends on the process.
     pub(super) fn join(
         &self,
         pieces: &[gimli::Piece<gimli::EndianSlice<'_, gimli::LittleEndian>>],
         unit: &Unit,
         size: Option<u64>,
+        constant: bool,
     ) -> Result<PlaceBytes, Absent> {
         let mut place = PlaceBytes::default();
         let mut bit = 0u64;
@@ -28,7 +29,9 @@ impl Context<'_> {
                 Ok(Piece::Bytes(bytes)) => {
                     copy_bits(&mut place.data, bit, &bytes, skip, bits);
                     let held = (bytes.len() as u64 * 8).saturating_sub(skip);
-                    if held < bits {
+                    // LLVM's word for an object, or a part of one, that is zero: a zero that has to fill it.
+                    let zero = constant && bytes.iter().all(|byte| *byte == 0);
+                    if held < bits && !zero {
                         let why = Absent::because(AbsentReason::Corrupt, "larger than what is said to hold it");
                         place.holes.push((((bit + held) / 8) as usize, end, why));
                     }
@@ -139,6 +142,20 @@ fn copy_bits(target: &mut [u8], to: u64, source: &[u8], from: u64, bits: u64) {
 
 /// A stack value's bytes. Generic values are address-sized; an object wider than that (a 128-bit integer that the
 /// compiler describes by a short constant) is not completed by guessing.
+/// Whether the expression is made of constants, taken as the object's value.
+pub(super) fn has_constants_alone(expression: &[u8], unit: &Unit) -> bool {
+    use gimli::Operation::{Piece, SignedConstant, StackValue, UnsignedConstant};
+    let mut operations =
+        gimli::Expression(gimli::EndianSlice::new(expression, gimli::LittleEndian)).operations(unit.unit.encoding());
+    loop {
+        match operations.next() {
+            Ok(Some(UnsignedConstant { .. } | SignedConstant { .. } | StackValue | Piece { .. })) => {}
+            Ok(None) => return true,
+            _ => return false,
+        }
+    }
+}
+
 fn value_bytes(value: gimli::Value, length: usize) -> Vec<u8> {
     let bytes: Vec<u8> = match value {
         gimli::Value::Generic(value) | gimli::Value::U64(value) => value.to_le_bytes().to_vec(),
