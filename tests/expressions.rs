@@ -40,6 +40,14 @@ fn demo(frame: usize, expected: &[(&str, &str)]) {
     }
 }
 
+/// In its own functions, and in those of the runtime, `main` is a function too.
+#[test]
+fn go_s_package_main_is_no_function() {
+    for frame in [0, 14] {
+        check("context-go", frame, &[("main.obit_attr_version", "\"0.9.0\"")]);
+    }
+}
+
 #[test]
 fn c_and_gdb_s_own() {
     demo(
