@@ -6,6 +6,7 @@
 
 use super::super::{Item, Object, Refusal, View};
 use super::line;
+use crate::value::{Absent, AbsentReason};
 
 /// Variables of one closure that are shown.
 const MAX_CAPTURED: usize = 64;
@@ -20,7 +21,16 @@ pub(super) fn function<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     let code = object.read_pointer(closure)?;
     let name = object.symbol(code).filter(|name| starts_function(name)).ok_or(Refusal::Declined)?;
     let mut parts = Vec::new();
+    let word = object.word();
+    let mut end = word;
     for captured in object.go_captured(code).into_iter().take(MAX_CAPTURED) {
+        // A variable that the compiler uses just once has no entry; padding is less than a word.
+        if let Some(gap) = captured.offset.checked_sub(end).filter(|gap| *gap >= word) {
+            let detail = format!("{gap} bytes that it captured and the debug information does not name");
+            let hole = object.at(closure, captured.type_id).hole(Absent::because(AbsentReason::NoDebugInfo, detail));
+            parts.push((format!("[{end}]").into(), hole));
+        }
+        end = captured.offset.saturating_add(object.size_of(captured.type_id).unwrap_or(word));
         let Some(address) = closure.checked_add(captured.offset) else { continue };
         let slot = object.at(address, captured.type_id);
         let (name, part): (_, Item<'v>) = match captured.name.strip_prefix('&') {
