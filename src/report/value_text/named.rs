@@ -10,6 +10,13 @@ use crate::value::{Field, ValueKind};
 impl Writer<'_> {
     /// `Kind::Beta`, `(A | B)`, `(A | unknown: 0x8)`, a number; `time.March (3)`, where a constant of Go's has the value.
     pub(super) fn enumeration(&mut self, definition: &Type, value: i128, name: Option<&str>) {
+        // An atomic shows as what it holds.
+        let held = match &definition.kind {
+            TypeKind::Struct(content) => content.template_types.first(),
+            _ => None,
+        };
+        let held = held.map(|(_, id)| self.types.get(self.types.strip(*id)));
+        let definition = held.filter(|held| matches!(held.kind, TypeKind::Enum { .. })).unwrap_or(definition);
         let TypeKind::Enum { scoped, enumerators, .. } = &definition.kind else {
             if let Some(name) = name {
                 let _ = write!(self.out, "{name} ({value})");
