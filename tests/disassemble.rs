@@ -42,8 +42,8 @@ fn ranges_bytes_syntax_and_limits_are_chosen() {
     assert_eq!(
         range,
         "Dump of assembler code from 0x555555555193 to 0x555555555199:\n\
-         => 0x0000555555555193 <sum+19>:\t03 17\tadd    edx,DWORD PTR [rdi]\n   \
-         0x0000555555555195 <sum+21>:\t48 8b 7f 18\tmov    rdi,QWORD PTR [rdi+0x18]\n\
+         => 0x0000555555555193 <sum+19>:\t03 17              \tadd    edx,DWORD PTR [rdi]\n   \
+         0x0000555555555195 <sum+21>:\t48 8b 7f 18        \tmov    rdi,QWORD PTR [rdi+0x18]\n\
          End of assembler dump.\n"
     );
     assert!(shown("c-O2", &["--count", "2"]).contains("… 38 more bytes …"));

@@ -1,6 +1,6 @@
 //! `obit disassemble`: a function's instructions, as gdb's `disassemble` shows them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::selected::{Selected, select};
 use super::x::address_of;
@@ -8,10 +8,13 @@ use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::instruction::{InstructionDecoder, MAX_LENGTH, Syntax};
 use crate::expr::Variables;
+use crate::report::bt_text::shortened;
 use crate::report::documents::{self, InstructionRow};
 
 /// Instructions that one question may ask for.
 const MAX_COUNT: usize = 100_000;
+/// Lines without code that are shown before one that has some.
+const MOST_LINES: usize = 100;
 /// Bytes shown of a function whose end is not known.
 const UNKNOWN_LENGTH: u64 = 128;
 
@@ -75,11 +78,24 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     } else {
         writeln!(output.out, "Dump of assembler code from {:#x} to {:#x}:", extent.start.0, extent.end.0)?;
     }
-    let mut last_line = None;
+    let with_code: HashSet<(&str, u32)> = rows.iter().filter_map(|row| row.file.as_deref().zip(row.line)).collect();
+    let mut last_line: Option<(&str, u32)> = None;
     for row in &rows {
         let line = row.file.as_deref().zip(row.line);
-        if args.source && line.is_some() && line != last_line {
-            write_source(state, line, output)?;
+        if let Some((file, number)) = line.filter(|line| args.source && Some(*line) != last_line) {
+            if last_line.is_some() {
+                writeln!(output.out)?;
+            }
+            if last_line.is_none_or(|(last, _)| last != file) {
+                writeln!(output.out, "{}:", shortened(file))?;
+            }
+            // Lines without code belong to the one that follows them.
+            let before = last_line.filter(|(last, _)| *last == file).map_or(number, |(_, last)| last.saturating_add(1));
+            let none = |line: &u32| !with_code.contains(&(file, *line));
+            let first = (before..number).rev().take(MOST_LINES).take_while(none).last().unwrap_or(number);
+            for number in first..=number {
+                write_source(state, file, number, output)?;
+            }
             last_line = line;
         }
         let form = if extent.function.is_some() { Form::Function } else { Form::Range };
@@ -92,8 +108,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     common::write_notes(output, &notes)
 }
 
-fn write_source(state: &State, line: Option<(&str, u32)>, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let Some((file, line)) = line else { return Ok(()) };
+fn write_source(state: &State, file: &str, line: u32, output: &mut Output<'_>) -> Result<(), CommandError> {
     let executable = state.session.program.modules.iter().find(|module| module.seed.is_executable);
     let text = state.sources.find(file, executable.and_then(|module| module.build_id()));
     match text.and_then(|source| source.line(line)) {
@@ -119,7 +134,8 @@ pub fn write_row(
     };
     let bytes: String = if raw_bytes {
         let digits: Vec<String> = row.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}\t", digits.join(" "))
+        // As wide as gdb has it.
+        format!("{:<19}\t", digits.join(" "))
     } else {
         String::new()
     };
