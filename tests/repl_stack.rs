@@ -51,6 +51,8 @@ fn commands_are_applied_as_in_gdb() {
     assert_eq!(demo(&["frame apply 2 p count"]).2, 1);
     assert_eq!(answer(&["frame apply level 1-2 -q p 7"]), "$1 = 7\n$2 = 7\n");
     assert_eq!(answer(&["faas p count", "frame"]).matches("$1 = 4").count(), 1);
+    let of_all = answer(&["tfaas p count"]);
+    assert!(of_all.starts_with("\nThread 1 (") && of_all.matches("\nThread ").count() == 1, "{of_all}");
     assert_eq!(answer(&["taas p $_thread == 2"]).matches("Thread ").count(), 10);
 }
 

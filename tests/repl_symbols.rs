@@ -164,12 +164,19 @@ fn lines_have_their_code() {
     ] {
         assert_eq!(answer("kinds-O0", &[line]), expected, "{line}");
     }
+    // Of a caller, the line of its call; of a line without code, where the next one begins.
+    let text = answer("kinds-O0", &["frame function main", "info line"]);
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("Line 228 of ")), "{text}");
+    let text = answer("kinds-O0", &["info line kinds.c:216"]);
+    assert_eq!(text, "Line 216 of \"kinds.c\" is at address 0x555555555c6e <main> but contains no code.\n");
+    let scope = answer("kinds-O0", &["info scope kinds.c:228"]);
+    assert!(scope.starts_with("Scope for kinds.c:228:\nSymbol "), "{scope}");
     let (_, errors, status) = asked("kinds-O0", &["info line abort"]);
     assert_eq!(
         (errors.as_str(), status),
         ("No line number information available for address 0x7ffff7e0439f <abort>\n", 1)
     );
-    assert_eq!(asked("kinds-O0", &["info line kinds.c:1"]).2, 1);
+    assert_eq!(asked("kinds-O0", &["info line kinds.c:9999"]).2, 1);
 }
 
 /// Of a class with a virtual base, seen through a reference to that base; as gdb 13 lists it, with the destructors' second

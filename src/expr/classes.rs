@@ -240,6 +240,16 @@ impl Evaluator<'_> {
         known.filter(is_whole).unwrap_or_else(|| self.made_once(TYPE_INFO, || self.minimal_type_info()))
     }
 
+    /// A type that the program may not have, made once under that name.
+    fn made_once(&self, name: &str, make: impl FnOnce() -> TypeId) -> TypeId {
+        if let Some(known) = self.made.borrow().get(name) {
+            return *known;
+        }
+        let id = make();
+        self.made.borrow_mut().insert(name.to_owned(), id);
+        id
+    }
+
     fn minimal_type_info(&self) -> TypeId {
         let types = self.scope.types();
         let word = self.address_size();

@@ -30,6 +30,10 @@ impl Evaluator<'_> {
             if let Some(part) = self.register_part(name) {
                 return part;
             }
+            if self.scope.frame(None, Some(0)).is_ok_and(|innermost| innermost.register(real_name).is_some()) {
+                let message = format!("of a caller, ${name} is not known; frame(0).${name} is what it was at the end");
+                return self.type_error(span, message);
+            }
             let message = format!("no register or variable ${name} here");
             let mut known: Vec<String> = arch.general_registers().iter().map(|known| known.name.to_owned()).collect();
             known.extend(self.variables.named().map(|(name, _)| name.to_owned()));
@@ -258,7 +262,7 @@ impl Evaluator<'_> {
         let number = match (name, values.as_slice(), arguments) {
             ("_isvoid", [value], _) => i128::from(value.is_void(self.scope)),
             ("_strlen", [value], [node]) => text(value, node)?.len() as i128,
-            ("_streq", [a, b], [a_node, b_node]) => i128::from(text(a, a_node)? == text(b, b_node)?),
+            ("_streq", [a, b], [a_node, b_node]) => return Ok(self.truth(text(a, a_node)? == text(b, b_node)?)),
             _ => return self.type_error(span, format!("${name} takes another number of arguments")),
         };
         self.number(Number::int(number, arithmetic::INT), span)

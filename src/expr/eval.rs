@@ -174,7 +174,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) formatters: Cell<usize>,
     most_steps: u64,
     steps: Cell<u64>,
-    made: RefCell<HashMap<String, TypeId>>,
+    pub(super) made: RefCell<HashMap<String, TypeId>>,
     pointers: RefCell<HashMap<TypeId, TypeId>>,
 }
 
@@ -422,16 +422,6 @@ impl<'a> Evaluator<'a> {
             None => types.make_void(Language::C),
         };
         *self.made.borrow_mut().entry(words.to_owned()).or_insert_with(make)
-    }
-
-    /// A type that the program may not have, made once under that name.
-    pub(super) fn made_once(&self, name: &str, make: impl FnOnce() -> TypeId) -> TypeId {
-        if let Some(known) = self.made.borrow().get(name) {
-            return *known;
-        }
-        let id = make();
-        self.made.borrow_mut().insert(name.to_owned(), id);
-        id
     }
 
     pub(super) fn int_type(&self, size: u64, signed: bool) -> TypeId {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::data::TOPICS;
+use super::data::topics;
 use super::words::{self, WORDS};
 use super::{Repl, settings};
 use crate::command::selected::{find, select};
@@ -106,7 +106,7 @@ impl Candidates {
         let before = typed.get(argument_start..start).unwrap_or_default().trim();
         let is_first = arguments == word;
         match command {
-            "info" if is_first => return (start, matching(TOPICS.iter().copied(), word, " ")),
+            "info" if is_first => return (start, matching(topics(), word, " ")),
             "thread" if is_first => {
                 let all = OF_THREAD.iter().copied().chain(self.threads.iter().map(String::as_str));
                 return (start, matching(all, word, " "));

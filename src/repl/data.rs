@@ -221,40 +221,45 @@ pub(super) fn ptype(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     repl.command(&command)
 }
 
-/// What `info` tells of.
-pub(super) const TOPICS: &[&str] = &[
-    "locals",
-    "args",
-    "frame",
-    "stack",
-    "threads",
-    "goroutines",
-    "registers",
-    "all-registers",
-    "sharedlibrary",
-    "files",
-    "symbol",
-    "line",
-    "signals",
-    "program",
-    "proc",
-    "auxv",
-    "modules",
-    "source",
-    "sources",
-    "scope",
-    "address",
-    "functions",
-    "variables",
-    "types",
-    "vtbl",
-    "display",
-    "float",
-    "vector",
-    "inferiors",
-    "breakpoints",
-    "watchpoints",
+/// What `info` tells of, and what `help info` says of it.
+pub(super) const TOPICS: &[(&str, &str)] = &[
+    ("locals", "[NAME-RE]: the frame's local variables"),
+    ("args", "the frame's arguments"),
+    ("frame", "[N | level N]: where the frame is, and what was saved for its caller"),
+    ("stack", "the stack, as backtrace"),
+    ("threads", "[N...]: the threads, each with its innermost frame"),
+    ("goroutines", "Go's goroutines, in groups"),
+    ("registers", "[NAME...]: the frame's registers"),
+    ("all-registers", "[NAME...]: vector registers too"),
+    ("sharedlibrary", "the executable and its libraries, with what was found of them"),
+    ("files", "the files that were read, and where their sections are"),
+    ("symbol", "ADDRESS: the function or object there"),
+    ("line", "[LOCATION]: the addresses of a source line"),
+    ("signals", "[SIGNAL]: the signals, and which one ended the process"),
+    ("program", "which core it is, and what ended the process"),
+    ("proc", "[mappings|cmdline|exe|...]: the process"),
+    ("auxv", "what the kernel told the process at its start"),
+    ("modules", "as sharedlibrary"),
+    ("source", "the frame's source file and how it was compiled"),
+    ("sources", "[RE]: the source files of the debug information"),
+    ("scope", "LOCATION: the variables of the function there, and where they are"),
+    ("address", "NAME: where a variable or function is"),
+    ("functions", "[-q] [-n] [-max N] [RE]: functions by name; -n leaves out those without debug information"),
+    ("variables", "[-q] [-n] [-max N] [RE]: variables outside of functions"),
+    ("types", "[-q] [-max N] [RE]: types"),
+    ("vtbl", "EXPR: the virtual functions of a C++ object"),
+    ("display", "the displays"),
+    ("float", "the floating-point registers"),
+    ("vector", "the vector registers"),
+    ("inferiors", "the process"),
+    ("breakpoints", "none: the process is dead"),
+    ("watchpoints", "none: the process is dead"),
 ];
+
+/// The topics' names.
+pub(super) fn topics() -> impl Iterator<Item = &'static str> {
+    TOPICS.iter().map(|(topic, _)| *topic)
+}
 
 /// `info WHAT`
 pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
@@ -274,8 +279,8 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         "reg" | "rg" => Some("registers"),
         "handle" => Some("signals"),
         "b" | "br" => Some("breakpoints"),
-        word => TOPICS.iter().copied().find(|topic| *topic == word).or_else(|| {
-            let mut begun = TOPICS.iter().copied().filter(|topic| topic.starts_with(word));
+        word => topics().find(|topic| *topic == word).or_else(|| {
+            let mut begun = topics().filter(|topic| topic.starts_with(word));
             begun.next().filter(|_| begun.next().is_none())
         }),
     };
@@ -317,7 +322,10 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         Some("address") => symbols::address(repl, rest),
         Some("vtbl") => classes::virtual_tables(repl, rest),
         Some(topic @ ("functions" | "variables" | "types")) => symbols::list(repl, topic, rest),
-        _ => Err(CommandError::Usage(format!("info {word}: no such topic; there are {}", TOPICS.join(", ")))),
+        _ => Err(CommandError::Usage(format!(
+            "info {word}: no such topic; there are {}",
+            topics().collect::<Vec<_>>().join(", ")
+        ))),
     }
 }
 

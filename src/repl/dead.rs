@@ -90,6 +90,23 @@ static SHORT: &[(&str, &str)] = &[
     ("d", "delete"),
 ];
 
+/// (gdb's command, what to ask here) of what is neither here nor about living processes.
+static ELSEWHERE: &[(&str, &str)] = &[
+    ("python", "no scripts run here; COMMAND --json answers for one, and formatters of your own are TOML files"),
+    ("python-interactive", "no scripts run here; COMMAND --json answers for one"),
+    ("guile", "no scripts run here; COMMAND --json answers for one"),
+    ("tui", "there are no windows; list, disassemble /s and info registers show what they would"),
+    ("layout", "there are no windows; list, disassemble /s and info registers show what they would"),
+    ("focus", "there are no windows; list, disassemble /s and info registers show what they would"),
+    ("macro", "macros are not read; print knows enumerators and constants"),
+    ("search", "pipe list 1, | grep -n TEXT looks for it"),
+    ("forward-search", "pipe list 1, | grep -n TEXT looks for it"),
+    ("reverse-search", "pipe list 1, | grep -n TEXT looks for it"),
+    ("maintenance", "info files shows the sections, info sharedlibrary the debug information that was found"),
+    ("cd", "give files with their paths; directory DIR says where source files are"),
+    ("pwd", "!pwd says it"),
+];
+
 /// What is said where the word is a command for living processes; `known`: the word begins a command that obit has.
 pub(super) fn answer(name: &str, known: bool) -> Option<String> {
     let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, long)| *long);
@@ -98,6 +115,9 @@ pub(super) fn answer(name: &str, known: bool) -> Option<String> {
     let exact =
         COMMANDS.iter().find(|(command, _)| *command == wanted).filter(|(command, _)| *command != "target" || !known);
     let begun = || COMMANDS.iter().find(|(command, _)| name.len() > 1 && command.starts_with(name)).filter(|_| !known);
+    if let Some((command, instead)) = ELSEWHERE.iter().find(|(command, _)| *command == name && !known) {
+        return Some(format!("{command}: {instead}"));
+    }
     let (command, instead) = exact.or_else(begun)?;
     Some(format!("{command}: the process is dead; {instead}"))
 }

@@ -87,6 +87,8 @@ fn show_all(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
         let line = match shown(repl, display) {
             Ok(line) => line,
             Err(CommandError::Output(error)) => return Err(error.into()),
+            // As in gdb: where its names are not seen, there is nothing to show.
+            Err(CommandError::NoMatch(_)) => continue,
             Err(error) => {
                 let error = error.to_string();
                 let why = error.lines().next().unwrap_or_default();

@@ -27,13 +27,15 @@ struct Asked<'t> {
     with_symbols: bool,
     text: &'t str,
     expression: Regex,
+    /// Without a heading.
+    quiet: bool,
 }
 
 fn asked(text: &str) -> Result<Asked<'_>, CommandError> {
-    let (mut most, mut with_symbols, mut text) = (MOST, true, text.trim());
+    let (mut most, mut with_symbols, mut quiet, mut text) = (MOST, true, false, text.trim());
     while let Some((option, rest)) = Some(text.split_once(char::is_whitespace).unwrap_or((text, ""))) {
         match option {
-            "-q" => {}
+            "-q" => quiet = true,
             "-n" => with_symbols = false,
             "-max" => {
                 let (number, after) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
@@ -54,7 +56,7 @@ fn asked(text: &str) -> Result<Asked<'_>, CommandError> {
         let last = error.to_string();
         CommandError::Usage(format!("{text}: {}", last.lines().last().unwrap_or_default().trim()))
     })?;
-    Ok(Asked { most, with_symbols, text, expression })
+    Ok(Asked { most, with_symbols, text, expression, quiet })
 }
 
 /// `info functions|variables|types [-n] [-max N] [RE]`
@@ -80,6 +82,10 @@ pub(super) fn list(repl: &mut Repl<'_>, topic: &str, text: &str) -> Result<Next,
         _ => session.listing(|kind| kind.is_type() && kind != NameKind::Pointer, none, fits, asked.most),
     };
     let text = listing_text(&session.types, &listing, topic, asked.text);
+    let text = match text.split_once('\n') {
+        Some((_, below)) if asked.quiet => below.trim_start_matches('\n'),
+        _ => &text,
+    };
     repl.out.write_all(text.as_bytes())?;
     let Listing { declarations, symbols, left } = listing;
     if left > 0 {
@@ -146,7 +152,10 @@ pub(super) fn scope(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     if text.is_empty() {
         return Err(CommandError::Usage("info scope FUNCTION | *ADDRESS".to_owned()));
     }
-    let address = data::address_of(repl, text.trim_start_matches('*'))?;
+    let address = match source_line(repl, text) {
+        Some((file, line)) => repl.state.session.code_of_line(&file, line).ok_or_else(|| no_code(&file, line))?,
+        None => data::address_of(repl, text.trim_start_matches('*'))?,
+    };
     let session = &repl.state.session;
     let none = || CommandError::NoMatch(format!("Symbol table has no function with variables at {text}."));
     let function = session.program.function_at(address).ok_or_else(none)?;
@@ -198,6 +207,13 @@ fn location(session: &Session, code: RunAddr, source: &LocationSource) -> String
             match session.program.modules.at(code) {
                 Some(module) => format!("static storage at address {}", module.to_run(FileAddr(address))),
                 None => format!("static storage at file address {address:#x}"),
+            }
+        }
+        [register @ 0x50..=0x6f] => {
+            let registers = session.image.arch.general_registers();
+            match registers.iter().find(|known| known.dwarf == u16::from(register - 0x50)) {
+                Some(known) => format!("a variable in ${}", known.name),
+                None => "a complex DWARF expression".to_owned(),
             }
         }
         _ => "a complex DWARF expression".to_owned(),
@@ -281,10 +297,16 @@ fn symbol_line(repl: &Repl<'_>, address: RunAddr) -> Option<String> {
 /// `info line [*ADDRESS | FUNCTION | FILE:LINE | LINE]`
 pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandError> {
     let address = match source_line(repl, location) {
-        Some((file, line)) => repl.state.session.code_of_line(&file, line).ok_or_else(|| {
-            CommandError::NoMatch(format!("Line {line} of \"{file}\" has no code, or there is no such file."))
-        })?,
-        None if location.is_empty() => data::address_of(repl, "$pc")?,
+        Some((file, line)) => match repl.state.session.code_of_line(&file, line) {
+            Some(address) => address,
+            None => return without_code(repl, &file, line),
+        },
+        None if location.is_empty() => {
+            let selected = select(repl.state, &FrameArgs::default())?;
+            let none = || CommandError::NoMatch("No frame selected.".to_owned());
+            // Of a caller, the line of the call.
+            selected.frame().map(|frame| frame.lookup).ok_or_else(none)?
+        }
         None => data::address_of(repl, location.trim_start_matches('*').trim())?,
     };
     crate::command::x::go_on_at(repl.state, address);
@@ -313,6 +335,23 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
         }
         None => writeln!(repl.out, "Line {line} of \"{file}\" is at address {}.", named(address))?,
     }
+    Ok(Next::Line)
+}
+
+fn no_code(file: &str, line: u32) -> CommandError {
+    CommandError::NoMatch(format!("Line {line} of \"{file}\" has no code, or there is no such file."))
+}
+
+/// `info line` of a line without code: where that of the next line is that has some.
+fn without_code(repl: &mut Repl<'_>, file: &str, line: u32) -> Result<Next, CommandError> {
+    /// Lines that are tried.
+    const NEXT: u32 = 100;
+    let session = &repl.state.session;
+    let mut following = (1..=NEXT).filter_map(|distance| line.checked_add(distance));
+    let address = following.find_map(|line| session.code_of_line(file, line)).ok_or_else(|| no_code(file, line))?;
+    let symbol = session.symbol(address).map(|found| data::symbol_text(&found)).unwrap_or_default();
+    writeln!(repl.out, "Line {line} of \"{file}\" is at address {address}{symbol} but contains no code.")?;
+    crate::command::x::go_on_at(repl.state, address);
     Ok(Next::Line)
 }
 

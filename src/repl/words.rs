@@ -41,7 +41,7 @@ pub(super) static WORDS: &[Word] = &[
     Word {
         names: &["tfaas"],
         help: "COMMAND: a command in all frames of all threads",
-        run: |repl, text| apply::threads(repl, &format!("all -s -q frame apply all -s {text}")),
+        run: |repl, text| apply::threads(repl, &format!("all -s frame apply all -s {text}")),
     },
     Word {
         names: &["info", "i", "inf"],
@@ -214,20 +214,26 @@ pub(super) fn answer(repl: &mut Repl<'_>, line: &str) -> Result<Next, CommandErr
     if let Some(command) = line.strip_prefix('!').or(line.strip_prefix("shell ")) {
         return data::shell(repl, command, None);
     }
-    let (line, pipe) = match line.strip_prefix("pipe ") {
-        Some(rest) => match rest.split_once('|') {
-            Some((command, shell)) => (command.trim(), Some(shell)),
-            None => return Err(CommandError::Usage("pipe COMMAND | SHELL COMMAND".to_owned())),
-        },
-        None => (line, None),
-    };
-    if let Some(shell) = pipe {
-        return data::piped(repl, line, shell);
+    // gdb has a bar for it too.
+    if let Some(rest) = line.strip_prefix("pipe ").or(line.strip_prefix('|')) {
+        let (command, shell) = piped(rest.trim())
+            .ok_or_else(|| CommandError::Usage("pipe [-d DELIMITER] COMMAND | SHELL COMMAND".to_owned()))?;
+        return data::piped(repl, command, shell);
     }
     match custom::answer(repl, line) {
         Some(answered) => answered,
         None => answer_own(repl, line),
     }
+}
+
+/// `COMMAND | SHELL COMMAND`, or with another delimiter: `-d END COMMAND END SHELL COMMAND`.
+fn piped(text: &str) -> Option<(&str, &str)> {
+    let (delimiter, text) = match text.strip_prefix("-d ") {
+        Some(rest) => rest.trim_start().split_once(char::is_whitespace)?,
+        None => ("|", text),
+    };
+    let (command, shell) = text.split_once(delimiter)?;
+    Some((command.trim(), shell.trim()))
 }
 
 /// Answers a line that no command of the user's is.
@@ -436,14 +442,48 @@ fn help(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
         return Ok(Next::Line);
     }
     if !text.is_empty() {
-        let word = find(text)?;
+        let (command, topic) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let word = find(command)?;
+        let topic = topic.trim();
+        if word.names[0] == "info" && !topic.is_empty() {
+            let begun = data::TOPICS.iter().filter(|(name, _)| name.starts_with(topic));
+            let lines: Vec<String> = begun.map(|(name, help)| format!("info {name} -- {help}")).collect();
+            if lines.is_empty() {
+                return Err(CommandError::Usage(format!("info {topic}: no such topic; help info lists them")));
+            }
+            writeln!(repl.out, "{}", lines.join("\n"))?;
+            return Ok(Next::Line);
+        }
         writeln!(repl.out, "{} {}", word.names.join(", "), word.help)?;
+        for line in more_help(word.names[0]) {
+            writeln!(repl.out, "{line}")?;
+        }
         return Ok(Next::Line);
     }
     for word in WORDS {
         writeln!(repl.out, "{:<12} {}", word.names[0], word.help)?;
     }
     Ok(Next::Line)
+}
+
+/// What is said of a command beyond its line.
+fn more_help(command: &str) -> Vec<String> {
+    const FORMATS: &str = "FMT: x hex, d decimal, u unsigned, o octal, t binary, z hex with zeros, a address, c character, \
+                           f float, s string; r: the plain fields";
+    match command {
+        "info" => data::TOPICS.iter().map(|(name, help)| format!("info {name} -- {help}")).collect(),
+        "print" | "output" | "display" => vec![FORMATS.to_owned()],
+        "x" => vec![
+            "N: how many; F: x d u o t z a c f, s string, i instruction; U: b 1 byte, h 2, w 4, g 8".to_owned(),
+            "without an address, what follows what was shown last; N below 0 shows what comes before".to_owned(),
+        ],
+        "thread" => vec![
+            "thread apply all|N... [-q|-c|-s] COMMAND: a command in several threads".to_owned(),
+            "thread find TEXT: threads by name; thread backtrace unique: stacks, equal ones once (lldb)".to_owned(),
+        ],
+        "frame" => vec!["frame apply all|N|-N|level N... [-q|-c|-s] COMMAND: a command in several frames".to_owned()],
+        _ => Vec::new(),
+    }
 }
 
 fn complete(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
