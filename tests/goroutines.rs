@@ -33,7 +33,7 @@ fn those_that_do_the_same_are_shown_once() {
     let expected = "\n3 goroutines [chan receive]: 18-20\n#3  main.(*worker).next at goroutines/goroutines.go:29\n";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("created by main.main in goroutine 1 at goroutines/goroutines.go:64\n"), "{text}");
-    assert!(text.contains("\ngoroutine 21 [sync.Mutex.Lock, locked to thread]:\n"), "{text}");
+    assert!(text.contains("\ngoroutine 21 [sync.Mutex.Lock, locked to thread "), "{text}");
     assert!(text.ends_with("\n4 more goroutines are the runtime's own (--system shows them).\n"), "{text}");
     let one = common::obit("goroutines", "goroutines", &["--with", "selecting", "--without", "runnable"]);
     let text = String::from_utf8_lossy(&one.stdout).into_owned();
@@ -111,4 +111,35 @@ fn what_keeps_an_object_alive() {
     assert_eq!(output.status.code(), Some(1));
     let expected = "obit: no module of the process is a Go program: other heaps are not known\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+#[test]
+fn what_schedules_them() {
+    for fixture in FIXTURES {
+        let output = common::obit(fixture, "goroutines", &["--sched", "--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let threads = common::obit(fixture, "threads", &["--json"]);
+        let threads: Value = serde_json::from_slice(&threads.stdout).unwrap();
+        let sorted = |rows: &Value| {
+            let mut lwps: Vec<u64> =
+                rows.as_array().unwrap().iter().filter_map(|row| row["lwp"].as_u64()).collect();
+            lwps.sort_unstable();
+            lwps
+        };
+        assert_eq!(sorted(&answer["machines"]), sorted(&threads["threads"]), "{fixture}: {answer}");
+        let processors = answer["processors"].as_array().unwrap();
+        assert_eq!(answer["gomaxprocs"].as_u64(), Some(processors.len() as u64), "{fixture}: {answer}");
+        let running = |row: &Value| row["status"] == "running" && row["machine"].is_u64();
+        assert!(processors.iter().any(running), "{fixture}: {answer}");
+        let machines = answer["machines"].as_array().unwrap();
+        let watchdogs = machines.iter().filter(|machine| machine["runs"] == "runtime.sysmon");
+        assert_eq!(watchdogs.count(), 1, "{fixture}: {answer}");
+        assert_eq!((&answer["gc"]["phase"], &answer["gc"]["percent"]), (&"off".into(), &100.into()), "{fixture}");
+        if fixture.starts_with("goroutines") {
+            let locked = machines.iter().find(|machine| machine["locked_goroutine"] == 21).unwrap();
+            let rows = common::obit(fixture, "goroutines", &["--id", "21", "--json"]);
+            let rows: Value = serde_json::from_slice(&rows.stdout).unwrap();
+            assert_eq!(rows["goroutines"][0]["locked_lwp"], locked["lwp"], "{fixture}");
+        }
+    }
 }

@@ -41,6 +41,9 @@ pub struct Args {
     /// that each began with), creator (the go statement), reason, label
     #[arg(long, value_name = "WHAT", value_parser = ["location", "start", "creator", "reason", "label"], hide_possible_values = true)]
     by: Option<String>,
+    /// Show what schedules them instead: threads, processors, run queues, the garbage collector's pace
+    #[arg(long, conflicts_with_all = ["with", "without", "id", "by", "system", "locals"])]
+    sched: bool,
     /// Also the runtime's own goroutines and frames [JSON always has them]
     #[arg(long, help_heading = "Selection")]
     system: bool,
@@ -71,6 +74,9 @@ impl From<RuntimeError> for CommandError {
 
 /// Answers `goroutines`.
 pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    if args.sched {
+        return super::scheduler::run(state, output);
+    }
     let session = &state.session;
     let runtime = GoRuntime::open(session)?;
     let (mut goroutines, odd) = runtime.goroutines();
@@ -206,6 +212,7 @@ impl Args {
             without: None,
             id: None,
             by: None,
+            sched: false,
             system: false,
             locals,
             group: !no_group,
@@ -453,7 +460,12 @@ fn title(goroutine: &Goroutine) -> String {
         Some(minutes) if minutes > 0 => format!(", {minutes} {}", plural(minutes as usize, "minute", "minutes")),
         _ => String::new(),
     };
-    let locked = if goroutine.locked { ", locked to thread" } else { "" };
+    // As Go says it, and which thread that is where it is not on it.
+    let locked = match goroutine.locked_to.filter(|lwp| goroutine.lwp != Some(*lwp)) {
+        _ if !goroutine.locked => String::new(),
+        Some(lwp) => format!(", locked to thread {lwp}"),
+        None => ", locked to thread".to_owned(),
+    };
     format!("[{}{waited}{thread}{locked}]", doing(goroutine))
 }
 

@@ -22,6 +22,7 @@ pub mod modules;
 pub mod print;
 pub mod ptype;
 pub mod registers;
+mod scheduler;
 pub mod schema;
 pub mod selected;
 pub mod snapshot;

@@ -19,6 +19,7 @@ pub mod json_value;
 pub mod page;
 pub mod runtime_documents;
 pub mod sarif;
+pub mod scheduler_documents;
 pub mod schema;
 pub mod session_documents;
 pub mod signal_text;

@@ -37,6 +37,7 @@ pub fn write_goroutine(json: &mut Json, row: &GoroutineRow<'_>, source: &FrameSo
     json.field_string("wait_reason", goroutine.wait_reason.as_deref());
     json.field_uint("lwp", goroutine.lwp.map(u64::from));
     json.field_bool("locked", goroutine.locked);
+    json.field_uint("locked_lwp", goroutine.locked_to.map(u64::from));
     json.field_string("created_by", creator.and_then(|code| code.function.as_deref()));
     json.field_string("created_by_file", creator.and_then(|code| code.file.as_deref()));
     json.field_uint("created_by_line", creator.and_then(|code| code.line).map(u64::from));

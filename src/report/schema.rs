@@ -261,6 +261,25 @@ documents! {
     Goroutines "obit.goroutines/1" {
         goroutines: Vec<Goroutine>,
     }
+    /// `obit goroutines --sched`.
+    Scheduler "obit.scheduler/1" {
+        /// Go's version: go1.23.9.
+        runtime: String,
+        gomaxprocs: Option<u64>,
+        cpus: Option<u64>,
+        /// Goroutines that no processor has yet, in order.
+        queue: Vec<u64>,
+        /// How many of them the runtime counts.
+        queue_counted: Option<u64>,
+        /// Threads that look for work.
+        spinning: Option<u64>,
+        sysmon_sleeps: Option<bool>,
+        /// The world is being stopped.
+        stopping: Option<bool>,
+        gc: Collector,
+        processors: Vec<Processor>,
+        machines: Vec<Machine>,
+    }
     /// `obit heap TARGET types`.
     Heap "obit.heap/1" {
         /// Go's version: go1.23.9.

@@ -341,6 +341,37 @@ fn goroutines_conform() {
 }
 
 #[test]
+fn schedulers_conform() {
+    use crate::report::scheduler_documents;
+    use crate::runtime::go::scheduler::{Collector, Machine, Processor, Scheduler, Status};
+    let machine = Machine {
+        id: 0,
+        lwp: Some(7),
+        processor: None,
+        goroutine: Some(1),
+        locked: None,
+        is_idle: false,
+        is_spinning: true,
+        in_c: false,
+        is_extra: false,
+        runs: Some("runtime.sysmon".to_owned()),
+    };
+    let processor = Processor { id: 0, status: Status::Running, machine: Some(0), next: Some(4), queue: vec![5, 2] };
+    let scheduler = Scheduler {
+        version: "go1.23.9".to_owned(),
+        processors_wanted: Some(2),
+        queue: vec![9],
+        sysmon_sleeps: Some(false),
+        collector: Collector { phase: Some("off"), percent: Some(-1), ..Collector::default() },
+        processors: vec![processor],
+        machines: vec![machine],
+        ..Scheduler::default()
+    };
+    let document = check("obit.scheduler/1", scheduler_documents::scheduler(&scheduler, &notes()));
+    assert_eq!((&document["gc"]["percent"], &document["processors"][0]["queue"]), (&json!(-1), &json!([5, 2])));
+}
+
+#[test]
 fn heaps_conform() {
     use crate::report::heap_documents;
     use crate::runtime::go::heap::{HeapObject, HeapTypes, Holder, Known, References, Step, Tally, TypeRow};

@@ -65,6 +65,8 @@ pub(super) struct Goroutine {
     lwp: Option<u32>,
     /// It must run on one thread.
     locked: bool,
+    /// On that one.
+    locked_lwp: Option<u32>,
     /// The function with the `go` statement.
     created_by: Option<String>,
     created_by_file: Option<String>,
@@ -109,6 +111,57 @@ pub(super) struct Panic {
     /// It is no panic, but `runtime.Goexit`.
     goexit: bool,
     value: Value,
+}
+
+/// Go's garbage collector.
+#[derive(JsonSchema)]
+pub(super) struct Collector {
+    /// off, mark, mark termination.
+    phase: Option<String>,
+    /// GOGC; -1: off.
+    percent: Option<i64>,
+    /// GOMEMLIMIT in bytes; null: none.
+    memory_limit: Option<u64>,
+    /// Bytes that are allocated, as the collector counts them.
+    heap_live: Option<u64>,
+    /// Bytes that the last collection found alive.
+    heap_marked: Option<u64>,
+    /// Bytes at which the next collection is to be done, by GOGC alone.
+    heap_goal: Option<u64>,
+    cycles: Option<u64>,
+    paused_ns: Option<u64>,
+}
+
+/// A P: the right to run Go's code.
+#[derive(JsonSchema)]
+pub(super) struct Processor {
+    id: u64,
+    /// idle, running, syscall, stopped, dead, corrupt.
+    status: String,
+    /// The number of the M that has it.
+    machine: Option<u64>,
+    /// The goroutine that runs next.
+    next: Option<u64>,
+    /// Goroutines that run then, in order.
+    queue: Vec<u64>,
+}
+
+/// An M: a thread of the runtime's.
+#[derive(JsonSchema)]
+pub(super) struct Machine {
+    id: u64,
+    lwp: Option<u32>,
+    processor: Option<u64>,
+    goroutine: Option<u64>,
+    /// The goroutine that alone may run on it.
+    locked_goroutine: Option<u64>,
+    idle: bool,
+    spinning: bool,
+    in_c: bool,
+    /// Made for threads of C's that call Go.
+    extra: bool,
+    /// The runtime's function that it runs for good: runtime.sysmon.
+    runs: Option<String>,
 }
 
 /// Objects of one type, or of one size.

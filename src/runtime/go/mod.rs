@@ -15,7 +15,9 @@ pub mod heap;
 mod held;
 mod labels;
 mod panics;
+pub mod scheduler;
 mod stacks;
+mod version;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
@@ -121,8 +123,10 @@ pub struct Goroutine {
     pub wait_reason: Option<Arc<str>>,
     /// The thread that it is on.
     pub lwp: Option<u32>,
-    /// It must run on that thread (`runtime.LockOSThread`).
+    /// It must run on one thread (`runtime.LockOSThread`).
     pub locked: bool,
+    /// On that thread, where the runtime says which.
+    pub locked_to: Option<u32>,
     /// Behind the `go` statement that made it.
     pub created_at: Option<RunAddr>,
     /// The goroutine that made it (Go 1.21 and later).
@@ -154,6 +158,7 @@ impl Goroutine {
             wait_reason: None,
             lwp: None,
             locked: false,
+            locked_to: None,
             created_at: None,
             parent: None,
             start: None,
@@ -176,6 +181,7 @@ impl Goroutine {
             wait_reason: Some("chan receive".into()),
             lwp: Some(7),
             locked: true,
+            locked_to: Some(7),
             parent: Some(1),
             problem: Some("a problem".to_owned()),
             ..Goroutine::corrupt(RunAddr(0x00c0_0000_61a0))
@@ -377,7 +383,9 @@ impl<'a> GoRuntime<'a> {
         }
         row.waiting = optional(layout.waiting.map(|(field, _)| field));
         row.panic = optional(layout.panic.map(|(field, _)| field));
-        row.locked = optional(layout.locked) != 0;
+        let locked = optional(layout.locked);
+        row.locked = locked != 0;
+        row.locked_to = self.lwp_of(locked);
         if row.state == State::Waiting {
             let reason = usize::try_from(layout.wait_reason.read(&bytes)).unwrap_or(usize::MAX);
             row.wait_reason = self.reasons.get(reason).cloned().flatten().filter(|text| !text.is_empty());
@@ -395,6 +403,15 @@ impl<'a> GoRuntime<'a> {
         }
         self.find_thread(&mut row, layout.thread.read(&bytes), threads);
         Some(row)
+    }
+
+    /// The thread of the kernel's that one of the runtime's is.
+    fn lwp_of(&self, machine: u64) -> Option<u32> {
+        let field = self.structures.layout.machine.lwp;
+        let at = RunAddr(machine).checked_add(field.offset as u64).filter(|_| machine != 0)?;
+        self.session.memory().noted(at, field.size, ReadAs::Structure);
+        let lwp = self.session.memory().read_uint(at, field.size).ok()?;
+        u32::try_from(lwp).ok().filter(|lwp| self.session.image.threads.iter().any(|thread| thread.lwp == *lwp))
     }
 
     /// The machine thread, where both sides agree that it is on it.

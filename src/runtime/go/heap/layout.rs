@@ -3,14 +3,12 @@
 
 use super::HeapError;
 use crate::addr::RunAddr;
-use crate::module::go_table;
+use crate::runtime::go::version;
 use crate::session::Session;
 use crate::session::go::layout::{self, Field};
 use crate::types::TypeId;
 use crate::value::Place;
 
-/// Versions whose heap is laid out as it is read here.
-const KNOWN: std::ops::RangeInclusive<u32> = 18..=27;
 /// Bytes of the structure of a span.
 const MAX_SPAN: u64 = 1 << 12;
 
@@ -63,22 +61,11 @@ pub(super) struct HeapLayout {
 
 impl HeapLayout {
     pub fn of(session: &Session) -> Result<HeapLayout, HeapError> {
-        let module = session.program.modules.iter().find(|module| module.is_go()).ok_or(HeapError::NotGo)?;
-        let path = module.seed.path.clone();
-        let unknown = |why: &str| HeapError::Unknown(format!("{path}: {why}"));
-        let file = module.file().ok_or_else(|| unknown("the file is not at hand"))?;
-        let version = go_table::version(file).ok_or_else(|| unknown("it does not name its version of Go"))?;
-        let minor = go_table::minor_version(file).filter(|minor| KNOWN.contains(minor));
-        let minor = minor.ok_or_else(|| {
-            unknown(&format!(
-                "the heap of {version} is not known, only that of Go 1.{} to 1.{}",
-                KNOWN.start(),
-                KNOWN.end()
-            ))
+        let version = version::known(session, "heap").map_err(|unknown| match unknown {
+            version::Unknown::NotGo => HeapError::NotGo,
+            version::Unknown::Because(why) => HeapError::Unknown(why),
         })?;
-        if session.image.arch.address_size() != 8 {
-            return Err(unknown("heaps of 32-bit programs are not known"));
-        }
+        let unknown = |why: &str| HeapError::Unknown(format!("{}: {why}", version.path));
         let heap = session.find_globals("runtime.mheap_", None, None).into_iter().next();
         let heap = heap.ok_or_else(|| {
             unknown("there is no debug information (linked with -w or -s), so nothing says where the heap's spans are")
@@ -101,8 +88,8 @@ impl HeapLayout {
         let (_, sweep) =
             layout::member(types, heap.type_id, "sweepgen").ok_or_else(|| missing("runtime.mheap.sweepgen"))?;
         Ok(HeapLayout {
-            version,
-            minor,
+            minor: version.minor,
+            version: version.name.clone(),
             spans: (RunAddr(read(offset, header.data)?), read(offset, header.length)?),
             sweep: read(sweep, Field { offset: 0, size: 4 })?,
             span: SpanLayout::of(session, span).map_err(|member| missing(&format!("runtime.mspan.{member}")))?,
