@@ -726,7 +726,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__goroutines)
-            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --with --without --id --by --system --locals --group --no-group --frames --depth --max-items --max-string --raw --help"
+            opts="-h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --with --without --id --by --sched --system --locals --group --no-group --frames --depth --max-items --max-string --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -26,12 +26,23 @@ fn source_of(program: &str) -> PathBuf {
 
 /// Builds a program, optimised as usual; `None` where that fails.
 fn build(go: &Path, source: &str, flags: &[&str], directory: &Path) -> Option<PathBuf> {
+    build_for(go, source, flags, directory, "")
+}
+
+/// The same for another machine, where one is named.
+fn build_for(go: &Path, source: &str, flags: &[&str], directory: &Path, machine: &str) -> Option<PathBuf> {
     let program = directory.join("program");
     fs::copy(source_of(source), directory.join("main.go")).unwrap();
     fs::write(directory.join("go.mod"), "module program\n\ngo 1.18\n").ok()?;
     let mut command = Command::new(go);
     command.current_dir(directory).arg("build").args(flags).arg("-o").arg(&program).arg(".");
-    command.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0").env("HOME", directory).env("GOFLAGS", "-mod=mod");
+    let calls_c = if source == "go-cgo" { "1" } else { "0" };
+    command.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", calls_c).env("HOME", directory).env("GOFLAGS", "-mod=mod");
+    // What all of them share is compiled once.
+    command.env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache"));
+    if !machine.is_empty() {
+        command.env("GOARCH", machine);
+    }
     command.output().ok()?.status.success().then_some(program)
 }
 
@@ -250,6 +261,138 @@ fn heaps_by_type() {
             assert_eq!(registry, (Some("global"), Some("main.registry")), "{refs}");
             let expected = [&["", ".trees"][..], &[".right"; 8], &[".leaf"]].concat();
             assert_eq!(path, expected, "{refs}");
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
+}
+
+/// Go calls C, which calls Go, which calls C: one stack, and the frame that is to blame is C's where C dies.
+#[test]
+fn stacks_through_c() {
+    if std::env::consts::ARCH != "x86_64" {
+        return;
+    }
+    const INNER: [&str; 4] = ["main._Cfunc_c_inner", "main.goInner", "main.goMiddle", "runtime.cgocallback"];
+    const OUTER: [&str; 6] =
+        ["crosscall2", "goMiddle", "c_outer", "runtime.asmcgocall", "main._Cfunc_c_outer", "main.callsC"];
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory = scratch(&format!("cgo-{number}"));
+        let Some(program) = build(go, "go-cgo", &[], &directory) else { continue };
+        for (mode, blamed, expected) in [
+            ("0", "crash_in_c", [&["crash_in_c", "c_inner"][..], &INNER, &OUTER, &["main.main"]].concat()),
+            (
+                "1",
+                "main.goInner",
+                ["main.goInner", "runtime.cgocallback", "main._Cfunc_c_outer", "main.callsC"].to_vec(),
+            ),
+            ("2", "c_inner", [&["abort", "c_inner"][..], &INNER, &OUTER, &["main.main"]].concat()),
+            ("3", "main.goInner", ["main.goInner", "runtime.cgocallback", "crosscall2", "thread_start"].to_vec()),
+        ] {
+            let Some((_, core)) = die(&program, mode, &directory) else { continue };
+            let analysis: Value = serde_json::from_str(&obit("analyze", &core, &["--json"])).unwrap();
+            let verdict = &analysis["verdict"];
+            assert_eq!(verdict["function"], blamed, "{} {mode}: {analysis}", go.display());
+            let lwp = verdict["thread"].to_string();
+            let answer: Value = serde_json::from_str(&obit("bt", &core, &["--json", "--thread", &lwp])).unwrap();
+            let thread = &answer["threads"][0];
+            let frames = thread["frames"].as_array().unwrap();
+            let names: Vec<&str> = frames.iter().map(|frame| frame["function"].as_str().unwrap_or("?")).collect();
+            // All of them, in that order.
+            let mut left = names.iter();
+            let missing = expected.iter().find(|wanted| !left.any(|name| *name == **wanted));
+            assert_eq!(missing, None, "{} {mode}: {names:?}", go.display());
+            assert_eq!(thread["stack_end"], "complete", "{} {mode}: {names:?}", go.display());
+            let guessed = frames.iter().filter(|frame| frame["trust"] == "scan").count();
+            assert_eq!(guessed, 0, "{} {mode}: {names:?}", go.display());
+            let locked: Value =
+                serde_json::from_str(&obit("goroutines", &core, &["--json", "--with", "main.locked"])).unwrap();
+            let locked = &locked["goroutines"][0];
+            assert!(locked["locked_lwp"].is_u64() && locked["lwp"].is_null(), "{} {mode}: {locked}", go.display());
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
+}
+
+/// What the rows of `--by` say: how many, and of what.
+fn counted(core: &Path, what: &str, arguments: &[&str]) -> Vec<(u64, String)> {
+    let text = obit("goroutines", core, &[&["--by", what], arguments].concat());
+    let rows = text.lines().filter_map(|line| {
+        let (count, kind) = line.trim_start().split_once("  ")?;
+        let kind = kind.split(" (goroutine").next()?.split(" at ").next()?;
+        Some((count.parse().ok()?, kind.to_owned()))
+    });
+    rows.collect()
+}
+
+fn labels_and_waiting_times(core: &Path, arguments: &[&str], go: &Path) {
+    let has = |what: &str, count: u64, kind: &str| {
+        let found = counted(core, what, arguments);
+        assert!(found.contains(&(count, kind.to_owned())), "{} --by {what}: {found:?}", go.display());
+    };
+    has("location", 4, "main.worker");
+    has("creator", 3, "main.importer");
+    has("reason", 4, "chan receive");
+    has("reason", 1, "select (no cases)");
+    has("label", 3, "job: import, tenant: blue");
+    has("label", 1, "job: export");
+    // From Go 1.22 on a function literal is what the compiler made of the call.
+    let starts = counted(core, "start", arguments);
+    assert!(starts.iter().any(|(count, kind)| *count == 3 && kind.starts_with("main.importer.")), "{starts:?}");
+    let answer: Value =
+        serde_json::from_str(&obit("goroutines", core, &[&["--json", "--with", "main.worker"], arguments].concat()))
+            .unwrap();
+    let workers = answer["goroutines"].as_array().unwrap();
+    assert_eq!(workers.len(), 4, "{answer}");
+    for worker in workers {
+        // The collector saw it wait, and 2.1 seconds later wrote down what time it was.
+        let waited = worker["waits_since_seconds"].as_u64().unwrap();
+        assert!((2..60).contains(&waited), "{}: {worker}", go.display());
+        assert_eq!(worker["labels"][0]["key"], "job", "{}: {worker}", go.display());
+    }
+    let text = obit("goroutines", core, arguments);
+    assert!(text.contains("\nlabels job: import, tenant: blue\ncreated by main.importer"), "{text}");
+}
+
+#[test]
+fn labels_and_times_are_told() {
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory = scratch(&format!("labels-{number}"));
+        let found = build(go, "go-labels", &[], &directory).and_then(|program| die(&program, "", &directory));
+        if let Some((_, core)) = found {
+            labels_and_waiting_times(&core, &[], go);
+        }
+        let _ = fs::remove_dir_all(&directory);
+    }
+}
+
+/// The same of a program for another processor, whose emulator writes the core.
+#[test]
+fn labels_and_times_are_told_of_arm64() {
+    if Command::new("qemu-aarch64").arg("--version").output().is_err() {
+        eprintln!("nothing compared: there is no qemu-aarch64 here");
+        return;
+    }
+    for (number, go) in toolchains().iter().enumerate() {
+        let directory = scratch(&format!("labels-arm64-{number}"));
+        if let Some(program) = build_for(go, "go-labels", &[], &directory, "arm64") {
+            let script = format!("ulimit -c unlimited; exec qemu-aarch64 {}", program.display());
+            let mut emulator = Command::new("bash");
+            emulator.args(["-c", &script]).current_dir(&directory).env("GOTRACEBACK", "crash");
+            let _ = emulator.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let files = fs::read_dir(&directory).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+            let core = files.into_iter().find(|path| path.to_string_lossy().ends_with(".core"));
+            if let Some(core) = core {
+                let arguments = ["--exe", program.to_str().unwrap()];
+                labels_and_waiting_times(&core, &arguments, go);
+                let heap = obit("heap", &core, &[&["types", "--json"], &arguments[..]].concat());
+                let heap: Value = serde_json::from_str(&heap).unwrap();
+                let types = heap["types"].as_array().unwrap();
+                assert!(types.iter().any(|row| row["type"] == "runtime.g"), "{}: {heap}", go.display());
+                let scheduler = obit("goroutines", &core, &[&["--sched", "--json"], &arguments[..]].concat());
+                let scheduler: Value = serde_json::from_str(&scheduler).unwrap();
+                let processors = scheduler["processors"].as_array().unwrap().len() as u64;
+                assert_eq!(scheduler["gomaxprocs"], processors, "{}: {scheduler}", go.display());
+            }
         }
         let _ = fs::remove_dir_all(&directory);
     }

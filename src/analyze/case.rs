@@ -24,6 +24,8 @@ const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
 /// Bytes of a text that is evidence.
 const MAX_TEXT: usize = 512;
+/// Threads that are asked which signal they handle.
+const MAX_THREADS: usize = 4096;
 
 /// Code by first and last address.
 type Bodies = HashMap<(u64, u64), Option<Arc<Body>>>;
@@ -58,11 +60,7 @@ impl<'a> Case<'a> {
         let mut handled = false;
         // A fault of the kernel's own met the innermost frame. What a handler then sent met the handler.
         let is_fault = signal.as_ref().is_some_and(|signal| signal.code.is_some_and(|code| code > 0));
-        let trampoline = trace.frames.iter().position(|frame| frame.signal);
-        if let (false, Some(at)) = (is_fault, trampoline)
-            && let Some(inner) = handled_signal(session, &trace, at)
-            && at + 1 < trace.frames.len()
-        {
+        if !is_fault && let Some((at, inner)) = handled_fault(session, &trace) {
             signal = Some(inner);
             fault_frame = at + 1;
             handled = true;
@@ -335,6 +333,57 @@ impl<'a> Case<'a> {
     }
 }
 
+/// The trampoline by which a handler of a fault was called, and the fault. Go's runtime meets what it raises itself in
+/// its own handler, which is on the stack in front of the fault's.
+fn handled_fault(session: &Session, trace: &Trace) -> Option<(usize, SignalInfo)> {
+    let behind = |at: &usize| at + 1 < trace.frames.len();
+    for at in trace.frames.iter().enumerate().filter(|(_, frame)| frame.signal).map(|(at, _)| at).filter(behind) {
+        if let Some(fault) = handled_signal(session, trace, at) {
+            return Some((at, fault));
+        }
+        let handler = at.checked_sub(1).and_then(|handler| trace.frames.get(handler));
+        let is_go = |name: &str| name.starts_with("runtime.sigtramp") || name.starts_with("runtime.cgoSigtramp");
+        if !handler.and_then(|handler| handler.code.function.as_deref()).is_some_and(is_go) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Where Go's runtime dies of a signal that one thread met in C, it has every other thread print its stack first, by
+/// SIGQUIT, and the last of them ends the process: the thread that met the signal (go `src/runtime/signal_unix.go`,
+/// sighandler, `crashing`, Go 1.18 to 1.27).
+pub(super) fn interrupted_by_go<'a>(session: &'a Session, last: &'a ThreadState) -> Option<&'a ThreadState> {
+    const SIGQUIT: i32 = 3;
+    if !session.program.modules.iter().any(|module| module.is_go()) {
+        return None;
+    }
+    let handled = |thread: &ThreadState| {
+        let trace = session.kept_trace(thread, FRAMES);
+        let is_handler = |frame: &Frame| frame.code.function.as_deref() == Some("runtime.sighandler");
+        let handler = trace.frames.iter().position(is_handler)?;
+        let at = handler + trace.frames.get(handler..)?.iter().position(|frame| frame.signal)?;
+        told_signal(session, &trace, at).map(|signal| signal.number)
+    };
+    if handled(last)? != SIGQUIT {
+        return None;
+    }
+    let mut others = session.image.threads.iter().filter(|thread| thread.lwp != last.lwp).take(MAX_THREADS);
+    others.find(|thread| handled(thread).is_some_and(|number| number != SIGQUIT))
+}
+
+/// What the kernel said of the signal whose handler the trampoline at frame `at` called.
+fn told_signal(session: &Session, trace: &Trace, at: usize) -> Option<SignalInfo> {
+    let machine = trace.stack.frames.get(trace.frames.get(at)?.machine)?;
+    let distance = match session.image.arch {
+        Arch::X86_64 => 304,
+        Arch::Aarch64 => 0,
+        Arch::I386 => return None,
+    };
+    let at = RunAddr(machine.registers.sp()?.checked_add(distance)?);
+    signal::decode_siginfo(&session.memory().read_vec(at, 128).ok()?, 8)
+}
+
 /// The fault whose handler the trampoline at frame `at` called, from the frame that the kernel built.
 ///
 /// x86-64: the stack pointer in the trampoline is at `struct ucontext` (304 bytes: Linux 6.1, uapi/asm/ucontext.h and
@@ -344,13 +393,12 @@ fn handled_signal(session: &Session, trace: &Trace, at: usize) -> Option<SignalI
     let machine = trace.stack.frames.get(trace.frames.get(at)?.machine)?;
     let sp = machine.registers.sp()?;
     let word = |offset: u64| session.memory().read_uint(RunAddr(sp.checked_add(offset)?), 8).ok();
-    let (distance, trap, trap_address) = match session.image.arch {
-        Arch::X86_64 => (304, word(200), word(216)),
-        Arch::Aarch64 => (0, None, None),
+    let (trap, trap_address) = match session.image.arch {
+        Arch::X86_64 => (word(200), word(216)),
+        Arch::Aarch64 => (None, None),
         Arch::I386 => return None,
     };
-    let told = session.memory().read_vec(RunAddr(sp.checked_add(distance)?), 128).ok();
-    let told = told.and_then(|bytes| signal::decode_siginfo(&bytes, 8));
+    let told = told_signal(session, trace, at);
     let is_fault = |signal: &SignalInfo| {
         matches!(signal.number, 4 | 5 | 7 | 8 | 11) && signal.code.is_some_and(|code| (1..=0x80).contains(&code))
     };

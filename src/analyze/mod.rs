@@ -94,5 +94,6 @@ pub fn analyze(session: &Session, blame: &Blame) -> Analysis {
 /// The thread that the process died through, else the first.
 pub fn thread_of_death(session: &Session) -> Option<&ThreadState> {
     let threads = &session.image.threads;
-    threads.iter().find(|thread| thread.crashed).or_else(|| threads.first())
+    let last = threads.iter().find(|thread| thread.crashed).or_else(|| threads.first())?;
+    Some(case::interrupted_by_go(session, last).unwrap_or(last))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use regex::Regex;
 
+use super::goroutine_groups::{Group, grouped_ones};
 use super::{CommandError, LimitArgs, Output, State, bt, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
@@ -16,7 +17,7 @@ use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
 use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
 use crate::report::runtime_documents::{GoroutineRow, few_numbers, write_goroutine};
-use crate::runtime::go::{GoRuntime, Goroutine, Panic, RuntimeError, is_users, panic_lines};
+use crate::runtime::go::{GoRuntime, Goroutine, RuntimeError, is_users, panic_lines};
 use crate::session::{Code, Session, Trace};
 use crate::types::Language;
 use crate::unwind::Trust;
@@ -36,7 +37,7 @@ pub struct Args {
     without: Option<Regex>,
     /// Only the goroutine with that number
     #[arg(long, value_name = "N", help_heading = "Selection")]
-    id: Option<u64>,
+    pub(super) id: Option<u64>,
     /// Count goroutines by that instead: location (the innermost frame that is not the runtime's), start (the function
     /// that each began with), creator (the go statement), reason, label
     #[arg(long, value_name = "WHAT", value_parser = ["location", "start", "creator", "reason", "label"], hide_possible_values = true)]
@@ -46,7 +47,7 @@ pub struct Args {
     sched: bool,
     /// Also the runtime's own goroutines and frames [JSON always has them]
     #[arg(long, help_heading = "Selection")]
-    system: bool,
+    pub(super) system: bool,
     /// Show every frame's local variables
     #[arg(long)]
     locals: bool,
@@ -55,10 +56,10 @@ pub struct Args {
     group: bool,
     /// Show every goroutine by itself
     #[arg(long)]
-    no_group: bool,
+    pub(super) no_group: bool,
     /// Show at most N frames a goroutine; the outermost are kept
     #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
-    frames: usize,
+    pub(super) frames: usize,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -102,7 +103,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     common::write_notes(output, &notes)
 }
 
-fn fits(args: &Args, goroutine: &Goroutine, trace: &Trace) -> bool {
+pub(super) fn fits(args: &Args, goroutine: &Goroutine, trace: &Trace) -> bool {
     let matches = |wanted: &Regex| {
         wanted.is_match(doing(goroutine))
             || trace.frames.iter().any(|frame| frame.code.function.as_deref().is_some_and(|name| wanted.is_match(name)))
@@ -116,7 +117,7 @@ fn doing(goroutine: &Goroutine) -> &str {
 }
 
 /// Each with its stack, in order; a part of them at a time.
-fn for_each<T: Send>(
+pub(super) fn for_each<T: Send>(
     runtime: &GoRuntime<'_>,
     goroutines: &[Goroutine],
     make: impl Fn(&Goroutine) -> T + Sync,
@@ -255,18 +256,6 @@ pub(super) fn write_beside_threads(
     write_text(args, state, runtime, &goroutines, output)
 }
 
-/// Goroutines that do the same at the same place.
-struct Group {
-    first: Goroutine,
-    numbers: Vec<u64>,
-    count: usize,
-    trace: Trace,
-    panics: Vec<Panic>,
-    labels: Vec<(String, String)>,
-    /// All have those labels.
-    has_one_labels: bool,
-}
-
 fn write_text(
     args: &Args,
     state: &State,
@@ -276,53 +265,7 @@ fn write_text(
 ) -> Result<(), CommandError> {
     let session = &state.session;
     let crashed = session.image.threads.iter().find(|thread| thread.crashed).map(|thread| thread.lwp);
-    /// What it is doing, where, and who made it.
-    type Key = (String, Vec<RunAddr>, Option<RunAddr>);
-    let mut known: HashMap<Key, usize> = HashMap::new();
-    let mut groups: Vec<Group> = Vec::new();
-    let mut own = 0;
-    let make = |goroutine: &Goroutine| {
-        let trace = runtime.trace(goroutine, args.frames);
-        let is_own = is_runtimes(runtime, goroutine, &trace);
-        let fits = fits(args, goroutine, &trace);
-        (is_own, fits, shown(trace, args.system), runtime.panics(goroutine), runtime.labels(goroutine))
-    };
-    for_each(runtime, goroutines, make, |goroutine, (is_own, fits, trace, panics, labels)| {
-        if !fits {
-            return Ok(());
-        }
-        if is_own && !args.system && args.id.is_none() {
-            own += 1;
-            return Ok(());
-        }
-        let pcs = trace.frames.iter().map(|frame| frame.pc).collect();
-        let key = (title(goroutine), pcs, goroutine.created_at);
-        let alone = args.no_group || goroutine.lwp.is_some() || goroutine.problem.is_some() || !panics.is_empty();
-        let index = match alone {
-            true => groups.len(),
-            false => *known.entry(key).or_insert(groups.len()),
-        };
-        match groups.get_mut(index) {
-            Some(group) => {
-                group.count += 1;
-                group.has_one_labels &= group.labels == labels;
-                group.numbers.extend(goroutine.id);
-            }
-            None => {
-                let numbers = goroutine.id.into_iter().collect();
-                groups.push(Group {
-                    first: goroutine.clone(),
-                    numbers,
-                    count: 1,
-                    trace,
-                    panics,
-                    labels,
-                    has_one_labels: true,
-                });
-            }
-        }
-        Ok(())
-    })?;
+    let (mut groups, own) = grouped_ones(args, runtime, goroutines)?;
     let is_crashed = |group: &Group| crashed.is_some() && group.first.lwp == crashed;
     groups.sort_by_key(|group| (!is_crashed(group), std::cmp::Reverse(group.count)));
     let limits = args.limits.limits(&state.settings, false);
@@ -453,7 +396,7 @@ fn write_counts(
 }
 
 /// What stands in the brackets.
-fn title(goroutine: &Goroutine) -> String {
+pub(super) fn title(goroutine: &Goroutine) -> String {
     let thread = goroutine.lwp.map(|lwp| format!(", thread {lwp}")).unwrap_or_default();
     // As Go's own traceback has it, which counts whole minutes.
     let waited = match goroutine.waits_since.map(|seconds| seconds / 60) {
@@ -498,12 +441,12 @@ fn write_creator(block: &mut String, runtime: &GoRuntime<'_>, goroutine: &Gorout
 }
 
 /// Whether the runtime made it for itself (`isSystemGoroutine`); not what runs a program's finalizer just now.
-fn is_runtimes(runtime: &GoRuntime<'_>, goroutine: &Goroutine, trace: &Trace) -> bool {
+pub(super) fn is_runtimes(runtime: &GoRuntime<'_>, goroutine: &Goroutine, trace: &Trace) -> bool {
     runtime.is_own(goroutine) && !trace.frames.iter().any(is_users)
 }
 
 /// A stack without the runtime's frames, where there are others and not all are asked for.
-fn shown(mut trace: Trace, all: bool) -> Trace {
+pub(super) fn shown(mut trace: Trace, all: bool) -> Trace {
     if !all && trace.frames.iter().any(is_users) {
         trace.frames.retain(is_users);
     }

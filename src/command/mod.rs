@@ -12,6 +12,7 @@ pub mod disassemble;
 pub mod export;
 mod export_page;
 pub mod fingerprint;
+mod goroutine_groups;
 pub mod goroutines;
 pub mod heap;
 pub mod info;

@@ -9,13 +9,28 @@ use crate::unwind::{MachineFrame, Stack, StackEnd, Trust, Unwinder};
 impl Session {
     /// The frames from saved registers outwards, at most `limit` machine frames. `lookup` is the address whose function
     /// the innermost is in, `trust` says how that one is known.
-    pub fn trace_saved(&self, registers: &Registers, lookup: RunAddr, trust: Trust, limit: usize) -> Trace {
+    /// `thread`: the one whose own stack has what C called in between.
+    pub fn stack_saved(
+        &self,
+        registers: &Registers,
+        (lookup, trust): (RunAddr, Trust),
+        thread: Option<&ThreadState>,
+        limit: usize,
+    ) -> Stack {
         let mut stack = self.unwinder().unwind(registers, limit);
         if let Some(first) = stack.frames.first_mut() {
             first.lookup = lookup;
             first.trust = trust;
         }
+        if let Some(thread) = thread {
+            self.join_callbacks(thread, &mut stack, limit);
+        }
         self.correct_go_panics(&mut stack);
+        stack
+    }
+
+    /// A stack with its functions named, inlined ones too.
+    pub fn named(&self, stack: Stack) -> Trace {
         self.resolve(stack)
     }
 

@@ -21,7 +21,7 @@ mod version;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use rayon::prelude::*;
 
@@ -39,6 +39,8 @@ use crate::types::Language;
 const PLACE: usize = 64;
 /// Goroutines that are listed at most; more are counted.
 const MAX_GOROUTINES: u64 = 1 << 22;
+/// Goroutines whose descriptions are at hand at once: bounds the memory.
+const AT_ONCE: usize = 1 << 15;
 /// Texts of the runtime's that are read, and their lengths.
 const MAX_REASONS: u64 = 256;
 const MAX_REASON: u64 = 100;
@@ -172,6 +174,11 @@ impl Goroutine {
         }
     }
 
+    /// It runs deferred calls for a panic.
+    pub fn panics(&self) -> bool {
+        self.panic != 0
+    }
+
     /// One with everything, for tests of reports.
     #[cfg(test)]
     pub(crate) fn example() -> Goroutine {
@@ -210,6 +217,8 @@ pub struct GoRuntime<'a> {
     /// Nanoseconds that the runtime's clock showed last, as far as its variables tell.
     clock: u64,
     notes: Vec<Note>,
+    /// Where one was left that was looked at last, and the call before it.
+    left: RwLock<Option<(RunAddr, RunAddr)>>,
 }
 
 impl<'a> GoRuntime<'a> {
@@ -238,6 +247,7 @@ impl<'a> GoRuntime<'a> {
             list: (data, length.min(MAX_GOROUTINES)),
             clock: 0,
             notes,
+            left: RwLock::default(),
         };
         runtime.clock = runtime.read_clock();
         runtime.reasons = runtime.read_reasons().unwrap_or_default();
@@ -269,8 +279,14 @@ impl<'a> GoRuntime<'a> {
             notes.push(Note { code: "goroutines-repeated", message });
         }
         let threads = self.threads();
-        let rows: Vec<Goroutine> =
-            pointers.par_iter().filter_map(|pointer| self.goroutine(RunAddr(*pointer), &threads)).collect();
+        let mut rows: Vec<Goroutine> = Vec::with_capacity(pointers.len());
+        for part in pointers.chunks(AT_ONCE) {
+            rows.par_extend(part.par_iter().filter_map(|pointer| self.goroutine(RunAddr(*pointer), &threads)));
+            // Of very many, what was read would be most of the core.
+            if pointers.len() > AT_ONCE {
+                self.session.release_memory();
+            }
+        }
         (rows, notes)
     }
 

@@ -1,5 +1,7 @@
 //! A goroutine's stack: from its thread's registers where they are on it, else from where the scheduler left it.
 
+use std::sync::PoisonError;
+
 use super::{GoRuntime, Goroutine, Saved, State};
 use crate::addr::RunAddr;
 use crate::arch::Registers;
@@ -29,9 +31,33 @@ impl GoRuntime<'_> {
                 return trace;
             }
         }
-        let Some(registers) = self.saved_registers(goroutine) else { return nothing() };
-        let first = self.before(RunAddr(goroutine.saved.pc));
-        self.session.trace_saved(&registers, first, Trust::Runtime, limit)
+        self.saved_stack(goroutine, limit).map_or_else(nothing, |stack| self.session.named(stack))
+    }
+
+    /// The machine frames of one that is on no thread, from where the scheduler left it; `None` where nothing says where
+    /// that can be.
+    pub fn saved_stack(&self, goroutine: &Goroutine, limit: usize) -> Option<Stack> {
+        if goroutine.state == State::Corrupt {
+            return None;
+        }
+        let registers = self.saved_registers(goroutine)?;
+        let first = self.left_at(RunAddr(goroutine.saved.pc));
+        let lwp = goroutine.lwp.or(goroutine.locked_to);
+        let thread = lwp.and_then(|lwp| self.session.image.threads.iter().find(|thread| thread.lwp == lwp));
+        Some(self.session.stack_saved(&registers, (first, Trust::Runtime), thread, limit))
+    }
+
+    /// The call behind which a goroutine was left. Nearly all were left at the same.
+    fn left_at(&self, pc: RunAddr) -> RunAddr {
+        let last = *self.left.read().unwrap_or_else(PoisonError::into_inner);
+        match last {
+            Some((known, call)) if known == pc => call,
+            _ => {
+                let call = self.before(pc);
+                *self.left.write().unwrap_or_else(PoisonError::into_inner) = Some((pc, call));
+                call
+            }
+        }
     }
 
     /// The registers that the scheduler saved, where they can be right.

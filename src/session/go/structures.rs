@@ -50,6 +50,8 @@ pub struct OnThread {
     pub stack: (u64, u64),
     /// The registers that were saved when it left that: pc, sp, fp, link.
     pub saved: [u64; 4],
+    /// Where the thread's own stack was left when C last called Go on it.
+    pub own_sp: Option<u64>,
 }
 
 impl Session {
@@ -106,7 +108,11 @@ impl Session {
                 return None;
             }
             if field(machine.lwp) == Some(u64::from(thread.lwp)) {
-                return self.on_thread(&structures.layout, RunAddr(field(machine.current)?));
+                let own = machine.own.and_then(field).filter(|own| *own != 0).map(RunAddr);
+                let saved_sp = structures.layout.saved_sp;
+                let own_sp = own.and_then(|own| read(own.checked_add(saved_sp.offset as u64)?, saved_sp.size));
+                let on = self.on_thread(&structures.layout, RunAddr(field(machine.current)?))?;
+                return Some(OnThread { own_sp, ..on });
             }
             at = field(machine.next?)?;
         }
@@ -126,6 +132,7 @@ impl Session {
             optional(layout.saved_fp),
             optional(layout.saved_link),
         ];
-        Some(OnThread { current, stack: (layout.stack_low.read(&bytes), layout.stack_high.read(&bytes)), saved })
+        let stack = (layout.stack_low.read(&bytes), layout.stack_high.read(&bytes));
+        Some(OnThread { current, stack, saved, own_sp: None })
     }
 }

@@ -5,12 +5,27 @@
 //! thread's own stack   runtime.crash → … → runtime.systemstack ┐
 //! goroutine's stack    g.sched ── runtime.systemstack_switch ←─┘ → main.f → … → runtime.goexit
 //! ```
+//!
+//! C that Go calls is on the thread's own stack; Go that C calls is on the goroutine's again. `runtime.cgocallback` has a
+//! frame on both, equally large (go `src/runtime/asm_amd64.s`, cgocallback, Go 1.18 to 1.27):
+//!
+//! ```text
+//! goroutine's stack    main.exported → … → runtime.cgocallback ┐   ┌→ runtime.cgocall → main.f
+//! thread's own stack             g0.sched.sp ── (the same) ←───┘   │
+//!                                → crosscall2 → C's → runtime.asmcgocall
+//!                                0(sp): g0.sched.sp of the call around it
+//! ```
 
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers};
 use crate::image::ThreadState;
 use crate::session::Session;
-use crate::unwind::{Stack, StackEnd, Trust};
+use crate::unwind::{MachineFrame, Stack, StackEnd, Trust};
+
+/// Calls of Go's from C, one in the other.
+const MAX_CALLBACKS: usize = 64;
+/// Bytes of a frame of `runtime.cgocallback`.
+const MAX_FRAME: u64 = 1 << 12;
 
 /// DWARF's number of the link register (AADWARF64, 4.1).
 const AARCH64_LINK: u16 = 30;
@@ -54,6 +69,122 @@ impl Session {
     /// Goes on with the goroutine's stack where a thread's own ends. What is no Go program pays a look at each frame's
     /// module.
     pub(in crate::session) fn join_go_stacks(&self, thread: &ThreadState, stack: &mut Stack, limit: usize) {
+        self.walk_from_go_panics(stack, limit);
+        self.join_left_stack(thread, stack, limit);
+        self.join_callbacks(thread, stack, limit);
+    }
+
+    /// What `runtime.sigpanic` was made to look called by was about to run its instruction: where that is a function's
+    /// first, the one before it belongs to another, which says nothing of the frame.
+    pub(in crate::session) fn walk_from_go_panics(&self, stack: &mut Stack, limit: usize) {
+        let lost = |index: usize| {
+            let trust = stack.frames.get(index + 1).map(|frame| frame.trust);
+            trust.is_none_or(|trust| matches!(trust, Trust::Scan | Trust::FramePointer))
+        };
+        let panic = (1..stack.frames.len()).find(|index| {
+            lost(*index)
+                && stack
+                    .frames
+                    .get(index - 1)
+                    .is_some_and(|callee| self.is_go_function(callee.lookup, b"runtime.sigpanic"))
+        });
+        let Some(index) = panic.filter(|index| stack.omitted_at.is_none_or(|at| at > *index)) else { return };
+        let Some(frame) = stack.frames.get(index) else { return };
+        let trust = frame.trust;
+        let mut rest = self.unwinder().unwind(&frame.registers, limit.saturating_sub(index).max(2));
+        if let Some(first) = rest.frames.first_mut() {
+            first.trust = trust;
+        }
+        self.put(stack, index, rest);
+    }
+
+    /// Frames from one on are those instead.
+    fn put(&self, stack: &mut Stack, index: usize, mut rest: Stack) {
+        stack.frames.truncate(index);
+        stack.frames.append(&mut rest.frames);
+        stack.end = rest.end;
+        stack.omitted = rest.omitted;
+        stack.omitted_at = rest.omitted_at.map(|at| at + index);
+    }
+
+    fn is_go_function(&self, lookup: RunAddr, wanted: &[u8]) -> bool {
+        let Some(module) = self.program.modules.at(lookup).filter(|module| module.is_go()) else { return false };
+        module
+            .symbols()
+            .lookup(module.to_file(lookup))
+            .is_some_and(|symbol| symbol.name.strip_suffix(b".abi0").unwrap_or(symbol.name) == wanted)
+    }
+
+    /// Puts the frames of C in that called Go and were called by Go.
+    pub(in crate::session) fn join_callbacks(&self, thread: &ThreadState, stack: &mut Stack, limit: usize) {
+        let is_callback = |lookup| self.is_go_function(lookup, b"runtime.cgocallback");
+        if self.image.arch != Arch::X86_64 || !stack.frames.iter().any(|frame| is_callback(frame.lookup)) {
+            return;
+        }
+        let Some(mut own_sp) = self.go_thread(thread).and_then(|on| on.own_sp) else { return };
+        let mut from = 0;
+        for _ in 0..MAX_CALLBACKS {
+            let found = stack.frames.iter().enumerate().skip(from).find(|(_, frame)| is_callback(frame.lookup));
+            let Some((index, callback)) = found else { return };
+            if stack.omitted_at.is_some_and(|at| at <= index + 1) || own_sp == 0 {
+                return;
+            }
+            let Some(mut inside) = self.behind_callback(callback, own_sp, limit) else {
+                // A panic's deferred calls have left the thread's own stack already: C's frames are overwritten.
+                if let Some(rest) = self.behind_switch(stack, index + 1, limit) {
+                    self.put(stack, index + 1, rest);
+                }
+                return;
+            };
+            let back = inside.frames.iter().position(|frame| self.is_go_function(frame.lookup, b"runtime.asmcgocall"));
+            let Some(back) = back else {
+                // A thread of C's: Go is not around it.
+                return self.put(stack, index + 1, inside);
+            };
+            let Some(rest) = self.behind_switch(stack, index + 1, limit) else { return };
+            inside.frames.truncate(back + 1);
+            from = index + 1 + inside.frames.len();
+            let c_frames = Stack { omitted: 0, omitted_at: None, ..inside };
+            self.put(stack, index + 1, c_frames);
+            self.put(stack, from, rest);
+            own_sp = self.memory().read_uint(RunAddr(own_sp), 8).unwrap_or(0);
+        }
+    }
+
+    /// The frames behind one that stands for the goroutine's stack as it was left, which is no call.
+    fn behind_switch(&self, stack: &Stack, index: usize, limit: usize) -> Option<Stack> {
+        let left = stack.frames.get(index)?;
+        if !self.is_go_function(left.pc, b"runtime.systemstack_switch") {
+            return None;
+        }
+        let mut rest = self.unwinder().unwind(&left.registers, limit.saturating_sub(index).max(2));
+        if rest.frames.len() < 2 || rest.omitted_at.is_some_and(|at| at < 2) {
+            return None;
+        }
+        rest.frames.remove(0);
+        rest.omitted_at = rest.omitted_at.map(|at| at - 1);
+        Some(rest)
+    }
+
+    /// C's frames behind a call of Go's, whose frame on the thread's own stack begins at `own_sp`.
+    fn behind_callback(&self, callback: &MachineFrame, own_sp: u64, limit: usize) -> Option<Stack> {
+        let size =
+            callback.cfa?.0.checked_sub(callback.registers.sp()?).filter(|size| (24..MAX_FRAME).contains(size))?;
+        let end = own_sp.checked_add(size)?;
+        let word = |below: u64| self.memory().read_uint(RunAddr(end.checked_sub(below)?), 8).ok();
+        let (pc, fp) = (word(8)?, word(16)?);
+        self.memory().noted(RunAddr(own_sp), size as usize, crate::memory::ReadAs::Structure);
+        let mut stack = self.unwinder().unwind(&saved_registers(Arch::X86_64, [pc, end, fp, 0]), limit);
+        let first = stack.frames.first_mut()?;
+        if !self.is_go_function(RunAddr(pc.checked_sub(1)?), b"crosscall2") {
+            return None;
+        }
+        first.lookup = RunAddr(pc.saturating_sub(1));
+        first.trust = Trust::Cfi;
+        Some(stack)
+    }
+
+    fn join_left_stack(&self, thread: &ThreadState, stack: &mut Stack, limit: usize) {
         let found = stack.frames.iter().enumerate().find_map(|(index, frame)| {
             let module = self.program.modules.at(frame.lookup).filter(|module| module.is_go())?;
             Some((index, switch(module.symbols().lookup(module.to_file(frame.lookup))?.name)?))
