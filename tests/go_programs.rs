@@ -397,3 +397,39 @@ fn labels_and_times_are_told_of_arm64() {
         let _ = fs::remove_dir_all(&directory);
     }
 }
+
+/// Owners of locks that no deferred call gives back, by where they stand; of the one who gave it back before, nothing.
+#[test]
+fn owners_without_deferred_calls() {
+    for (number, go) in toolchains().iter().enumerate() {
+        for flags in [&[][..], &["-gcflags=all=-N -l"]] {
+            let directory = scratch(&format!("held-{number}-{}", flags.len()));
+            let found = build(go, "go-held", flags, &directory).and_then(|program| die(&program, "", &directory));
+            if let Some((_, core)) = found {
+                let answer: Value = serde_json::from_str(&obit("locks", &core, &["--json"])).unwrap();
+                let waits = answer["waits"].as_array().unwrap().iter();
+                let waits = waits.filter(|wait| wait["kind"] == "mutex" && !wait["waiter_goroutine"].is_null());
+                let mut told: Vec<(&str, bool, &str)> = waits
+                    .map(|wait| {
+                        let found = wait["owner_found"].as_str().unwrap_or("");
+                        (wait["function"].as_str().unwrap(), wait["owner_goroutine"].is_u64(), found)
+                    })
+                    .collect();
+                told.sort_unstable();
+                let expected = [
+                    ("main.append2", true, "inferred"),
+                    // main knows three accounts: which one it has does not follow.
+                    ("main.main.func1", false, ""),
+                    ("main.transfer", true, "inferred"),
+                    ("main.transfer", true, "inferred"),
+                ];
+                assert_eq!(told, expected, "{} {flags:?}: {answer}", go.display());
+                let cycles = answer["goroutine_cycles"].as_array().unwrap();
+                assert_eq!(cycles.len(), 1, "{} {flags:?}: {answer}", go.display());
+                let text = obit("locks", &core, &[]);
+                assert!(text.contains("waits for mutex `main.journal`, held by goroutine"), "{text}");
+            }
+            let _ = fs::remove_dir_all(&directory);
+        }
+    }
+}

@@ -68,9 +68,9 @@ impl GoRuntime<'_> {
         }
         let length = symbol.size as usize;
         let Ok(bytes) = self.session.memory().read_vec(code, length) else { return false };
-        let targets = calls(self.session.image.arch, code.0, &bytes);
+        let targets = calls_at(self.session.image.arch, code.0, &bytes);
         let mut gives_back = false;
-        for target in targets {
+        for (_, target) in targets {
             let to = module.to_file(RunAddr(target));
             let function = module.symbols().lookup(to).filter(|function| function.address == to);
             let Some(function) = function else { continue };
@@ -86,8 +86,8 @@ impl GoRuntime<'_> {
     }
 }
 
-/// Targets of direct calls and jumps in code: `call rel32` and `jmp rel32` of x86-64 at any byte, `bl` and `b` of aarch64.
-fn calls(arch: Arch, start: u64, code: &[u8]) -> Vec<u64> {
+/// Direct calls and jumps in code, each with its target: `call rel32` and `jmp rel32` of x86-64 at any byte, `bl` and `b` of aarch64.
+pub(super) fn calls_at(arch: Arch, start: u64, code: &[u8]) -> Vec<(u64, u64)> {
     match arch {
         Arch::X86_64 => code
             .windows(5)
@@ -95,7 +95,8 @@ fn calls(arch: Arch, start: u64, code: &[u8]) -> Vec<u64> {
             .filter_map(|(at, bytes)| {
                 let [0xe8 | 0xe9, distance @ ..] = bytes else { return None };
                 let distance = i64::from(i32::from_le_bytes(distance.try_into().ok()?));
-                Some(start.wrapping_add(at as u64 + 5).wrapping_add_signed(distance))
+                let at = start.wrapping_add(at as u64);
+                Some((at, at.wrapping_add(5).wrapping_add_signed(distance)))
             })
             .collect(),
         Arch::Aarch64 => code
@@ -105,7 +106,8 @@ fn calls(arch: Arch, start: u64, code: &[u8]) -> Vec<u64> {
                 let word = u32::from_le_bytes(bytes.try_into().ok()?);
                 let distance = i64::from((word << 6) as i32 >> 6) * 4;
                 let is_call = matches!(word >> 26, 0b10_0101 | 0b00_0101);
-                is_call.then(|| start.wrapping_add(at as u64 * 4).wrapping_add_signed(distance))
+                let at = start.wrapping_add(at as u64 * 4);
+                is_call.then(|| (at, at.wrapping_add_signed(distance)))
             })
             .collect(),
         Arch::I386 => Vec::new(),

@@ -10,6 +10,7 @@
 //! The runtime's structures are read as the program's own debug information describes them: no version is assumed. A
 //! row that cannot be right says so, and has no stack.
 
+mod between;
 mod described;
 pub mod heap;
 mod held;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::between::Between;
 use super::{GoRuntime, Goroutine, State, is_users};
 use crate::addr::RunAddr;
 use crate::memory::ReadAs;
@@ -25,6 +26,8 @@ use crate::waits::{
 
 /// Frames of a goroutine that are looked at.
 const FRAMES: usize = 64;
+/// Goroutines that are looked at for locks that no deferred call gives back.
+const MAX_LOOKED: usize = 1 << 17;
 /// Frames among which the function that waits is.
 const INNERMOST: usize = 12;
 /// Goroutines in the runtime's tree of semaphores.
@@ -285,6 +288,49 @@ impl GoRuntime<'_> {
         }
     }
 
+    /// Who has what no deferred call gives back.
+    fn add_between(
+        &self,
+        goroutines: &[Goroutine],
+        waits: &Waits,
+        wanted: &std::collections::HashSet<u64>,
+        owners: &mut HashMap<u64, Vec<u32>>,
+    ) {
+        let locks = waits.threads.iter().filter_map(|thread| thread.wait()).filter(|wait| wait.kind.is_held());
+        let is_mutex: HashMap<u64, bool> =
+            locks.filter_map(|wait| Some((wait.address?.0, wait.kind == Kind::Mutex))).collect();
+        // A mutex that nobody has is not held; of others the word says that in another way.
+        let is_taken = |lock: &u64| {
+            is_mutex.get(lock) == Some(&false)
+                || is_mutex.contains_key(lock)
+                    && self.session.memory().read_uint(RunAddr(*lock), 4).is_ok_and(|state| state & 1 != 0)
+        };
+        let left: std::collections::HashSet<u64> =
+            wanted.iter().copied().filter(|lock| !owners.contains_key(lock)).filter(is_taken).collect();
+        if left.is_empty() || goroutines.len() > MAX_LOOKED {
+            return;
+        }
+        let awaited: HashMap<u32, u64> =
+            waits.threads.iter().filter_map(|thread| Some((thread.lwp, thread.wait()?.address?.0))).collect();
+        let between = Between::default();
+        let found: Vec<(u64, u32)> = goroutines
+            .par_iter()
+            .flat_map_iter(|goroutine| {
+                let id = goroutine.id.and_then(|id| u32::try_from(id).ok());
+                let awaited = id.and_then(|id| awaited.get(&id).copied());
+                let held = id.map(|_| between.held(self, goroutine, &left, awaited)).unwrap_or_default();
+                held.into_iter().filter_map(move |lock| Some((lock, id?)))
+            })
+            .collect();
+        let mut claimed: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (lock, id) in found {
+            claimed.entry(lock).or_default().push(id);
+        }
+        // Of a mutex there is but one owner: several that may be it are none.
+        claimed.retain(|lock, ids| ids.len() == 1 || is_mutex.get(lock) == Some(&false));
+        owners.extend(claimed);
+    }
+
     /// Who has what others wait for, where a deferred call that gives it back says so.
     fn infer_owners(&self, goroutines: &[Goroutine], waits: &mut Waits) {
         let wanted: std::collections::HashSet<u64> = waits
@@ -309,6 +355,7 @@ impl GoRuntime<'_> {
         for (lock, id) in found {
             owners.entry(lock).or_default().push(id);
         }
+        self.add_between(goroutines, waits, &wanted, &mut owners);
         for thread in &mut waits.threads {
             let lwp = thread.lwp;
             let Doing::Lock(wait) = &mut thread.state else { continue };
