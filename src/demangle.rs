@@ -184,6 +184,9 @@ fn as_gnu_spells(text: String) -> String {
             text = text.replace(empty, end);
         }
     }
+    if text.contains(" const const") {
+        text = text.replace(" const const", " const");
+    }
     for empty in ["(&&)", "(&)"] {
         // Not `int (&) [5]`, which has a space before it.
         let found = text.match_indices(empty).map(|(at, _)| at);
@@ -192,7 +195,8 @@ fn as_gnu_spells(text: String) -> String {
             text.replace_range(at..at + empty.len(), "()");
         }
     }
-    text = with_full_names(with_marks_behind(text));
+    text = with_function_types(without_local_results(with_marks_behind(text)));
+    text = with_full_names(text);
     let casts = [
         ("(unsigned int)", "u"),
         ("(unsigned long long)", "ull"),
@@ -277,9 +281,15 @@ fn with_full_name(text: String, short: &str, template: &str, arguments: &str) ->
 /// `A&::B` to `A::B&`: the demangler puts a reference, a pointer or `const` of a nested class behind the outer one.
 fn with_marks_behind(mut text: String) -> String {
     for (misplaced, mark) in [("&&::", "&&"), ("&::", "&"), ("*::", "*"), (" const::", " const")] {
-        // Each turn removes one, and few names have any.
+        let mut from = 0;
+        // Each turn passes one, and few names have any.
         for _ in 0..64 {
-            let Some(at) = text.find(misplaced).filter(|at| !text[..*at].ends_with("operator")) else { break };
+            let Some(at) = text[from..].find(misplaced).map(|at| from + at) else { break };
+            from = at + misplaced.len();
+            // `f() const::{lambda()#1}` is what is in a method: the mark is the method's own.
+            if text[..at].ends_with("operator") || text[..at].trim_end().ends_with(')') {
+                continue;
+            }
             let name = at + misplaced.len();
             let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
             let end = name + text.as_bytes()[name..].iter().take_while(|byte| is_name(byte)).count();
@@ -288,7 +298,104 @@ fn with_marks_behind(mut text: String) -> String {
             }
             text.insert_str(end, mark);
             text.replace_range(at..at + mark.len(), "");
+            from = at;
         }
+    }
+    text
+}
+
+/// `each<void f<int>()::{lambda()#1}>` to `each<f<int>()::{lambda()#1}>`: what is within a function names it without its
+/// result.
+fn without_local_results(text: String) -> String {
+    /// An open bracket, or the whole.
+    struct Open {
+        bracket: u8,
+        /// Where it is.
+        at: usize,
+        /// Where the argument begins in which the scan is.
+        argument: usize,
+        /// Where its last word begins, if it is not the first.
+        word: Option<usize>,
+    }
+    let bytes = text.as_bytes();
+    let mut open: Vec<Open> = Vec::new();
+    let mut results = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        let before = &bytes[..at];
+        match byte {
+            b'<' | b'(' if !before.ends_with(b"operator") && !before.ends_with(b"operator<") => {
+                open.push(Open { bracket: *byte, at, argument: at + 1, word: None });
+            }
+            b'>' if before.ends_with(b"-") || before.ends_with(b"operator") => {}
+            b'>' => drop(open.pop_if(|open| open.bracket == b'<')),
+            b',' => {
+                if let Some(open) = open.last_mut() {
+                    (open.argument, open.word) = (at + 2, None);
+                }
+            }
+            b' ' if !before.ends_with(b",") && !before.ends_with(b"operator") => {
+                if let Some(open) = open.last_mut() {
+                    open.word = Some(at + 1);
+                }
+            }
+            b')' => {
+                let Some(parameters) = open.pop_if(|open| open.bracket == b'(') else { continue };
+                let of_function = bytes[..parameters.at]
+                    .last()
+                    .is_some_and(|last| last.is_ascii_alphanumeric() || b"_>".contains(last));
+                let rest = &text[at + 1..];
+                let holds_more = ["::", " const::", " &::", " &&::"].iter().any(|more| rest.starts_with(more));
+                if let Some(open) = open.last_mut()
+                    && of_function
+                    && holds_more
+                    && let Some(word) = open.word.take()
+                {
+                    results.push(open.argument..word);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut text = text;
+    results.sort_unstable_by_key(|result| result.start);
+    for result in results.into_iter().rev() {
+        text.replace_range(result, "");
+    }
+    text
+}
+
+/// `function<A(int)>` to `function<A (int)>`: among template arguments, what ends with its parameters is a function's type.
+fn with_function_types(text: String) -> String {
+    let bytes = text.as_bytes();
+    let mut spaces = Vec::new();
+    // Where the brackets that are open begin, and whether parameters in them would be those of a type.
+    let mut open: Vec<(u8, usize)> = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        let before = &bytes[..at];
+        match byte {
+            b'<' if !before.ends_with(b"operator") && !before.ends_with(b"operator<") => open.push((*byte, at)),
+            b'(' => open.push((*byte, at)),
+            b'>' if open.last().is_some_and(|(bracket, _)| *bracket == b'<') && !before.ends_with(b"-") => {
+                open.pop();
+            }
+            b')' => {
+                let Some((_, start)) = open.pop_if(|(bracket, _)| *bracket == b'(') else { return text };
+                let inside = open.last().is_some_and(|(bracket, _)| *bracket == b'<');
+                let head = &bytes[..start];
+                let joins = head.last().is_some_and(|last| last.is_ascii_alphanumeric() || b"_>&*".contains(last));
+                let is_operator =
+                    [&b"decltype"[..], b"sizeof", b"alignof", b"noexcept"].iter().any(|word| head.ends_with(word));
+                if inside && joins && !is_operator && matches!(bytes.get(at + 1), Some(b'>' | b',')) {
+                    spaces.push(start);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut text = text;
+    spaces.sort_unstable();
+    for at in spaces.into_iter().rev() {
+        text.insert(at, ' ');
     }
     text
 }
@@ -400,6 +507,17 @@ mod tests {
     fn spells_cpp_as_gdb_does() {
         check("_ZN2ns1fIiEEvT_PKc", "void ns::f<int>(int, char const*)");
         check("_ZN2ns1fEiPKc", "ns::f(int, char const*)");
+        check(
+            "_Z25runOpWithExpandOnOverflowRKN4llvm5APIntES2_NS_12function_refIFS0_S2_S2_RbEEE",
+            "runOpWithExpandOnOverflow(llvm::APInt const&, llvm::APInt const&, \
+             llvm::function_ref<llvm::APInt (llvm::APInt const&, llvm::APInt const&, bool&)>)",
+        );
+        check(
+            "_Z4eachIZN1A1fIiEEvT_EUlvE_EvS2_",
+            "void each<A::f<int>(int)::{lambda()#1}>(A::f<int>(int)::{lambda()#1})",
+        );
+        check("_ZZNK1A1fEiENKUlvE_clEv", "A::f(int) const::{lambda()#1}::operator()() const");
+        check("_Z1gIZNK1A1fEiEUlvE_EvT_", "void g<A::f(int) const::{lambda()#1}>(A::f(int) const::{lambda()#1})");
         check("_Z1fi.cold", "f(int) [clone .cold]");
         check("_Z1fi.part.0.constprop.1.cold", "f(int) [clone .part.0] [clone .constprop.1] [clone .cold]");
         check("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)");
