@@ -7,7 +7,7 @@ pub mod hostile;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -104,10 +104,28 @@ fn unpack_file(from: &Path, to: &Path, name: &str, bases: &HashMap<&str, &str>) 
             zstd::stream::Decoder::with_ref_prefix(fs::File::open(&packed).map(BufReader::new).unwrap(), prefix)
                 .unwrap();
         reader.window_log_max(31).unwrap();
-        std::io::copy(&mut reader, &mut fs::File::create(&temporary).unwrap()).unwrap();
+        copy_with_holes(&mut reader, &mut fs::File::create(&temporary).unwrap());
     }
     fs::rename(&temporary, &target).unwrap();
     target
+}
+
+/// Pages of zeros, of which cores are full, take no room on the disk.
+pub fn copy_with_holes(from: &mut impl Read, to: &mut fs::File) {
+    let mut page = Vec::new();
+    let mut length = 0;
+    loop {
+        page.clear();
+        let count = from.take(1 << 16).read_to_end(&mut page).unwrap() as u64;
+        if count == 0 {
+            return to.set_len(length).unwrap();
+        }
+        length += count;
+        match page.iter().all(|byte| *byte == 0) {
+            true => drop(to.seek(SeekFrom::Start(length)).unwrap()),
+            false => to.write_all(&page).unwrap(),
+        }
+    }
 }
 
 /// What a session answers and complains to these lines, and the status that it ends with. `target` is what stands before
