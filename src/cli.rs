@@ -41,6 +41,12 @@ pub fn definition() -> clap::Command {
 
 /// Answers what `arguments` (the program's name first) ask, and gives the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let status = answered(arguments);
+    crate::module::section_cache::finish();
+    status
+}
+
+fn answered(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let given = arguments.get(1..).unwrap_or_default();
     if repl::is_session(given, &is_command) {

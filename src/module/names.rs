@@ -125,7 +125,9 @@ impl DebugInfo {
             let is_split = |unit: &&Unit| unit.skeleton.is_some() || unit.missing_split.is_some();
             if self.file().elf.debugaltlink().is_none() && !self.all_units().iter().any(is_split) {
                 let place = self.file().elf.kept(KEPT_NAMES).filter(|_| index.as_bytes().len() <= LARGEST_KEPT);
-                place.inspect(|place| place.store(index.as_bytes()));
+                if let Some(place) = place {
+                    place.store_aside(index.as_bytes());
+                }
             }
             index
         })

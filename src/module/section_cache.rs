@@ -11,6 +11,8 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use super::find::hex;
@@ -74,6 +76,13 @@ impl CachedSection {
         let _ = self.try_store(bytes);
     }
 
+    /// The same, while this run goes on; [`finish`] waits for it.
+    pub fn store_aside(self, bytes: &'static [u8]) {
+        if let Ok(writer) = thread::Builder::new().spawn(move || self.store(bytes)) {
+            WRITERS.lock().unwrap_or_else(PoisonError::into_inner).push(writer);
+        }
+    }
+
     fn try_store(&self, bytes: &[u8]) -> Option<()> {
         let directory = self.path.parent()?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
@@ -86,6 +95,17 @@ impl CachedSection {
         }
         prune(directory.parent()?);
         Some(())
+    }
+}
+
+/// What is being written.
+static WRITERS: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Waits until everything that is left for later runs is written.
+pub fn finish() {
+    let writers = std::mem::take(&mut *WRITERS.lock().unwrap_or_else(PoisonError::into_inner));
+    for writer in writers {
+        let _ = writer.join();
     }
 }
 
