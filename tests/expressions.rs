@@ -40,6 +40,18 @@ fn demo(frame: usize, expected: &[(&str, &str)]) {
     }
 }
 
+/// Of several traits, the names are in brackets.
+#[test]
+fn boxes_of_several_traits_show_what_is_in_them() {
+    let boxed = "alloc::boxed::Box<(dyn core::error::Error + core::marker::Send + core::marker::Sync)";
+    let shown = format!(
+        "core::result::Result<core::option::Option<alloc::string::String>, {boxed}, alloc::alloc::Global>>::Err({boxed}> \
+         (StringError) = \"bad\")"
+    );
+    check("fmt-nested-rust", 2, &[("result", &shown)]);
+    check("fmt-nested-rust-release", 2, &[("result", &shown)]);
+}
+
 /// In its own functions, and in those of the runtime, `main` is a function too.
 #[test]
 fn go_s_package_main_is_no_function() {

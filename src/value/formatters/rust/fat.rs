@@ -11,7 +11,7 @@ pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if inside.starts_with("str") {
         return text(object);
     }
-    if inside.starts_with("dyn ") {
+    if is_trait_object(inside) {
         return trait_object(object);
     }
     if !inside.starts_with('[') {
@@ -19,6 +19,11 @@ pub(super) fn boxed<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     }
     let element = object.types().name(object.field("data_ptr")?.target()?);
     elements(object, &format!("Box<[{element}]>"))
+}
+
+/// Whether a type's name is a trait object's; one of several traits is in brackets.
+fn is_trait_object(name: &str) -> bool {
+    name.starts_with("dyn ") || name.starts_with("(dyn ")
 }
 
 /// Text behind a pointer and a length: `&CStr` without its final zero is [`c_str`].
@@ -59,11 +64,16 @@ pub(super) fn trait_object<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal>
         concrete => concrete?,
     };
     let variant = object.types().name(concrete).to_owned();
+    if variant.ends_with("::from::StringError")
+        && let Ok(text) = boxed_text(object, data)
+    {
+        return Ok(text);
+    }
     let title = format!("{} ({variant})", object.type_name().replace(", alloc::alloc::Global>", ">"));
     Ok(View::Variant { title, variant, content: Some(object.at(data, concrete).into()) })
 }
 
-/// What `"text".into()` makes a `Box<dyn Error>` of: `StringError(String)` of the library, which comes without types, so
+/// What `"text".into()` makes a `Box<dyn Error>` of: `StringError(String)` of the library, which may come without types, so
 /// that only what drops it has its name (rust `library/alloc/src/boxed/convert.rs`, before 1.84 `boxed.rs`).
 fn boxed_text<'v>(object: &Object<'v>, data: u64) -> Result<View<'v>, Refusal> {
     let vtable = object.field("vtable")?.pointer()?;
@@ -102,7 +112,7 @@ pub(super) fn shared_trait_object<'v>(pointer: &Object<'v>) -> Result<Object<'v>
     let block = pointer.field("pointer")?;
     let name = pointer.types().name(block.target()?);
     let (_, inside) = name.split_once('<').ok_or(Refusal::Declined)?;
-    if !inside.starts_with("dyn ") && !inside.starts_with("(dyn ") {
+    if !is_trait_object(inside) {
         return Err(Refusal::Declined);
     }
     let (concrete, alignment) = concrete(pointer)?;

@@ -4,6 +4,7 @@
 mod btree;
 mod crates;
 mod deque;
+mod errors;
 mod fat;
 mod guards;
 mod hash;
@@ -53,6 +54,10 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("alloc::boxed::Box"), view: fat::boxed },
     Entry { matches: Match::Prefix("&dyn "), view: fat::trait_object },
     Entry { matches: Match::Prefix("&mut dyn "), view: fat::trait_object },
+    Entry { matches: Match::Prefix("&(dyn "), view: fat::trait_object },
+    Entry { matches: Match::Prefix("&mut (dyn "), view: fat::trait_object },
+    Entry { matches: Match::Prefix("*const dyn "), view: fat::trait_object },
+    Entry { matches: Match::Prefix("*const (dyn "), view: fat::trait_object },
     Entry { matches: Match::Name("alloc::ffi::c_str::CString"), view: fat::c_str },
     Entry { matches: Match::Name("&core::ffi::c_str::CStr"), view: fat::c_str },
     Entry { matches: Match::Name("&std::path::Path"), view: fat::text },
@@ -75,6 +80,7 @@ static ENTRIES: &[Entry] = &[
     Entry { matches: Match::Name("std::sync::lazy_lock::LazyLock"), view: once::lazy_lock },
     Entry { matches: Match::Name("std::sync::once::Once"), view: once::once },
     Entry { matches: Match::Name("std::sync::poison::once::Once"), view: once::once },
+    Entry { matches: Match::Name("std::io::error::Error"), view: errors::io_error },
     Entry { matches: Match::Name("std::time::Instant"), view: values::instant },
     Entry { matches: Match::Name("std::time::SystemTime"), view: values::system_time },
     Entry { matches: Match::Prefix("core::sync::atomic::Atomic"), view: values::atomic },
