@@ -3,8 +3,10 @@
 use crate::addr::RunAddr;
 use crate::analyze::code::Tracer;
 use crate::analyze::fault::{Fault, Refused, SIGBUS, SIGSEGV};
+use crate::analyze::names::Pointer;
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::arch::Arch;
+use crate::image::Mapping;
 
 /// `BUS_ADRALN`, `BUS_ADRERR`, `BUS_OBJERR`, `BUS_MCEERR_AR`, `BUS_MCEERR_AO` (Linux, uapi/asm-generic/siginfo.h).
 const BUS_ADRALN: i32 = 1;
@@ -157,7 +159,7 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
     let mut finding = case.finding("refused-access", Class::WildPointer, certainty, frame, summary).as_symptom();
     finding = instruction_evidence(case, fault, finding);
     if let Some(pointer) = object.as_ref().and_then(|object| object.pointer.as_ref()) {
-        let value = pointer.value.map_or("not known".to_owned(), |value| case.scalar(pointer.named.type_id, value));
+        let value = pointer_text(case, fault, pointer);
         finding =
             finding.with("pointer", Some(&pointer.named.text), value).ask(format!("print {}", pointer.named.text));
         if let Some(text) = pointer.value.and_then(super::control_flow::text_in) {
@@ -185,13 +187,25 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
     Some(finding.ask("maps").ask("info locals"))
 }
 
+/// A pointer's value: what the program has, else what the instruction had in its register.
+pub(super) fn pointer_text(case: &Case<'_>, fault: &Fault, pointer: &Pointer) -> String {
+    let in_register = || {
+        let address = fault.operand?.address;
+        let base = case.registers(fault.machine)?.get(address.base?);
+        base.filter(|_| address.index.is_none())
+    };
+    let value = pointer.value.or_else(in_register);
+    value.map_or("not known".to_owned(), |value| case.scalar(pointer.named.type_id, value))
+}
+
 /// A loop that ran on: the access is the first behind what is mapped, or the last before it.
 fn past_end(case: &Case<'_>, fault: &Fault, frame: usize, address: u64) -> Option<Finding> {
     let image = &case.session.image;
-    if image.mapping_at(RunAddr(address)).is_some() {
+    let size = fault.operand.map_or(1, |operand| operand.size.max(1));
+    let within = image.mapping_at(RunAddr(address));
+    if within.is_some_and(|mapping| !ran_into(case, fault, mapping, address, size)) {
         return None;
     }
-    let size = fault.operand.map_or(1, |operand| operand.size.max(1));
     let readable = |flags: u32| flags == 0 || flags & 4 != 0;
     let below = image.mappings.iter().filter(|mapping| readable(mapping.flags) && mapping.end.0 > mapping.start.0);
     let reached = below
@@ -212,14 +226,23 @@ fn past_end(case: &Case<'_>, fault: &Fault, frame: usize, address: u64) -> Optio
     }
     let region = case.region(inside);
     let named = object_text(case, fault);
+    let mapped = if within.is_some() { "what may be written" } else { "what is mapped" };
     let summary = format!(
-        "out of bounds: {named} {} {}, right {beyond} what is mapped ({region}, {edge:#x}): an index or pointer ran on",
+        "out of bounds: {named} {} {}, right {beyond} {mapped} ({region}, {edge:#x}): an index or pointer ran on",
         fault.verb(),
         case.in_at(frame)
     );
     let finding = case.finding("past-end", Class::OutOfBounds, Certainty::Likely, frame, summary);
     let finding = instruction_evidence(case, fault, finding);
     Some(finding.with("memory", Some(&format!("{inside:#x}")), region).ask("maps").ask("info locals"))
+}
+
+/// Whether a write is the first in memory that is not to be written, right behind memory that is.
+fn ran_into(case: &Case<'_>, fault: &Fault, mapping: &Mapping, address: u64, size: u64) -> bool {
+    let writes = fault.operand.is_some_and(|operand| operand.access.writes());
+    let is_first = address.checked_sub(mapping.start.0).is_some_and(|inside| inside < size);
+    let before = || case.session.image.mapping_at(RunAddr(mapping.start.0.checked_sub(1)?));
+    writes && is_first && mapping.flags & 2 == 0 && before().is_some_and(|before| before.flags & 2 != 0)
 }
 
 /// The whole text around an address in memory that is only read.

@@ -10,6 +10,8 @@ use crate::arch::operation::Flow;
 
 /// How far a string may go on before its memory ends.
 const MAX_STRING: u64 = 1 << 24;
+/// How far from a block's address its allocator looks.
+const NEAR: u64 = 4096;
 
 /// How much of an argument's memory is used.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -110,6 +112,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let given = |position: usize| values.get(position).and_then(|found| found.as_ref());
     if FREES.contains(&name)
         && let Some((Some(value), guessed, named, _)) = given(0)
+        && (!guessed || value.abs_diff(address) < NEAR)
         && let Some(target) = super::pointers::outside_heap(case, &tracer, *value)
     {
         let summary = match named {
@@ -137,7 +140,15 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     }
     for (position, written, extent) in arguments {
         let Some(Some((Some(value), guessed, named, sum))) = values.get(*position) else { continue };
-        let value = *value;
+        let mut value = *value;
+        // The function may use its argument's register for something else by then.
+        let base = fault.operand.and_then(|operand| case.registers(fault.machine)?.get(operand.address.base?));
+        if *guessed && value < super::null_pointer::LOWEST && base != Some(value) && address != value {
+            // Of one pointer alone it is known whose it is.
+            let null = base.filter(|base| arguments.len() == 1 && *base < super::null_pointer::LOWEST);
+            let Some(null) = null else { continue };
+            value = null;
+        }
         let length = match extent {
             Extent::Bytes(of) => values.get(*of).and_then(|found| found.as_ref()?.0),
             Extent::String | Extent::Object => None,

@@ -59,6 +59,35 @@ fn results(tracer: &Tracer<'_>, sum: &Sum, depth: usize, found: &mut Vec<(RunAdd
     }
 }
 
+/// A call through an element that its array does not have.
+pub(super) fn of_call(case: &Case<'_>, tracer: &Tracer<'_>, target: u64, frame: usize) -> Option<Finding> {
+    let sum = tracer.source(&tracer.operation()?.through?, tracer.here)?;
+    let Some(term @ Term::Load { address, size, .. }) = sum.single() else { return None };
+    // What is there now is what was called.
+    tracer.term(term).is_none_or(|now| now == target).then_some(())?;
+    let object = tracer.object(address, u64::from(*size))?;
+    let index = object.index.as_ref()?;
+    let value = index.value?;
+    let bounds = by_type(&object).or_else(|| by_target(case, tracer, &object))?;
+    let position = value.checked_add(bounds.skipped)?;
+    if u64::try_from(position).is_ok_and(|position| position < bounds.count) {
+        return None;
+    }
+    let summary = format!(
+        "index out of bounds: `{}` called {}, `{}` is {value}, and {} has {} elements",
+        object.named.text,
+        case.in_at(frame),
+        index.named.text,
+        bounds.text,
+        bounds.count
+    );
+    let finding = case.finding("out-of-bounds", Class::OutOfBounds, bounds.certainty, frame, summary);
+    let finding = finding.with("called", Some(&format!("{target:#x}")), case.region(target));
+    let finding = finding.with("index", Some(&index.named.text), value.to_string());
+    let finding = finding.with("elements", bounds.expression.as_deref(), bounds.count.to_string());
+    Some(finding.ask(format!("print {}", index.named.text)).ask("bt"))
+}
+
 fn found(case: &Case<'_>) -> Option<Finding> {
     let fault = case.data_fault()?;
     let tracer = Tracer::new(case, fault.machine)?;

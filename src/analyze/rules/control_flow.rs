@@ -32,6 +32,13 @@ fn found(case: &Case<'_>, fault: &Fault) -> Option<Finding> {
     let called = tracer.as_ref().and_then(|tracer| called_through(tracer, target));
     let outside = case.trace.frames.iter().position(|frame| frame.machine == machine);
     let frame = case.to_blame(outside.unwrap_or(fault.frame));
+    if let Some(finding) = tracer
+        .as_ref()
+        .filter(|_| outside.is_some())
+        .and_then(|tracer| super::bounds::of_call(case, tracer, target, frame))
+    {
+        return Some(finding);
+    }
     let where_to = place_of(case, target);
     let (certainty, summary) = match (&called, outside) {
         (Some((text, true)), _) => (
@@ -114,13 +121,21 @@ fn by_tail_call(case: &Case<'_>, fault: &Fault, target: u64) -> Option<Finding> 
             || operation.flow == Flow::Jump && operation.target == Some(RunAddr(target))
     });
     let jump = jumps.next().filter(|_| jumps.next().is_none())?;
+    // A jump to another function, which may have been the last in its turn.
+    let end = body.operations.last().map_or(called.0, |last| last.end().0);
+    let is_outside = |to: RunAddr| to.0 != target && !(called.0..end).contains(&to.0);
+    let passes_on = body
+        .operations
+        .iter()
+        .any(|operation| operation.flow == Flow::Jump && operation.target.is_some_and(is_outside));
     let outside = case.trace.frames.iter().position(|frame| frame.machine == fault.machine + 1)?;
     let where_to = place_of(case, target);
-    let code = case.session.code(jump.at).into_iter().next();
+    let code = case.session.code(jump.at).into_iter().next().filter(|_| !passes_on);
     let line = code.as_ref().and_then(|code| Some((code.file.as_deref()?.to_owned(), code.line?)));
     let place = line.as_ref().map(|(file, line)| format!(" at {}:{line}", file.rsplit('/').next().unwrap_or(file)));
+    let by = if passes_on { "its last call, or the last one of what it called last," } else { "its last call," };
     let summary = format!(
-        "jump to {} in {name}(){}: its last call, which left no frame; {} had called it",
+        "jump to {} in {name}(){}: {by} which left no frame; {} had called it",
         address_text(target, &where_to),
         place.unwrap_or_default(),
         case.called(outside)
@@ -129,7 +144,9 @@ fn by_tail_call(case: &Case<'_>, fault: &Fault, target: u64) -> Option<Finding> 
     finding.function = Some(name);
     finding.line = line;
     finding = finding.with("target", Some(&format!("{target:#x}")), where_to);
-    finding = finding.with("jump", Some(&format!("{:#x}", jump.at.0)), "through a register or memory");
+    if !passes_on {
+        finding = finding.with("jump", Some(&format!("{:#x}", jump.at.0)), "through a register or memory");
+    }
     Some(finding.ask("bt").ask(format!("disassemble {:#x}", called.0)))
 }
 

@@ -81,6 +81,12 @@ fn terminated(case: &Case<'_>) -> Option<Finding> {
                     case.at_line(frame)
                 ),
             ),
+            None if throw.is_some_and(|throw| case.is_function(throw, &["__cxa_rethrow"])) => (
+                Class::UncaughtException,
+                format!(
+                    "std::terminate {place}: `throw;` where no exception was being handled, or one of another language"
+                ),
+            ),
             None if throw.is_some() => (Class::UncaughtException, format!("uncaught exception, thrown {place}")),
             None => (Class::Abort, format!("std::terminate was called {place}")),
         };
@@ -88,7 +94,13 @@ fn terminated(case: &Case<'_>) -> Option<Finding> {
         return Some(case.finding("terminate", class, certainty, frame, summary).ask("bt"));
     };
     let what = thrown.what.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();
-    let verb = if throw.is_some() { "thrown" } else { "met std::terminate" };
+    let is_thrown_again =
+        throw.is_some_and(|throw| case.is_function(throw, &["__cxa_rethrow", "std::rethrow_exception*"]));
+    let verb = match throw {
+        Some(_) if is_thrown_again => "thrown again",
+        Some(_) => "thrown",
+        None => "met std::terminate",
+    };
     let class = if thrown.out_of_memory { Class::OutOfMemory } else { Class::UncaughtException };
     let why = match case
         .find_function(terminate, &["__cxa_call_terminate", "__clang_call_terminate", "__gxx_personality_v0"])

@@ -67,7 +67,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let mut finding = case.finding("null-pointer", Class::NullPointer, certainty, frame, summary);
     finding = super::access::instruction_evidence(case, fault, finding);
     if let Some(pointer) = &pointer {
-        let value = pointer.value.map_or("not known".to_owned(), |value| case.scalar(pointer.named.type_id, value));
+        let value = super::access::pointer_text(case, fault, pointer);
         finding = finding.with("pointer", Some(&pointer.named.text), value);
         finding = finding.ask(format!("print {}", pointer.named.text));
     }
@@ -101,9 +101,13 @@ fn error_value(
     let origin = pointer.zip(traced.as_ref()).and_then(|(pointer, tracer)| origin::of(tracer, pointer));
     let name = pointer.map_or_else(|| "a pointer".to_owned(), |pointer| format!("`{}`", pointer.named.text));
     let said = origin.as_ref().map(|origin| format!("; {}", origin.text)).unwrap_or_default();
-    let summary =
-        format!("error value used as a pointer: {name} is -1 (MAP_FAILED and its like) {}{said}", case.in_at(frame));
-    let finding = case.finding("error-value", Class::WildPointer, Certainty::Certain, frame, summary);
+    // In memory it may be what that was filled with.
+    let (certainty, like) = match said.contains("returned it") {
+        true => (Certainty::Certain, "MAP_FAILED and its like"),
+        false => (Certainty::Likely, "MAP_FAILED and its like, or memory filled with 0xff"),
+    };
+    let summary = format!("error value used as a pointer: {name} is -1 ({like}) {}{said}", case.in_at(frame));
+    let finding = case.finding("error-value", Class::WildPointer, certainty, frame, summary);
     let mut finding = super::access::instruction_evidence(case, fault, finding);
     if let Some(pointer) = pointer {
         finding = finding.with("pointer", Some(&pointer.named.text), "-1");

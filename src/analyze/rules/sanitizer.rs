@@ -102,7 +102,9 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     // The outermost of its frames in a row: what it was called for, and where.
     let mut outermost = of_case;
     for index in of_case..case.trace.frames.len().min(of_case + 32) {
-        if case.is_function(index, FUNCTIONS) {
+        // UBSan's handlers have functions of their own without its prefix (handleOutOfBoundsImpl).
+        let is_inner = case.is_function(index, &["handle*Impl*"]) && case.is_function(index + 1, FUNCTIONS);
+        if is_inner || case.is_function(index, FUNCTIONS) {
             outermost = index;
         } else if case.kind(index).is_none() {
             break;
