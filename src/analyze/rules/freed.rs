@@ -100,11 +100,14 @@ fn mark(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum, frame: usize) -> Option
 fn candidates(case: &Case<'_>, tracer: &Tracer<'_>, sum: &Sum) -> Vec<(Option<String>, u64)> {
     let mut known = Vec::new();
     links(tracer, sum, &mut known);
-    let mut all: Vec<_> = known.into_iter().map(|link| (Some(link.name), link.value)).collect();
+    // What a library calls it is no name of the program's.
+    let in_library = case.fault().is_some_and(|fault| case.kind(fault.frame).is_some());
+    let name = |name: String| (!in_library).then_some(name);
+    let mut all: Vec<_> = known.into_iter().map(|link| (name(link.name), link.value)).collect();
     // What has a name, though its value is in a register alone.
     let object = case.fault().and_then(|fault| super::null_pointer::object_of(tracer, fault));
     let unread = object.and_then(|object| object.pointer).filter(|pointer| pointer.value.is_none());
-    let unread = unread.map(|pointer| pointer.named.text);
+    let unread = unread.filter(|_| !in_library).map(|pointer| pointer.named.text);
     if let (Some(operation), Some(registers)) = (tracer.operation(), case.registers(tracer.machine)) {
         let operands = operation.memory.iter().map(|operand| operand.address);
         let bases = operands.flat_map(|address| [address.base, address.index.map(|(index, _)| index)]);

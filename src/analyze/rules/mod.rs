@@ -15,6 +15,7 @@ mod freed;
 mod glibc;
 mod go;
 mod instruction;
+mod library_assert;
 mod null_pointer;
 mod overrun;
 mod pointers;
@@ -39,6 +40,7 @@ pub const RULES: &[Rule] = &[
     sanitizer::reported,
     rust::panic,
     go::panic,
+    library_assert::library_assertion,
     glibc::reported,
     control_flow::ran_on,
     format::format,
