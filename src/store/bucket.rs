@@ -52,7 +52,7 @@ impl Bucket {
     /// Opens a URL, or a directory by its path. `create` makes the directory where it is not there.
     pub fn open(url: &str, create: bool) -> Result<Bucket, StoreError> {
         let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        let Some(scheme) = scheme.filter(|scheme| *scheme != "file") else {
+        if scheme.is_none_or(|scheme| scheme == "file") {
             let directory = match scheme {
                 None => PathBuf::from(url),
                 Some(_) => Url::parse(url)
@@ -61,25 +61,18 @@ impl Bucket {
                     .ok_or_else(|| StoreError::Usage(format!("{url}: write file:///directory")))?,
             };
             return Bucket::directory(&directory, create);
-        };
+        }
         let parsed = Url::parse(url).map_err(|error| StoreError::Usage(format!("{url}: {error}")))?;
-        let failed = |source| StoreError::Bucket { url: url.to_owned(), source };
-        let root: Arc<dyn ObjectStore> = match scheme {
-            "s3" | "s3a" => Arc::new(s3(url)?.with_retry(retry()).build().map_err(failed)?),
-            "gs" => Arc::new(
-                GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?,
-            ),
-            "az" | "azure" | "abfs" | "abfss" => {
-                Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?)
-            }
-            "memory" => Arc::new(InMemory::new()),
-            _ => {
-                let problem = "write a directory, file:///directory, s3://bucket/prefix, gs://… or az://…";
-                return Err(StoreError::Usage(format!("{url}: {problem}")));
-            }
-        };
+        let root = whole_store(url)?;
+        let failed = |source: Error| StoreError::Bucket { url: url.to_owned(), source };
         let prefix = Path::from_url_path(parsed.path()).map_err(|error| failed(error.into()))?;
         Ok(Bucket::of(root, prefix, parsed, url))
+    }
+
+    /// The whole store's URL, and the place in it of one of the bucket's directories.
+    pub fn place(&self, directory: &str) -> (String, Path) {
+        let root = format!("{}://{}/", self.location.scheme(), self.location.host_str().unwrap_or_default());
+        (root, self.prefix.clone().join(directory))
     }
 
     /// A bucket whose objects are in `root`, below `prefix`; `location` is the URL of the latter.
@@ -232,6 +225,27 @@ impl Bucket {
         });
         deleted.buffer_unordered(PARALLEL).try_collect().await
     }
+}
+
+/// The whole store that a URL is in.
+pub fn whole_store(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    let failed = |source| StoreError::Bucket { url: url.to_owned(), source };
+    let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
+    Ok(match scheme {
+        "file" => Arc::new(LocalFileSystem::new()),
+        "s3" | "s3a" => Arc::new(s3(url)?.with_retry(retry()).build().map_err(failed)?),
+        "gs" => {
+            Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?)
+        }
+        "az" | "azure" | "abfs" | "abfss" => {
+            Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry()).build().map_err(failed)?)
+        }
+        "memory" => Arc::new(InMemory::new()),
+        _ => {
+            let problem = "write a directory, file:///directory, s3://bucket/prefix, gs://… or az://…";
+            return Err(StoreError::Usage(format!("{url}: {problem}")));
+        }
+    })
 }
 
 /// A request is tried again for as many seconds as OBIT_STORE_TIMEOUT says, or a minute.

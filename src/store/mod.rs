@@ -14,6 +14,8 @@
 
 pub mod add;
 pub mod bucket;
+#[cfg(feature = "ballista")]
+pub mod cluster;
 pub mod compact;
 pub mod compare;
 pub mod crash;
@@ -25,6 +27,8 @@ pub mod id;
 pub mod inbox;
 pub mod index;
 pub mod observe;
+#[cfg(feature = "ballista")]
+mod packed;
 pub mod probe;
 mod profile;
 pub mod query;

@@ -28,12 +28,12 @@ use deltalake::datafusion::physical_plan::ExecutionPlan;
 use deltalake::datafusion::physical_plan::union::UnionExec;
 use deltalake::datafusion::prelude::SessionContext;
 use object_store::ObjectMeta;
-use url::Url;
 
 use super::crash::Crash;
 use super::index::read_ids;
 use super::schema::{DAY, QUERY, QUERY_FILE, query_batch};
-use super::table::{Table, TableFile};
+use super::stats::Stats;
+use super::table::{self, Table, TableFile};
 use super::{Bucket, StoreError, inbox};
 
 /// Entries of the inbox that a query takes along; what is beyond waits for the index.
@@ -46,18 +46,37 @@ const FOOTER: usize = 64 << 10;
 /// What a query reads.
 #[derive(Debug)]
 pub struct Crashes {
-    files: Vec<File>,
-    waiting: Option<RecordBatch>,
+    /// The store that the files are in.
+    pub(super) store: ObjectStoreUrl,
+    pub(super) files: Vec<File>,
+    /// Rows of the inbox.
+    pub(super) waiting: Option<RecordBatch>,
     /// Whether predicates are evaluated while files are decoded.
     late: bool,
     read: Mutex<Read>,
 }
 
+/// A file of the table.
 #[derive(Debug, Clone)]
-struct File {
-    meta: ObjectMeta,
-    day: Option<i32>,
-    statistics: Arc<Statistics>,
+pub struct File {
+    /// As the store has it.
+    pub(super) meta: ObjectMeta,
+    /// Days since 1970-01-01.
+    pub(super) day: Option<i32>,
+    /// What is known of its rows.
+    #[cfg_attr(not(feature = "ballista"), expect(dead_code, reason = "a cluster's nodes are sent it"))]
+    pub(super) stats: Arc<Stats>,
+    /// The same, as the query engine has it.
+    pub(super) statistics: Arc<Statistics>,
+}
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// This program.
+    Here,
+    /// Others too: they find the files by the bucket's own URL.
+    Cluster,
 }
 
 /// What was read, for `--explain`.
@@ -77,31 +96,44 @@ pub struct Read {
     pub refused: usize,
     /// The inbox has more than a query takes along.
     pub more_waiting: bool,
+    /// A cluster reads, and which files it needs is not known here.
+    pub elsewhere: bool,
     /// Milliseconds until inbox and table were known.
     pub opened_ms: f64,
 }
 
 /// Reads the inbox, then the table, and registers both as `crashes`.
-pub async fn register(bucket: &Bucket, context: &SessionContext) -> std::result::Result<Arc<Crashes>, StoreError> {
+pub async fn register(
+    bucket: &Bucket,
+    context: &SessionContext,
+    reader: Reader,
+) -> std::result::Result<Arc<Crashes>, StoreError> {
     let start = Instant::now();
     let found = inbox::read(bucket, MOST_WAITING).await?;
     let table = Table::open(bucket).await?;
     let mut read = Read { refused: found.refused.len(), more_waiting: found.more, ..Read::default() };
     let mut files = Vec::new();
     let mut crashes = found.crashes;
+    let (store, place) = match reader {
+        Reader::Here => (STORE.to_owned(), object_store::path::Path::default()),
+        Reader::Cluster => bucket.place(table::DIRECTORY),
+    };
+    let store = ObjectStoreUrl::parse(store)?;
     if let Some(table) = &table {
-        let url = Url::parse(STORE).map_err(|error| StoreError::Usage(error.to_string()))?;
-        context.register_object_store(&url, table.store());
+        if reader == Reader::Here {
+            context.register_object_store(store.as_ref(), table.store());
+        }
         read.version = Some(table.version());
         let listed = table.files()?;
         crashes = without_indexed(table, &listed, crashes).await?;
-        files = listed.iter().map(File::of).collect();
+        files = listed.iter().map(|file| File::of(file, &place)).collect();
     }
+    read.elsewhere = reader == Reader::Cluster;
     read.files = files.len();
     read.waiting = crashes.len();
     read.opened_ms = start.elapsed().as_secs_f64() * 1e3;
     let waiting = if crashes.is_empty() { None } else { Some(query_batch(&crashes)?) };
-    let crashes = Arc::new(Crashes { files, waiting, late: true, read: Mutex::new(read) });
+    let crashes = Arc::new(Crashes { read: Mutex::new(read), ..Crashes::new(store, files, waiting) });
     context.register_table("crashes", crashes.clone())?;
     Ok(crashes)
 }
@@ -123,21 +155,24 @@ async fn without_indexed(
 }
 
 impl File {
-    fn of(file: &TableFile) -> File {
-        let millis = file.add.modification_time;
-        File {
-            meta: ObjectMeta {
-                location: file.path(),
-                last_modified: (std::time::UNIX_EPOCH
-                    + std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
-                .into(),
-                size: u64::try_from(file.add.size).unwrap_or(0),
-                e_tag: None,
-                version: None,
-            },
-            day: file.day,
-            statistics: file.stats.for_queries(&QUERY, file.add.size),
-        }
+    fn of(file: &TableFile, directory: &object_store::path::Path) -> File {
+        let location = directory.parts().chain(file.path().parts()).collect();
+        File::new(location, file.add.size, file.add.modification_time, file.day, file.stats.clone())
+    }
+
+    /// `size` in bytes, `written` in milliseconds since 1970.
+    pub(super) fn new(
+        location: object_store::path::Path,
+        size: i64,
+        written: i64,
+        day: Option<i32>,
+        stats: Arc<Stats>,
+    ) -> File {
+        let since = std::time::Duration::from_millis(u64::try_from(written).unwrap_or(0));
+        let last_modified = std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH).into();
+        let bytes = u64::try_from(size).unwrap_or(0);
+        let meta = ObjectMeta { location, last_modified, size: bytes, e_tag: None, version: None };
+        File { meta, day, statistics: stats.for_queries(&QUERY, size), stats }
     }
 
     /// With the partition's column at the end.
@@ -156,6 +191,11 @@ impl File {
 }
 
 impl Crashes {
+    /// Files of a store, and rows of the inbox.
+    pub fn new(store: ObjectStoreUrl, files: Vec<File>, waiting: Option<RecordBatch>) -> Crashes {
+        Crashes { store, files, waiting, late: true, read: Mutex::default() }
+    }
+
     /// What was read by the plans that were made so far.
     pub fn read(&self) -> Read {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -226,7 +266,7 @@ impl TableProvider for Crashes {
                 .with_reorder_filters(self.late)
                 .with_bloom_filter_on_read(true)
                 .with_enable_page_index(false);
-            let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source.clone()))
+            let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source.clone()))
                 .with_file_groups(groups)
                 .with_projection_indices(projection.cloned())?
                 .build();

@@ -19,6 +19,9 @@ const ROWS: usize = 50;
 pub struct QueryArgs {
     #[command(flatten)]
     question: Question,
+    /// Who computes: ballista://HOST:PORT, a cluster's scheduler [default: this program]
+    #[arg(long, value_name = "URL", help_heading = "Which crashes")]
+    engine: Option<String>,
     /// How the answer is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, help_heading = "Output")]
     format: Format,
@@ -68,7 +71,10 @@ fn debugger() -> PathBuf {
 }
 
 pub async fn query(bucket: &Bucket, args: &QueryArgs, json: bool, paint: Paint) -> Result<(), StoreError> {
-    let engine = Engine::open(bucket).await?;
+    let engine = match &args.engine {
+        None => Engine::open(bucket).await?,
+        Some(scheduler) => on_cluster(bucket, scheduler).await?,
+    };
     let format = if json { Format::Json } else { args.format };
     let limit = (format == Format::Table).then_some(ROWS);
     let answer = engine.ask(&args.question, limit, args.explain).await?;
@@ -111,6 +117,17 @@ pub async fn query(bucket: &Bucket, args: &QueryArgs, json: bool, paint: Paint) 
     }
 }
 
+#[cfg(feature = "ballista")]
+async fn on_cluster(bucket: &Bucket, scheduler: &str) -> Result<Engine, StoreError> {
+    Engine::on(bucket, &crate::store::cluster::Address::parse(scheduler)?).await
+}
+
+#[cfg(not(feature = "ballista"))]
+async fn on_cluster(_: &Bucket, scheduler: &str) -> Result<Engine, StoreError> {
+    let problem = "this obit-store has no Ballista; build it with cargo build --release --features ballista";
+    Err(StoreError::Usage(format!("--engine {scheduler}: {problem}")))
+}
+
 fn read_notes(bucket: &Bucket, answer: &Answer) -> Vec<Note> {
     let mut notes = Vec::new();
     if answer.read.refused > 0 {
@@ -133,8 +150,9 @@ fn read_notes(bucket: &Bucket, answer: &Answer) -> Vec<Note> {
 struct Explained {
     table_version: Option<u64>,
     files: usize,
-    files_read: usize,
-    bytes: u64,
+    /// Unknown where a cluster reads.
+    files_read: Option<usize>,
+    bytes: Option<u64>,
     inbox_rows: usize,
     opened_ms: f64,
     planned_ms: f64,
@@ -147,8 +165,8 @@ impl Explained {
         Explained {
             table_version: answer.read.version,
             files: answer.read.files,
-            files_read: answer.read.selected,
-            bytes: answer.read.bytes,
+            files_read: (!answer.read.elsewhere).then_some(answer.read.selected),
+            bytes: (!answer.read.elsewhere).then_some(answer.read.bytes),
             inbox_rows: answer.read.waiting,
             opened_ms: answer.read.opened_ms,
             planned_ms: answer.took_ms.0,
@@ -160,16 +178,16 @@ impl Explained {
     fn write(&self, out: &mut dyn Write) -> Result<(), StoreError> {
         let version =
             self.table_version.map_or_else(|| "no table".to_owned(), |version| format!("table version {version}"));
+        let files = match (self.files_read, self.bytes) {
+            (Some(read), Some(bytes)) => {
+                format!("{read} of {} files, {}", self.files, crate::report::environment_text::bytes_text(bytes))
+            }
+            _ => format!("{} files, read by the cluster", self.files),
+        };
         writeln!(
             out,
-            "{version}: {} of {} files, {}; inbox: {} rows; opened in {:.1} ms, planned in {:.1} ms, computed in {:.1} ms",
-            self.files_read,
-            self.files,
-            crate::report::environment_text::bytes_text(self.bytes),
-            self.inbox_rows,
-            self.opened_ms,
-            self.planned_ms,
-            self.computed_ms
+            "{version}: {files}; inbox: {} rows; opened in {:.1} ms, planned in {:.1} ms, computed in {:.1} ms",
+            self.inbox_rows, self.opened_ms, self.planned_ms, self.computed_ms
         )?;
         if let Some(plan) = &self.plan {
             write!(out, "{plan}")?;

@@ -8,6 +8,8 @@
 mod ask;
 mod keep;
 mod manage;
+#[cfg(feature = "ballista")]
+mod nodes;
 mod write;
 
 use std::ffi::OsString;
@@ -70,6 +72,12 @@ enum Command {
     Fleet(write::FleetArgs),
     /// Show groups and crashes in a browser on this machine; changes nothing
     Serve(ask::ServeArgs),
+    /// Of a cluster: schedule what query --engine ballista://HOST:PORT asks; listens at the URL
+    #[cfg(feature = "ballista")]
+    Scheduler,
+    /// Of a cluster: execute what the scheduler at the URL says
+    #[cfg(feature = "ballista")]
+    Executor(nodes::ExecutorArgs),
 }
 
 /// A JSON document.
@@ -147,6 +155,10 @@ async fn answer(cli: &Cli) -> Result<(), StoreError> {
         Command::Compare(args) => manage::compare(&bucket(false)?, args, json, paint).await,
         Command::Compact(args) => keep::compact(&bucket(false)?, args, json).await,
         Command::Retain(args) => keep::retain(&bucket(false)?, args, json).await,
+        #[cfg(feature = "ballista")]
+        Command::Scheduler => nodes::scheduler(&cli.url).await,
+        #[cfg(feature = "ballista")]
+        Command::Executor(args) => nodes::executor(&cli.url, args).await,
         Command::Verify(args) => keep::verify(&bucket(false)?, args, json).await,
     }
 }

@@ -1,6 +1,9 @@
 //! The store, from writers to answers: in memory, in a directory, through the programs; killed at every step.
 
 mod ask;
+mod browser;
+mod clouds;
+mod disk;
 mod engines;
 mod faults;
 mod notify;

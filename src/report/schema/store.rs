@@ -24,10 +24,10 @@ struct Explained {
     table_version: Option<u64>,
     /// Its files.
     files: u64,
-    /// Those that were read.
-    files_read: u64,
+    /// Those that were read; null where a cluster reads.
+    files_read: Option<u64>,
     /// Bytes of those.
-    bytes: u64,
+    bytes: Option<u64>,
     /// Rows that came out of the inbox.
     inbox_rows: u64,
     /// Milliseconds until inbox and table were known.

@@ -17,9 +17,12 @@ use deltalake::datafusion::prelude::SessionContext;
 
 /// Registers all of them.
 pub fn register(context: &SessionContext) {
-    for function in [Kind::MapGet, Kind::VersionKey, Kind::HasFrame, Kind::HasFrames] {
-        context.register_udf(udf(function));
-    }
+    all().for_each(|function| context.register_udf(function));
+}
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = ScalarUDF> {
+    [Kind::MapGet, Kind::VersionKey, Kind::HasFrame, Kind::HasFrames].into_iter().map(udf)
 }
 
 /// A function, to be called.

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use self::functions::{Kind, udf};
 use self::names::{Names, column, text};
 use self::show::Shown;
-use super::scan::{self, Crashes, Read};
+use super::scan::{self, Crashes, Read, Reader};
 use super::schema::QUERY;
 use super::{Bucket, StoreError};
 
@@ -99,14 +99,18 @@ pub struct Engine {
 impl Engine {
     /// Opens table and inbox as they are now.
     pub async fn open(bucket: &Bucket) -> Result<Engine, StoreError> {
-        let mut config = SessionConfig::new().with_information_schema(false);
-        config.options_mut().execution.parquet.pushdown_filters = true;
-        config.options_mut().execution.parquet.reorder_filters = true;
-        config.options_mut().execution.collect_statistics = false;
-        config.options_mut().sql_parser.enable_ident_normalization = true;
-        let context = SessionContext::new_with_config(config);
+        Engine::with(bucket, SessionContext::new_with_config(config()), Reader::Here).await
+    }
+
+    /// The same, for questions that a cluster answers.
+    #[cfg(feature = "ballista")]
+    pub async fn on(bucket: &Bucket, scheduler: &super::cluster::Address) -> Result<Engine, StoreError> {
+        Engine::with(bucket, super::cluster::context(config(), scheduler)?, Reader::Cluster).await
+    }
+
+    async fn with(bucket: &Bucket, context: SessionContext, reader: Reader) -> Result<Engine, StoreError> {
         functions::register(&context);
-        let crashes = scan::register(bucket, &context).await?;
+        let crashes = scan::register(bucket, &context, reader).await?;
         Ok(Engine { context, crashes })
     }
 
@@ -255,6 +259,15 @@ impl Engine {
         let (least, greatest) = (bound(0).unwrap_or(0), bound(1).unwrap_or(0));
         Ok((since.unwrap_or(least), until.unwrap_or(greatest)))
     }
+}
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(false);
+    config.options_mut().execution.parquet.pushdown_filters = true;
+    config.options_mut().execution.parquet.reorder_filters = true;
+    config.options_mut().execution.collect_statistics = false;
+    config.options_mut().sql_parser.enable_ident_normalization = true;
+    config
 }
 
 impl Answer {

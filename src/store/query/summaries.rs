@@ -22,7 +22,7 @@ const SHOWN: usize = 3;
 const BARS: usize = 16;
 
 /// Which summary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// `web1 12, web2 3, …`
     Top,
@@ -42,6 +42,13 @@ pub enum Kind {
 /// The aggregate.
 pub fn udaf(kind: Kind) -> AggregateUDF {
     AggregateUDF::new_from_impl(Summary { kind, signature: Signature::any(1, Volatility::Immutable) })
+}
+
+/// Which summary an aggregate is, if it is one.
+#[cfg(feature = "ballista")]
+pub fn kind(function: &AggregateUDF) -> Option<Kind> {
+    let function: &dyn std::any::Any = function.inner().as_ref();
+    function.downcast_ref::<Summary>().map(|summary| summary.kind)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
