@@ -43,7 +43,7 @@
 //! | [`snapshot`] | what is kept of a session, secrets masked: a core and an ELF file a module, in one archive |
 //! | [`capture`] | the kernel's crash handler: notes from its pipe, memory from the dying process, snapshots into a spool |
 //! | [`report`] | text and JSON of what commands answer, a crash as one HTML page (`page`) |
-//! | `store`, `notify`, `store_cli` (feature `store`) | the fleet's side, a program of its own: bucket, inbox, table, queries, groups; telling people; its command line |
+//! | `store`, `notify`, `store_cli` (feature `store`) | the fleet's side, a program of its own: bucket, inbox, table, queries, groups (on a cluster too: feature `ballista`); telling people; its command line |
 //! | [`command`], [`repl`], [`cli`] | the commands; the session that asks them one after another; the command line |
 //!
 //! # What holds everywhere

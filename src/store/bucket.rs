@@ -3,8 +3,9 @@
 //! An object is created once and never changed. [`Bucket::create`] says whether it was there already, which is how
 //! writers and indexers that do not know of one another never undo each other's work.
 
+use std::collections::HashSet;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -35,6 +36,8 @@ pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     location: Url,
     directory: Option<PathBuf>,
+    /// Directories whose own names are safe on the disk.
+    synced: Arc<Mutex<HashSet<PathBuf>>>,
     name: String,
 }
 
@@ -81,7 +84,8 @@ impl Bucket {
             Some(_) => Arc::new(PrefixStore::new(root.clone(), prefix.clone())),
             None => root.clone(),
         };
-        Bucket { root, prefix, store, location, directory: None, name: name.trim_end_matches('/').to_owned() }
+        let name = name.trim_end_matches('/').to_owned();
+        Bucket { root, prefix, store, location, directory: None, synced: Arc::default(), name }
     }
 
     fn directory(directory: &FilePath, create: bool) -> Result<Bucket, StoreError> {
@@ -143,12 +147,25 @@ impl Bucket {
     fn sync(&self, path: &Path) -> Result<(), StoreError> {
         let Some(root) = &self.directory else { return Ok(()) };
         let file = root.join(path.as_ref());
-        let mut place = Some(file.as_path());
-        while let Some(path) = place.filter(|path| path.starts_with(root)) {
+        let sync = |path: &FilePath| {
             let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
-            synced.map_err(StoreError::file(path))?;
-            place = path.parent();
+            synced.map_err(StoreError::file(path))
+        };
+        sync(&file)?;
+        // That a directory itself is there has to be made safe once.
+        let known = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made_safe = Vec::new();
+        let mut place = file.parent().filter(|place| place.starts_with(root));
+        while let Some(directory) = place {
+            sync(directory)?;
+            if known().contains(directory) {
+                break;
+            }
+            made_safe.push(directory.to_owned());
+            place = directory.parent().filter(|place| place.starts_with(root));
         }
+        // Only now: whoever finds it here relies on it.
+        known().extend(made_safe);
         Ok(())
     }
 

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::schema::{DAY, FILE};
+use super::promoted;
+use super::schema::{DAY, FILE, TABLE};
 use super::table::{DIRECTORY, REWRITE, Refused, Table, TableFile, by_day};
 use super::{Bucket, StoreError};
 
@@ -69,18 +70,29 @@ pub async fn compact(bucket: &Bucket, most: usize) -> Result<Compacted, StoreErr
 }
 
 async fn rewrite(table: &mut Table, day: i32, files: Vec<TableFile>, done: &mut Compacted) -> Result<(), StoreError> {
-    // The table may have gone on since they were listed: a commit is only checked against what comes after it.
-    let present: HashSet<String> = table.files()?.into_iter().map(|file| file.add.path).collect();
-    if !files.iter().all(|file| present.contains(&file.add.path)) {
+    let are_present = |table: &Table| {
+        let present: HashSet<String> = table.files()?.into_iter().map(|file| file.add.path).collect();
+        Ok::<_, StoreError>(files.iter().all(|file| present.contains(&file.add.path)))
+    };
+    // The table may have gone on since they were listed.
+    if !are_present(table)? {
         return Ok(());
     }
-    let transaction = table.next_transaction(REWRITE).await?;
     let mut batches = Vec::new();
     for file in &files {
         batches.extend(read(table, &file.path()).await?);
     }
     let whole = concat_batches(&FILE, &batches)?;
     drop(batches);
+    let hot = promoted::hot(&whole, &table.promoted()?, &TABLE);
+    if !hot.is_empty() {
+        table.promote(&hot).await?;
+    }
+    // A commit is only checked against what comes after the table that it was made from.
+    if !are_present(table)? {
+        return Ok(());
+    }
+    let transaction = table.next_transaction(REWRITE).await?;
     let column = |name: &str| {
         let values = whole.column_by_name(name).cloned();
         values.map(|values| SortColumn { values, options: Some(SortOptions { descending: false, nulls_first: false }) })

@@ -13,10 +13,9 @@ use deltalake::arrow::array::RecordBatch;
 use deltalake::datafusion::logical_expr::{Expr, not};
 use deltalake::datafusion::prelude::DataFrame;
 
-use super::query::names::{Names, column};
+use super::query::names::column;
 use super::query::output::values;
 use super::query::{Engine, Question};
-use super::schema::QUERY;
 use super::{StoreError, events};
 
 /// Crashes of a set that are looked at: the newest.
@@ -108,7 +107,7 @@ async fn set(engine: &Engine, text: &str) -> Result<Expr, StoreError> {
         );
         return Ok(starts);
     }
-    Names::of_crashes(engine.context(), QUERY.clone()).read(text, false)
+    engine.names().read(text, false)
 }
 
 async fn crashes(frame: DataFrame) -> Result<Vec<Crash>, StoreError> {

@@ -31,6 +31,7 @@ pub mod observe;
 mod packed;
 pub mod probe;
 mod profile;
+pub mod promoted;
 pub mod query;
 pub mod retain;
 pub mod scan;

@@ -88,7 +88,7 @@ impl Crashes {
         let files = head.files.into_iter().map(|file| {
             let stats = Arc::new(Stats::parse(&file.stats));
             let path = Path::parse(&file.path).map_err(external)?;
-            Ok(File::new(path, file.size, file.written, file.day, stats))
+            Ok(File::new(path, file.size, file.written, file.day, stats, &QUERY))
         });
         let files = files.collect::<Result<Vec<File>>>()?;
         let waiting = match waiting {
@@ -117,7 +117,7 @@ mod tests {
         let crashes: Vec<_> = (0..3).map(|number| Fleet::default().crash(number, 3)).collect();
         let mut stats = Stats::default();
         stats.add(&file_batch(&crashes).unwrap());
-        let file = File::new(Path::from("a/day=2026-11-26/b.parquet"), 7, 5000, Some(20783), Arc::new(stats));
+        let file = File::new(Path::from("a/day=2026-11-26/b.parquet"), 7, 5000, Some(20783), Arc::new(stats), &QUERY);
         let waiting = query_batch(&crashes).unwrap();
         let store = ObjectStoreUrl::parse("s3://crashes/").unwrap();
         let table = Crashes::new(store.clone(), vec![file.clone()], Some(waiting.clone()));

@@ -30,13 +30,15 @@ pub struct Retained {
 /// Keeps `days` days where given, and `keep` snapshots of a fingerprint and version.
 pub async fn retain(bucket: &Bucket, days: Option<u32>, keep: usize, dry: bool) -> Result<Retained, StoreError> {
     let mut done = Retained::default();
+    let mut kept_from = None;
     if let Some(days) = days {
         let today = Timestamp::now().as_second().div_euclid(86_400);
         let first = i32::try_from(today.saturating_sub(i64::from(days))).unwrap_or(i32::MIN);
         done.rows = drop_days(bucket, first, dry).await?;
         done.snapshots += drop_snapshots(bucket, first, dry).await?;
+        kept_from = Some(day_text(first));
     }
-    done.snapshots += thin(bucket, keep, dry).await?;
+    done.snapshots += thin(bucket, keep, kept_from.as_deref(), dry).await?;
     Ok(done)
 }
 
@@ -77,8 +79,8 @@ async fn drop_snapshots(bucket: &Bucket, first: i32, dry: bool) -> Result<usize,
     Ok(count)
 }
 
-/// Removes the snapshots of crashes of which there are newer ones enough.
-async fn thin(bucket: &Bucket, keep: usize, dry: bool) -> Result<usize, StoreError> {
+/// Removes the snapshots of crashes of which there are newer ones enough. What was before `kept_from` is counted already.
+async fn thin(bucket: &Bucket, keep: usize, kept_from: Option<&str>, dry: bool) -> Result<usize, StoreError> {
     let engine = Engine::open(bucket).await?;
     let sql = format!(
         "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY fingerprint, version ORDER BY time DESC, id) AS n \
@@ -94,7 +96,7 @@ async fn thin(bucket: &Bucket, keep: usize, dry: bool) -> Result<usize, StoreErr
         }
     }
     let mut unwanted = Vec::new();
-    for day in days {
+    for day in days.into_iter().filter(|day| kept_from.is_none_or(|first| day.as_str() >= first)) {
         // Only what is still there: most were removed long ago.
         for object in bucket.list(&format!("snap/{day}"), usize::MAX).await? {
             let id = object.location.filename().and_then(|name| Id::parse(name.strip_suffix(".obit")?));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use deltalake::arrow::array::RecordBatch;
-use deltalake::arrow::datatypes::{DataType, Field, SchemaRef};
+use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltalake::datafusion::catalog::{Session, TableProvider};
 use deltalake::datafusion::common::pruning::PrunableStatistics;
 use deltalake::datafusion::common::{DFSchema, ScalarValue, Statistics};
@@ -23,6 +23,7 @@ use deltalake::datafusion::error::Result;
 use deltalake::datafusion::execution::object_store::ObjectStoreUrl;
 use deltalake::datafusion::logical_expr::utils::conjunction;
 use deltalake::datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use deltalake::datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
 use deltalake::datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use deltalake::datafusion::physical_plan::ExecutionPlan;
 use deltalake::datafusion::physical_plan::union::UnionExec;
@@ -31,6 +32,7 @@ use object_store::ObjectMeta;
 
 use super::crash::Crash;
 use super::index::read_ids;
+use super::promoted::{self, Fallback, Promoted};
 use super::schema::{DAY, QUERY, QUERY_FILE, query_batch};
 use super::stats::Stats;
 use super::table::{self, Table, TableFile};
@@ -51,6 +53,10 @@ pub struct Crashes {
     pub(super) files: Vec<File>,
     /// Rows of the inbox.
     pub(super) waiting: Option<RecordBatch>,
+    /// Attributes that are columns.
+    promoted: Arc<[Promoted]>,
+    /// Columns of files, and all of them: with the partition's.
+    schemas: (SchemaRef, SchemaRef),
     /// Whether predicates are evaluated while files are decoded.
     late: bool,
     read: Mutex<Read>,
@@ -114,6 +120,7 @@ pub async fn register(
     let mut read = Read { refused: found.refused.len(), more_waiting: found.more, ..Read::default() };
     let mut files = Vec::new();
     let mut crashes = found.crashes;
+    let mut promoted = Vec::new();
     let (store, place) = match reader {
         Reader::Here => (STORE.to_owned(), object_store::path::Path::default()),
         Reader::Cluster => bucket.place(table::DIRECTORY),
@@ -125,15 +132,23 @@ pub async fn register(
         }
         read.version = Some(table.version());
         let listed = table.files()?;
+        if reader == Reader::Here {
+            promoted = table.promoted()?;
+        }
+        let (_, schema) = schemas(&promoted);
         crashes = without_indexed(table, &listed, crashes).await?;
-        files = listed.iter().map(|file| File::of(file, &place)).collect();
+        files = listed.iter().map(|file| File::of(file, &place, &schema)).collect();
     }
     read.elsewhere = reader == Reader::Cluster;
     read.files = files.len();
     read.waiting = crashes.len();
     read.opened_ms = start.elapsed().as_secs_f64() * 1e3;
-    let waiting = if crashes.is_empty() { None } else { Some(query_batch(&crashes)?) };
-    let crashes = Arc::new(Crashes { read: Mutex::new(read), ..Crashes::new(store, files, waiting) });
+    let waiting = match crashes.as_slice() {
+        [] => None,
+        crashes => Some(promoted::in_query(&query_batch(crashes)?, &promoted)?),
+    };
+    let crashes =
+        Arc::new(Crashes { read: Mutex::new(read), ..Crashes::new(store, files, waiting).with_promoted(promoted) });
     context.register_table("crashes", crashes.clone())?;
     Ok(crashes)
 }
@@ -154,10 +169,18 @@ async fn without_indexed(
     Ok(crashes.into_iter().filter(|crash| !indexed.contains(&crash.id)).collect())
 }
 
+/// Columns of files, and with the partition's.
+fn schemas(promoted: &[Promoted]) -> (SchemaRef, SchemaRef) {
+    let file = promoted::schema(&QUERY_FILE, promoted);
+    let mut fields: Vec<Arc<Field>> = file.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(DAY, DataType::Date32, true)));
+    (file, Arc::new(Schema::new(fields)))
+}
+
 impl File {
-    fn of(file: &TableFile, directory: &object_store::path::Path) -> File {
+    fn of(file: &TableFile, directory: &object_store::path::Path, schema: &SchemaRef) -> File {
         let location = directory.parts().chain(file.path().parts()).collect();
-        File::new(location, file.add.size, file.add.modification_time, file.day, file.stats.clone())
+        File::new(location, file.add.size, file.add.modification_time, file.day, file.stats.clone(), schema)
     }
 
     /// `size` in bytes, `written` in milliseconds since 1970.
@@ -172,7 +195,7 @@ impl File {
         let last_modified = std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH).into();
         let bytes = u64::try_from(size).unwrap_or(0);
         let meta = ObjectMeta { location, last_modified, size: bytes, e_tag: None, version: None };
-        File { meta, day, statistics: stats.for_queries(&QUERY, size), stats }
+        File { meta, day, statistics: stats.for_queries(schema, size), stats }
     }
 
     /// With the partition's column at the end.
@@ -193,7 +216,19 @@ impl File {
 impl Crashes {
     /// Files of a store, and rows of the inbox.
     pub fn new(store: ObjectStoreUrl, files: Vec<File>, waiting: Option<RecordBatch>) -> Crashes {
-        Crashes { store, files, waiting, late: true, read: Mutex::default() }
+        let schemas = (QUERY_FILE.clone(), QUERY.clone());
+        Crashes { store, files, waiting, promoted: Arc::from([]), schemas, late: true, read: Mutex::default() }
+    }
+
+    /// With columns for attributes, which `waiting` has and the files are known by.
+    fn with_promoted(self, promoted: Vec<Promoted>) -> Crashes {
+        let schemas = schemas(&promoted);
+        Crashes { promoted: promoted.into(), schemas, ..self }
+    }
+
+    /// Attributes that are columns.
+    pub fn promoted(&self) -> &[Promoted] {
+        &self.promoted
     }
 
     /// What was read by the plans that were made so far.
@@ -210,14 +245,14 @@ impl Crashes {
     /// The files that may have rows for which all filters are true.
     fn selected(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&File>> {
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(self.files.iter().collect()) };
-        let schema = DFSchema::try_from(QUERY.as_ref().clone())?;
-        let predicate = state
-            .create_physical_expr(filter, &schema)
-            .and_then(|predicate| PruningPredicateBuilder::new().with_file_schema(QUERY.clone()).try_build(predicate));
+        let schema = DFSchema::try_from(self.schemas.1.as_ref().clone())?;
+        let predicate = state.create_physical_expr(filter, &schema).and_then(|predicate| {
+            PruningPredicateBuilder::new().with_file_schema(self.schemas.1.clone()).try_build(predicate)
+        });
         // What cannot be said by least and greatest values excludes no file.
         let Ok(predicate) = predicate else { return Ok(self.files.iter().collect()) };
         let statistics = self.files.iter().map(|file| Arc::new(file.whole_statistics())).collect();
-        let keep = predicate.prune(&PrunableStatistics::new(statistics, QUERY.clone()))?;
+        let keep = predicate.prune(&PrunableStatistics::new(statistics, self.schemas.1.clone()))?;
         Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
     }
 }
@@ -225,7 +260,7 @@ impl Crashes {
 #[async_trait::async_trait]
 impl TableProvider for Crashes {
     fn schema(&self) -> SchemaRef {
-        QUERY.clone()
+        self.schemas.1.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -252,7 +287,7 @@ impl TableProvider for Crashes {
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !selected.is_empty() {
             let day = Arc::new(Field::new(DAY, DataType::Date32, true));
-            let schema = TableSchema::builder(QUERY_FILE.clone()).with_table_partition_cols(vec![day]).build();
+            let schema = TableSchema::builder(self.schemas.0.clone()).with_table_partition_cols(vec![day]).build();
             let files = selected.into_iter().map(|file| {
                 PartitionedFile::new_from_meta(file.meta.clone())
                     .with_partition_values(vec![ScalarValue::Date32(file.day)])
@@ -261,6 +296,10 @@ impl TableProvider for Crashes {
             });
             let partitions = state.config().target_partitions();
             let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
+            let adapter: Option<Arc<dyn PhysicalExprAdapterFactory>> = match self.promoted.is_empty() {
+                true => None,
+                false => Some(Arc::new(Fallback { promoted: self.promoted.clone() })),
+            };
             let source = ParquetSource::new(schema)
                 .with_pushdown_filters(self.late)
                 .with_reorder_filters(self.late)
@@ -268,6 +307,7 @@ impl TableProvider for Crashes {
                 .with_enable_page_index(false);
             let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source.clone()))
                 .with_file_groups(groups)
+                .with_expr_adapter(adapter)
                 .with_projection_indices(projection.cloned())?
                 .build();
             let mut options = source.table_parquet_options().clone();
@@ -280,7 +320,7 @@ impl TableProvider for Crashes {
         }
         if plans.is_empty() || self.waiting.is_some() {
             let batches: Vec<RecordBatch> = self.waiting.iter().cloned().collect();
-            plans.push(MemorySourceConfig::try_new_exec(&[batches], QUERY.clone(), projection.cloned())?);
+            plans.push(MemorySourceConfig::try_new_exec(&[batches], self.schemas.1.clone(), projection.cloned())?);
         }
         match plans.len() {
             1 => Ok(plans.remove(0)),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use deltalake::arrow::array::RecordBatch;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, StructType, Transaction};
+use deltalake::kernel::{Action, Add, DataType as DeltaType, StructField, StructType, Transaction};
 use deltalake::logstore::{StorageConfig, default_logstore};
 use deltalake::operations::create::CreateBuilder;
 use deltalake::parquet::arrow::ArrowWriter;
@@ -24,6 +24,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
 use super::id::random;
+use super::promoted::{self, Promoted};
 use super::schema::{BLOOM, DAY, FILE, TABLE};
 use super::stats::{self, Stats};
 use super::{Bucket, StoreError};
@@ -166,6 +167,27 @@ impl Table {
         Ok(files.collect())
     }
 
+    /// Attributes that are columns.
+    pub fn promoted(&self) -> Result<Vec<Promoted>, StoreError> {
+        let state = self.delta.snapshot().map_err(|error| self.error(error))?;
+        Ok(promoted::of_table(&state.snapshot().arrow_schema()))
+    }
+
+    /// Makes attributes columns; somebody else may be faster with the same.
+    pub async fn promote(&mut self, attributes: &[Promoted]) -> Result<(), StoreError> {
+        let fields: Vec<StructField> = attributes
+            .iter()
+            .map(|one| {
+                let kind = if one.is_number { DeltaType::DOUBLE } else { DeltaType::STRING };
+                StructField::nullable(&one.column, kind).add_metadata(one.metadata())
+            })
+            .collect();
+        match self.delta.clone().add_columns().with_fields(fields).await {
+            Ok(_) | Err(DeltaTableError::Transaction { .. }) => self.update().await,
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
     /// The next number of an application's transactions.
     pub async fn next_transaction(&self, application: &str) -> Result<Transaction, StoreError> {
         let state = self.delta.snapshot().map_err(|error| self.error(error))?;
@@ -179,7 +201,9 @@ impl Table {
     pub async fn write(&self, day: i32, batches: &[RecordBatch], sorted: bool) -> Result<Add, StoreError> {
         let text = stats::day_text(day);
         let path = Path::from(format!("{DAY}={text}/{}{}.parquet", if sorted { SORTED } else { "part-" }, random()));
-        let (bytes, stats) = parquet(batches, sorted)?;
+        let promoted = self.promoted()?;
+        let batches = batches.iter().map(|batch| promoted::in_file(batch, &promoted)).collect::<Result<Vec<_>, _>>()?;
+        let (bytes, stats) = parquet(&batches, sorted)?;
         let size = bytes.len() as i64;
         let store = self.store();
         store
@@ -274,7 +298,8 @@ fn parquet(batches: &[RecordBatch], sorted: bool) -> Result<(Vec<u8>, Stats), St
         properties = properties.set_sorting_columns(Some(sorting));
     }
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, FILE.clone(), Some(properties.build())).map_err(unusable)?;
+    let schema = batches.first().map_or_else(|| FILE.clone(), RecordBatch::schema);
+    let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties.build())).map_err(unusable)?;
     let mut stats = Stats::default();
     for batch in batches {
         writer.write(batch).map_err(unusable)?;

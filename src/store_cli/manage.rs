@@ -463,7 +463,7 @@ fn muted_until(group: &Group) -> Option<String> {
         return None;
     }
     let parts = [
-        group.until.map(|until| until.to_string()),
+        group.until.map(|until| seconds(&until.to_string())),
         group.version.as_ref().map(|version| format!("version {version}")),
         group.count.map(|count| format!("{count} more crashes")),
     ];

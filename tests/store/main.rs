@@ -3,6 +3,8 @@
 mod ask;
 mod browser;
 mod clouds;
+#[cfg(feature = "ballista")]
+mod cluster;
 mod disk;
 mod engines;
 mod faults;

@@ -109,7 +109,8 @@ impl ScalarUDFImpl for Function {
     }
 }
 
-fn map_get(array: &ArrayRef, key: &str) -> Result<ArrayRef> {
+/// The values of a key; null where a map has none.
+pub fn map_get(array: &ArrayRef, key: &str) -> Result<ArrayRef> {
     let Some(map) = array.as_any().downcast_ref::<MapArray>() else { return exec_err!("map_get: not a map") };
     let Some(keys) = map.keys().as_any().downcast_ref::<StringArray>() else {
         return exec_err!("map_get: the keys are no texts");

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::execution::context::SQLOptions;
 use deltalake::datafusion::functions_aggregate::expr_fn::{max, min};
@@ -24,7 +25,6 @@ use self::functions::{Kind, udf};
 use self::names::{Names, column, text};
 use self::show::Shown;
 use super::scan::{self, Crashes, Read, Reader};
-use super::schema::QUERY;
 use super::{Bucket, StoreError};
 
 /// Columns of a list of crashes.
@@ -124,6 +124,11 @@ impl Engine {
         &self.context
     }
 
+    /// Names in questions about crashes.
+    pub fn names(&self) -> Names<'_> {
+        Names::of_crashes(&self.context, self.crashes.schema(), self.crashes.promoted())
+    }
+
     /// Answers a question. `limit`: at most so many rows where it does not say how many.
     pub async fn ask(&self, question: &Question, limit: Option<usize>, explain: bool) -> Result<Answer, StoreError> {
         let start = Instant::now();
@@ -168,7 +173,7 @@ impl Engine {
     /// The crashes that are meant, all columns.
     pub async fn selected(&self, question: &Question) -> Result<DataFrame, StoreError> {
         let mut frame = self.context.table("crashes").await?;
-        for filter in filters(&self.context, question, Timestamp::now())? {
+        for filter in filters(&self.names(), question, Timestamp::now())? {
             frame = frame.filter(filter)?;
         }
         Ok(frame)
@@ -176,7 +181,7 @@ impl Engine {
 
     async fn frame(&self, question: &Question) -> Result<DataFrame, StoreError> {
         let frame = self.selected(question).await?;
-        let names = Names::of_crashes(&self.context, QUERY.clone());
+        let names = self.names();
         let shown: Vec<Shown> = split(&question.show).map(Shown::parse).collect();
         let keys = split(&question.group).map(|key| group_key(&names, key)).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() && shown.iter().all(|shown| shown.aggregate.is_none()) {
@@ -295,8 +300,7 @@ fn displayable_plan(plan: &dyn deltalake::datafusion::physical_plan::ExecutionPl
 }
 
 /// Conditions that the question's flags say.
-fn filters(context: &SessionContext, question: &Question, now: Timestamp) -> Result<Vec<Expr>, StoreError> {
-    let names = Names::of_crashes(context, QUERY.clone());
+fn filters(names: &Names<'_>, question: &Question, now: Timestamp) -> Result<Vec<Expr>, StoreError> {
     let mut filters = Vec::new();
     let moment = |text: &String| time::parse(text, now).map(micros).map_err(StoreError::Usage);
     if let Some(since) = &question.since {

@@ -24,6 +24,7 @@ use deltalake::datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::functions::{Kind, udf};
 use crate::store::StoreError;
+use crate::store::promoted::Promoted;
 
 /// Reads expressions over columns of a schema.
 pub struct Names<'a> {
@@ -31,6 +32,8 @@ pub struct Names<'a> {
     schema: SchemaRef,
     /// What is no column is looked up in the maps.
     has_maps: bool,
+    /// Attributes that are columns.
+    promoted: &'a [Promoted],
 }
 
 /// Where a name that is no column leads.
@@ -42,13 +45,13 @@ struct Derived {
 
 impl<'a> Names<'a> {
     /// Names of a table of crashes.
-    pub fn of_crashes(context: &'a SessionContext, schema: SchemaRef) -> Names<'a> {
-        Names { context, schema, has_maps: true }
+    pub fn of_crashes(context: &'a SessionContext, schema: SchemaRef, promoted: &'a [Promoted]) -> Names<'a> {
+        Names { context, schema, has_maps: true, promoted }
     }
 
     /// Names of an answer's columns alone.
     pub fn of_answer(context: &'a SessionContext, schema: SchemaRef) -> Names<'a> {
-        Names { context, schema, has_maps: false }
+        Names { context, schema, has_maps: false, promoted: &[] }
     }
 
     /// Reads an expression. `numeric`: an attribute or variable in it counts as a number.
@@ -77,7 +80,7 @@ impl<'a> Names<'a> {
             } else if is_call || single && word.quote_style.is_none() && is_syntax(&tokens, at, word.keyword) {
                 tokens.get(at..end).unwrap_or_default().iter().for_each(|token| sql.push_str(&token.to_string()));
             } else if self.has_maps {
-                let found = derive(&chain, numeric || is_compared_with_number(&tokens, at, end));
+                let found = derive(&chain, numeric || is_compared_with_number(&tokens, at, end), self.promoted);
                 sql.push_str(&quoted(&found.name));
                 derived.insert(found.name.clone(), found);
             } else {
@@ -207,7 +210,7 @@ fn is_compared_with_number(tokens: &[Token], start: usize, end: usize) -> bool {
     is_operator(behind.next()) && is_number(behind.next()) || is_operator(before.next()) && is_number(before.next())
 }
 
-fn derive(chain: &[String], numeric: bool) -> Derived {
+fn derive(chain: &[String], numeric: bool, promoted: &[Promoted]) -> Derived {
     let (map, key) = match chain.split_first() {
         Some((first, rest)) if !rest.is_empty() => match first.to_lowercase().as_str() {
             "attr" | "attrs" => ("attrs", rest.join(".")),
@@ -219,7 +222,12 @@ fn derive(chain: &[String], numeric: bool) -> Derived {
         _ => ("attrs", chain.join(".")),
     };
     let map = if map == "attrs" && numeric { "attrs_num" } else { map };
-    let value = udf(Kind::MapGet).call(vec![column(map), lit(key.as_str())]);
+    let is_number = map == "attrs_num";
+    let own = promoted.iter().filter(|_| matches!(map, "attrs" | "attrs_num"));
+    let value = match own.into_iter().find(|one| one.key == key && one.is_number == is_number) {
+        Some(promoted) => column(&promoted.column),
+        None => udf(Kind::MapGet).call(vec![column(map), lit(key.as_str())]),
+    };
     let name = format!("{map}.{key}{}", if numeric { "#" } else { "" });
     match map {
         "attrs_num" | "figures" => Derived { name, kind: DataType::Float64, expression: value },
