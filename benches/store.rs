@@ -155,7 +155,7 @@ fn program(arguments: &[&str]) -> Command {
     let place = std::env::current_exe().unwrap_or_default();
     let beside = place.parent().and_then(Path::parent).map(|directory| directory.join("obit-store"));
     let mut command = Command::new(beside.unwrap_or_else(|| "obit-store".into()));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 

@@ -38,7 +38,7 @@ use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
 use url::Url;
 
-use super::query::{functions, summaries};
+use super::query::{distinct, functions, summaries};
 use super::scan::Crashes;
 use super::{StoreError, bucket};
 
@@ -160,6 +160,7 @@ fn state(config: SessionConfig) -> Result<SessionState> {
     for function in functions::all() {
         state.register_udf(Arc::new(function))?;
     }
+    state.register_udaf(Arc::new(distinct::function()))?;
     Ok(state)
 }
 

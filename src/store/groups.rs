@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use deltalake::arrow::datatypes::DataType;
-use deltalake::datafusion::functions_aggregate::expr_fn::{count, count_distinct, last_value, max, min};
+use deltalake::datafusion::functions_aggregate::expr_fn::{count, last_value, max, min};
 use deltalake::datafusion::logical_expr::{Expr, cast, lit, when};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::events::{Group, Groups, State};
+use super::query::distinct::distinct;
 use super::query::functions::{Kind, udf, version_key};
 use super::query::names::column;
 use super::query::output::values;
@@ -98,7 +99,7 @@ async fn rows(engine: &Engine, question: &Question, known: &Groups) -> Result<Ve
         vec![canonical(&merges)?.alias("key")],
         vec![
             count(lit(1i64)).alias("count"),
-            count_distinct(column("host")).alias("hosts"),
+            distinct(column("host")).alias("hosts"),
             min(column("time")).alias("first"),
             max(column("time")).alias("last"),
             first_version.alias("least"),

@@ -190,6 +190,7 @@ impl File {
         written: i64,
         day: Option<i32>,
         stats: Arc<Stats>,
+        schema: &SchemaRef,
     ) -> File {
         let since = std::time::Duration::from_millis(u64::try_from(written).unwrap_or(0));
         let last_modified = std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH).into();

@@ -5,7 +5,7 @@ use obit::store::compact::compact;
 use obit::store::compare::compare;
 use obit::store::events::{self, Action, State};
 use obit::store::groups::groups;
-use obit::store::index::Indexer;
+use obit::store::index::{Indexer, append};
 use obit::store::query::{Engine, Question};
 use obit::store::similar;
 use serde_json::{Value, json};
@@ -393,5 +393,58 @@ fn a_comparison_finds_what_was_planted() {
         assert!(told.contains(&("app::new_cache", None)) && told.contains(&("cache", Some("on"))), "{told:?}");
         let chance = ["req.user_id", "n", "latency", "tenant", "host"];
         assert!(told.iter().all(|(name, _)| !chance.contains(name)), "{told:?}");
+    });
+}
+
+/// Files with the columns, files of before, and the inbox answer as one.
+#[test]
+fn attributes_that_became_columns_are_found_in_every_file() {
+    wait(async {
+        let bucket = memory();
+        let fleet = crate::fleet();
+        let all: Vec<_> = (0..6000).map(|number| fleet.crash(number, 6000)).collect();
+        let first_day = |crash: &obit::store::Crash| crash.time[..10] == all[3000].time[..10];
+        let (twice, once): (Vec<_>, Vec<_>) = all[..5900].iter().cloned().partition(first_day);
+        assert!(twice.len() > 1000);
+        append(&bucket, &twice[..600]).await.unwrap();
+        append(&bucket, &twice[600..]).await.unwrap();
+        append(&bucket, &once[..3000]).await.unwrap();
+        // The day with two files, and no other.
+        assert_eq!(compact(&bucket, 1).await.unwrap().before, 2);
+        append(&bucket, &once[3000..]).await.unwrap();
+        put(&bucket, &all[5900..]).await.unwrap();
+        let engine = Engine::open(&bucket).await.unwrap();
+        let columns = engine.selected(&Question::default()).await.unwrap();
+        let names: Vec<&str> = columns.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        assert!(["attr_tenant", "attr_region", "num_latency"].iter().all(|name| names.contains(name)), "{names:?}");
+        let latency = |crash: &obit::store::Crash| crash.attrs["latency"].parse::<f64>().unwrap();
+        for (filter, is_meant) in [
+            (
+                "tenant = 'tenant7'",
+                &(|crash: &obit::store::Crash| crash.attrs["tenant"] == "tenant7") as &dyn Fn(&_) -> bool,
+            ),
+            ("latency > 800", &|crash| latency(crash) > 800.0),
+            ("feature is null and region like 'eu%'", &|crash| {
+                !crash.attrs.contains_key("feature") && crash.attrs["region"].starts_with("eu")
+            }),
+            ("attr_tenant = 'tenant7' and latency < 100", &|crash| {
+                crash.attrs["tenant"] == "tenant7" && latency(crash) < 100.0
+            }),
+        ] {
+            let found = rows(&bucket, &[("where", filter), ("show", "count")]).await;
+            let expected = all.iter().filter(|crash| is_meant(crash)).count();
+            assert_eq!(found, [[json!(expected)]], "{filter}");
+        }
+        let by_tenant = rows(&bucket, &[("group", "tenant"), ("show", "count,max:latency")]).await;
+        for row in &by_tenant {
+            let own = || all.iter().filter(|crash| crash.attrs["tenant"] == row[0].as_str().unwrap());
+            let greatest = own().map(latency).fold(0.0, f64::max);
+            assert_eq!((&row[1], row[2].as_f64()), (&json!(own().count()), Some(greatest)), "{row:?}");
+        }
+        // What SQL says of the map is the same.
+        let of_maps =
+            sql(&bucket, "SELECT count(*) FROM crashes WHERE map_get(attrs, 'tenant') IS DISTINCT FROM attr_tenant")
+                .await;
+        assert_eq!(of_maps, [[json!(0)]]);
     });
 }

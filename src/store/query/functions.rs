@@ -18,6 +18,7 @@ use deltalake::datafusion::prelude::SessionContext;
 /// Registers all of them.
 pub fn register(context: &SessionContext) {
     all().for_each(|function| context.register_udf(function));
+    context.register_udaf(super::distinct::function());
 }
 
 /// All of them.

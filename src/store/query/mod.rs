@@ -1,5 +1,6 @@
 //! Questions about a fleet's crashes: which, grouped by what, with which figures.
 
+pub mod distinct;
 pub mod functions;
 pub mod names;
 pub mod output;

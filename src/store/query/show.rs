@@ -1,10 +1,9 @@
 //! What is shown of a group: `count`, `p95:latency`, `top:host`.
 
-use deltalake::datafusion::functions_aggregate::expr_fn::{
-    approx_percentile_cont, avg, count, count_distinct, max, min, stddev, sum,
-};
+use deltalake::datafusion::functions_aggregate::expr_fn::{approx_percentile_cont, avg, count, max, min, stddev, sum};
 use deltalake::datafusion::logical_expr::{Expr, lit};
 
+use super::distinct::distinct;
 use super::names::{Names, column};
 use super::summaries::{Kind, udaf};
 use crate::store::StoreError;
@@ -102,8 +101,8 @@ impl Shown {
         Ok(match aggregate {
             Aggregate::Count if of.is_none() => count(lit(1i64)),
             Aggregate::Count => count(value()?),
-            Aggregate::Distinct if of.is_none() => count_distinct(column("host")),
-            Aggregate::Distinct => count_distinct(value()?),
+            Aggregate::Distinct if of.is_none() => distinct(column("host")),
+            Aggregate::Distinct => distinct(value()?),
             Aggregate::First if of.is_none() => min(column("time")),
             Aggregate::Last if of.is_none() => max(column("time")),
             Aggregate::First => min(value()?),
