@@ -69,6 +69,8 @@ pub struct File {
     pub(super) meta: ObjectMeta,
     /// Days since 1970-01-01.
     pub(super) day: Option<i32>,
+    /// It has the first so many of the columns that attributes were promoted to.
+    promoted: usize,
     /// What is known of its rows.
     #[cfg_attr(not(feature = "ballista"), expect(dead_code, reason = "a cluster's nodes are sent it"))]
     pub(super) stats: Arc<Stats>,
@@ -196,7 +198,8 @@ impl File {
         let last_modified = std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH).into();
         let bytes = u64::try_from(size).unwrap_or(0);
         let meta = ObjectMeta { location, last_modified, size: bytes, e_tag: None, version: None };
-        File { meta, day, statistics: stats.for_queries(schema, size), stats }
+        let promoted = table::promoted_columns(&meta.location);
+        File { meta, day, promoted, statistics: stats.for_queries(schema, size), stats }
     }
 
     /// With the partition's column at the end.
@@ -256,6 +259,48 @@ impl Crashes {
         let keep = predicate.prune(&PrunableStatistics::new(statistics, self.schemas.1.clone()))?;
         Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
     }
+
+    /// Reads files. What a file has no column for is computed from a map; a condition on that cannot be evaluated while the
+    /// file is decoded, and the engine, which decides by the table's columns, would leave it out: such files are decoded first.
+    async fn of_files(
+        &self,
+        state: &dyn Session,
+        files: Vec<&File>,
+        projection: Option<&Vec<usize>>,
+        has_columns: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let day = Arc::new(Field::new(DAY, DataType::Date32, true));
+        let schema = TableSchema::builder(self.schemas.0.clone()).with_table_partition_cols(vec![day]).build();
+        let files = files.into_iter().map(|file| {
+            PartitionedFile::new_from_meta(file.meta.clone())
+                .with_partition_values(vec![ScalarValue::Date32(file.day)])
+                .with_statistics(file.statistics.clone())
+                .with_metadata_size_hint(FOOTER)
+        });
+        let partitions = state.config().target_partitions();
+        let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
+        let adapter: Option<Arc<dyn PhysicalExprAdapterFactory>> = match has_columns {
+            true => None,
+            false => Some(Arc::new(Fallback { promoted: self.promoted.clone() })),
+        };
+        let late = self.late && has_columns;
+        let source = ParquetSource::new(schema)
+            .with_pushdown_filters(late)
+            .with_reorder_filters(late)
+            .with_bloom_filter_on_read(true)
+            .with_enable_page_index(false);
+        let mut options = source.table_parquet_options().clone();
+        options.global.pushdown_filters = late;
+        options.global.reorder_filters = late;
+        options.global.bloom_filter_on_read = true;
+        options.global.enable_page_index = false;
+        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_expr_adapter(adapter)
+            .with_projection_indices(projection.cloned())?
+            .build();
+        ParquetFormat::default().with_options(options).create_physical_plan(state, config).await
+    }
 }
 
 #[async_trait::async_trait]
@@ -286,38 +331,12 @@ impl TableProvider for Crashes {
             read.bytes += selected.iter().map(|file| file.meta.size).sum::<u64>();
         }
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !selected.is_empty() {
-            let day = Arc::new(Field::new(DAY, DataType::Date32, true));
-            let schema = TableSchema::builder(self.schemas.0.clone()).with_table_partition_cols(vec![day]).build();
-            let files = selected.into_iter().map(|file| {
-                PartitionedFile::new_from_meta(file.meta.clone())
-                    .with_partition_values(vec![ScalarValue::Date32(file.day)])
-                    .with_statistics(file.statistics.clone())
-                    .with_metadata_size_hint(FOOTER)
-            });
-            let partitions = state.config().target_partitions();
-            let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
-            let adapter: Option<Arc<dyn PhysicalExprAdapterFactory>> = match self.promoted.is_empty() {
-                true => None,
-                false => Some(Arc::new(Fallback { promoted: self.promoted.clone() })),
-            };
-            let source = ParquetSource::new(schema)
-                .with_pushdown_filters(self.late)
-                .with_reorder_filters(self.late)
-                .with_bloom_filter_on_read(true)
-                .with_enable_page_index(false);
-            let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source.clone()))
-                .with_file_groups(groups)
-                .with_expr_adapter(adapter)
-                .with_projection_indices(projection.cloned())?
-                .build();
-            let mut options = source.table_parquet_options().clone();
-            options.global.pushdown_filters = self.late;
-            options.global.reorder_filters = self.late;
-            options.global.bloom_filter_on_read = true;
-            options.global.enable_page_index = false;
-            let format = ParquetFormat::default().with_options(options);
-            plans.push(format.create_physical_plan(state, config).await?);
+        let (with, without): (Vec<&File>, Vec<&File>) =
+            selected.into_iter().partition(|file| file.promoted >= self.promoted.len());
+        for (files, has_columns) in [(with, true), (without, false)] {
+            if !files.is_empty() {
+                plans.push(self.of_files(state, files, projection, has_columns).await?);
+            }
         }
         if plans.is_empty() || self.waiting.is_some() {
             let batches: Vec<RecordBatch> = self.waiting.iter().cloned().collect();

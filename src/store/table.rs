@@ -37,6 +37,8 @@ pub const INDEX: &str = "obit-index";
 pub const REWRITE: &str = "obit-rewrite";
 /// What the name of a sorted file begins with.
 pub const SORTED: &str = "sorted-";
+/// What is in the name of a file in front of the number of columns that attributes were promoted to.
+const COLUMNS: &str = "c";
 /// Rows of a row group.
 const ROW_GROUP: usize = 128 << 10;
 
@@ -200,9 +202,10 @@ impl Table {
     /// Writes rows of one day as a file, which is no part of the table until it is committed.
     pub async fn write(&self, day: i32, batches: &[RecordBatch], sorted: bool) -> Result<Add, StoreError> {
         let text = stats::day_text(day);
-        let path = Path::from(format!("{DAY}={text}/{}{}.parquet", if sorted { SORTED } else { "part-" }, random()));
         let promoted = self.promoted()?;
         let batches = batches.iter().map(|batch| promoted::in_file(batch, &promoted)).collect::<Result<Vec<_>, _>>()?;
+        let (kind, columns) = (if sorted { SORTED } else { "part-" }, promoted.len());
+        let path = Path::from(format!("{DAY}={text}/{kind}{COLUMNS}{columns}-{}.parquet", random()));
         let (bytes, stats) = parquet(&batches, sorted)?;
         let size = bytes.len() as i64;
         let store = self.store();
@@ -254,6 +257,12 @@ impl Table {
     pub fn append_operation() -> DeltaOperation {
         DeltaOperation::Write { mode: SaveMode::Append, partition_by: Some(vec![DAY.to_owned()]), predicate: None }
     }
+}
+
+/// How many columns that attributes were promoted to a file has, by its name: the first so many of the table's.
+pub fn promoted_columns(path: &Path) -> usize {
+    let columns = path.filename().and_then(|name| name.split('-').nth(1)?.strip_prefix(COLUMNS)?.parse().ok());
+    columns.unwrap_or(0)
 }
 
 fn empty_add() -> Add {

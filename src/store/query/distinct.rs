@@ -1,12 +1,12 @@
 //! How many different texts: `hosts`, `distinct:X`. DataFusion's own keeps a set of texts for each group; here each text has a
-//! number, and one set has the pairs of group and number, which takes a fifth of the time.
+//! number, and each group a bit for it, which takes a fraction of the time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use deltalake::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringViewArray, StringViewBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MAX_INLINE_VIEW_LEN, StringViewArray, StringViewBuilder,
 };
 use deltalake::arrow::buffer::OffsetBuffer;
 use deltalake::arrow::compute::cast;
@@ -104,46 +104,57 @@ impl Hasher for Mixed {
 #[derive(Default)]
 struct Pairs {
     numbers: HashMap<Arc<str>, u32>,
+    /// The same of texts of 12 bytes and less, by their view: a view has such a text in itself.
+    short: HashMap<u128, u32>,
     texts: Vec<Arc<str>>,
     /// Bytes of the texts.
     bytes: usize,
-    /// The group in the upper half, the text's number in the lower.
-    pairs: HashSet<u64, BuildHasherDefault<Mixed>>,
+    /// Sixty-four texts of a group: the group in the key's upper half, a sixty-fourth of the number in the lower.
+    bits: HashMap<u64, u64, BuildHasherDefault<Mixed>>,
     /// Different texts of each group.
     counts: Vec<i64>,
 }
 
 impl Pairs {
-    fn number(&mut self, text: &str) -> Result<u64> {
+    fn number(&mut self, text: &str) -> Result<u32> {
         if let Some(number) = self.numbers.get(text) {
-            return Ok(u64::from(*number));
+            return Ok(*number);
         }
-        let Ok(number) = u32::try_from(self.texts.len()) else {
-            return exec_err!("more than 4 billion different texts");
-        };
+        let Ok(number) = u32::try_from(self.texts.len()) else { return exec_err!("more than 4 billion different texts") };
         let text: Arc<str> = text.into();
         self.bytes += text.len();
         self.texts.push(text.clone());
         self.numbers.insert(text, number);
-        Ok(u64::from(number))
+        Ok(number)
     }
 
-    fn add(&mut self, group: usize, text: &str) -> Result<()> {
-        let number = self.number(text)?;
-        if self.pairs.insert((group as u64) << 32 | number)
-            && let Some(count) = self.counts.get_mut(group)
-        {
-            *count += 1;
+    fn add(&mut self, group: usize, number: u32) {
+        let bits = self.bits.entry((group as u64) << 32 | u64::from(number >> 6)).or_default();
+        let bit = 1 << (number & 63);
+        if *bits & bit == 0 {
+            *bits |= bit;
+            if let Some(count) = self.counts.get_mut(group) {
+                *count += 1;
+            }
         }
-        Ok(())
     }
 
     fn add_texts(&mut self, texts: &StringViewArray, groups: &[usize], filter: Option<&BooleanArray>) -> Result<()> {
         for (row, group) in groups.iter().enumerate() {
             let is_meant = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if is_meant && texts.is_valid(row) {
-                self.add(*group, texts.value(row))?;
+            if !is_meant || !texts.is_valid(row) {
+                continue;
             }
+            let view = texts.views().get(row).copied().filter(|view| *view as u32 <= MAX_INLINE_VIEW_LEN);
+            let number = match view.and_then(|view| self.short.get(&view)) {
+                Some(number) => *number,
+                None => {
+                    let number = self.number(texts.value(row))?;
+                    self.short.extend(view.map(|view| (view, number)));
+                    number
+                }
+            };
+            self.add(*group, number);
         }
         Ok(())
     }
@@ -157,15 +168,14 @@ impl Pairs {
     }
 
     /// Takes the first groups out, or all; what is left begins at group 0.
-    fn take(&mut self, emit: EmitTo) -> (Vec<i64>, Vec<u64>) {
+    fn take(&mut self, emit: EmitTo) -> (Vec<i64>, Vec<(u64, u64)>) {
         let counts = emit.take_needed(&mut self.counts);
         let first = counts.len() as u64;
-        let is_taken = |pair: &u64| pair >> 32 < first;
-        let taken: Vec<u64> = match emit {
-            EmitTo::All => std::mem::take(&mut self.pairs).into_iter().collect(),
+        let taken: Vec<(u64, u64)> = match emit {
+            EmitTo::All => std::mem::take(&mut self.bits).into_iter().collect(),
             EmitTo::First(_) => {
-                let (taken, left): (Vec<u64>, Vec<u64>) = self.pairs.drain().partition(is_taken);
-                self.pairs.extend(left.into_iter().map(|pair| pair - (first << 32)));
+                let (taken, left): (Vec<_>, Vec<_>) = self.bits.drain().partition(|(key, _)| key >> 32 < first);
+                self.bits.extend(left.into_iter().map(|(key, bits)| (key - (first << 32), bits)));
                 taken
             }
         };
@@ -176,10 +186,14 @@ impl Pairs {
     fn lists(&mut self, emit: EmitTo) -> Result<ListArray> {
         let (counts, mut pairs) = self.take(emit);
         pairs.sort_unstable();
-        let mut values = StringViewBuilder::with_capacity(pairs.len());
-        for pair in pairs {
-            let text = self.texts.get((pair & u64::from(u32::MAX)) as usize);
-            values.append_option(text.map(|text| text.as_ref()));
+        let mut values = StringViewBuilder::new();
+        for (key, mut bits) in pairs {
+            while bits != 0 {
+                let number = (key & u64::from(u32::MAX)) << 6 | u64::from(bits.trailing_zeros());
+                let text = self.texts.get(number as usize);
+                values.append_option(text.map(|text| text.as_ref()));
+                bits &= bits - 1;
+            }
         }
         let lengths = counts.iter().map(|count| usize::try_from(*count).unwrap_or(0));
         Ok(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), Arc::new(values.finish()), None)?)
@@ -190,9 +204,7 @@ impl Pairs {
         for (row, group) in groups.iter().enumerate().filter(|(row, _)| lists.is_valid(*row)) {
             let values = lists.value(row);
             let Some(texts) = values.as_string_view_opt() else { return exec_err!("distinct_texts: no texts") };
-            for text in texts.iter().flatten() {
-                self.add(*group, text)?;
-            }
+            self.add_texts(texts, &vec![*group; texts.len()], None)?;
         }
         Ok(())
     }
@@ -238,7 +250,8 @@ impl GroupsAccumulator for Pairs {
         size_of_val(self)
             + self.bytes
             + self.texts.capacity() * (size_of::<Arc<str>>() * 2 + 32)
-            + self.pairs.capacity() * 9
+            + self.short.capacity() * 33
+            + self.bits.capacity() * 17
             + self.counts.capacity() * 8
     }
 }
