@@ -6,7 +6,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use deltalake::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MAX_INLINE_VIEW_LEN, StringViewArray, StringViewBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MAX_INLINE_VIEW_LEN, StringViewArray,
+    StringViewBuilder,
 };
 use deltalake::arrow::buffer::OffsetBuffer;
 use deltalake::arrow::compute::cast;
@@ -120,7 +121,9 @@ impl Pairs {
         if let Some(number) = self.numbers.get(text) {
             return Ok(*number);
         }
-        let Ok(number) = u32::try_from(self.texts.len()) else { return exec_err!("more than 4 billion different texts") };
+        let Ok(number) = u32::try_from(self.texts.len()) else {
+            return exec_err!("more than 4 billion different texts");
+        };
         let text: Arc<str> = text.into();
         self.bytes += text.len();
         self.texts.push(text.clone());
