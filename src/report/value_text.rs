@@ -206,7 +206,10 @@ impl<'a> Writer<'a> {
             ValueKind::Bool(1) => self.out.push_str("true"),
             ValueKind::Bool(other) => self.display(other),
             ValueKind::Enum { value, name } => self.enumeration(definition, *value, name.as_deref()),
-            ValueKind::Float { text, .. } => self.display(text),
+            ValueKind::Float { text, .. } => match definition.language {
+                Language::Go | Language::Rust => self.out.push_str(&text.shortest()),
+                _ => self.display(text),
+            },
             ValueKind::Pointer { address, reference, symbol, string, pointee } => {
                 if matches!(definition.kind, TypeKind::Function { .. }) && definition.language != Language::Go {
                     let _ = write!(self.out, "{{{}}} ", self.types.name(value.type_id));

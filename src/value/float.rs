@@ -158,6 +158,20 @@ impl fmt::Display for FloatText {
 }
 
 impl FloatText {
+    /// With as few digits as tell the number from its neighbours, as Go and Rust print it: `7.23`, not
+    /// `7.2300000000000004`. Formats that they do not have are as gdb prints them.
+    pub fn shortest(self) -> String {
+        let scientific = match (self.format, take_apart(self.bits, self.format)) {
+            (FloatFormat::Single, Parts::Finite { .. }) => format!("{:e}", f32::from_bits(self.bits as u32).abs()),
+            (FloatFormat::Double, Parts::Finite { .. }) => format!("{:e}", f64::from_bits(self.bits as u64).abs()),
+            _ => return self.to_string(),
+        };
+        let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+        let count = self.format.digits();
+        let digits = format!("{:0<count$}", digits.replace('.', ""));
+        general(self.value().is_sign_negative(), &digits, power.parse().unwrap_or(0), count)
+    }
+
     /// As binary64, rounded from wider formats.
     pub fn value(self) -> f64 {
         match self.format {
@@ -364,6 +378,20 @@ mod tests {
         }
         check(0x7ff8_0000_0000_0000, FloatFormat::Double, "nan(0x8000000000000)");
         check(0xfff8_0000_0000_0001, FloatFormat::Double, "-nan(0x8000000000001)");
+    }
+
+    #[test]
+    fn with_the_fewest_digits() {
+        for (value, text) in
+            [(0.1, "0.1"), (-7.23, "-7.23"), (1e30, "1e+30"), (3.0, "3"), (1e-5, "1e-05"), (-0.0, "-0")]
+        {
+            assert_eq!(FloatText::from(value).shortest(), text);
+        }
+        assert_eq!(FloatText::from(12345678901234567.0).shortest(), "12345678901234568");
+        let single = |value: f32| FloatText { bits: value.to_bits().into(), format: FloatFormat::Single };
+        assert_eq!(single(2.1).shortest(), "2.1");
+        assert_eq!(single(16777216.0).shortest(), "16777216");
+        assert_eq!(single(f32::INFINITY).shortest(), "inf");
     }
 
     #[test]
