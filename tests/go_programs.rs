@@ -292,6 +292,7 @@ fn stacks_through_c() {
             let analysis: Value = serde_json::from_str(&obit("analyze", &core, &["--json"])).unwrap();
             let verdict = &analysis["verdict"];
             assert_eq!(verdict["function"], blamed, "{} {mode}: {analysis}", go.display());
+            assert_ne!(verdict["class"], "unknown", "{} {mode}: {analysis}", go.display());
             let lwp = verdict["thread"].to_string();
             let answer: Value = serde_json::from_str(&obit("bt", &core, &["--json", "--thread", &lwp])).unwrap();
             let thread = &answer["threads"][0];

@@ -405,6 +405,16 @@ fn handled_signal(session: &Session, trace: &Trace, at: usize) -> Option<SignalI
     let agrees = |signal: &SignalInfo| {
         trap != Some(PAGE_FAULT) || signal.address.is_none() || signal.address.map(|address| address.0) == trap_address
     };
+    // What the process sent itself: the context has the trap that the thread met last, long before.
+    let own = session.image.process.pid;
+    let is_sent = |signal: &SignalInfo| {
+        signal.code.is_some_and(|code| (-6..=0).contains(&code))
+            && signal.sender_pid.is_some()
+            && signal.sender_pid == own
+    };
+    if told.as_ref().is_some_and(is_sent) {
+        return None;
+    }
     if let Some(told) = told.filter(|told| is_fault(told) && agrees(told)) {
         return Some(told);
     }

@@ -25,6 +25,8 @@ use crate::value::Limits;
 
 /// Goroutines whose stacks are at hand at once: bounds the memory.
 const AT_ONCE: usize = 1024;
+/// How often so many are looked at before the pages that they are in are given back.
+const RELEASED_AFTER: usize = 16;
 
 /// Arguments of `goroutines`.
 #[derive(clap::Args, Debug, Clone)]
@@ -123,13 +125,16 @@ pub(super) fn for_each<T: Send>(
     make: impl Fn(&Goroutine) -> T + Sync,
     mut take: impl FnMut(&Goroutine, T) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
-    for part in goroutines.chunks(AT_ONCE) {
+    for (number, part) in goroutines.chunks(AT_ONCE).enumerate() {
         interrupt::check()?;
         let made: Vec<T> = part.par_iter().map(&make).collect();
         for (goroutine, made) in part.iter().zip(made) {
             take(goroutine, made)?;
         }
-        runtime.session().release_memory();
+        // What was read comes back page by page where it is read again.
+        if number % RELEASED_AFTER == RELEASED_AFTER - 1 {
+            runtime.session().release_memory();
+        }
     }
     Ok(interrupt::check()?)
 }
