@@ -18,7 +18,7 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
     ("code", "out-of-bounds", "certain", "`code` is 1000, and `table` has 4 elements", "dispatch"),
     ("async", "uncaught-exception", "certain", "std::runtime_error (empty input) thrown again in main()", "main"),
     ("rethrow", "uncaught-exception", "certain", "`throw;` where no exception was being handled", "main"),
-    ("filled", "wild-pointer", "likely", "or memory filled with 0xff", "total"),
+    ("filled", "wild-pointer", "likely", "or memory filled with 0xff) in total() at", "total"),
     ("token", "null-pointer", "likely", "null pointer: strtol() was given the result of strtok() at", "value_of"),
     ("ran-into", "out-of-bounds", "likely", "right past the end of what may be written", "fill"),
     ("file-size", "signal-sent", "certain", "the limit of a file's size (RLIMIT_FSIZE) was reached: write(", "put"),

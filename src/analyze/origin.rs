@@ -35,7 +35,7 @@ fn of_term(tracer: &Tracer<'_>, term: &Term, value: Option<u64>, callers: usize)
         Term::Variable(name, ..) => {
             // Past the name: what the register was loaded with.
             let register = register_of(tracer, name);
-            past_register(tracer, register, callers).or_else(|| passed(tracer, name, callers))
+            past_register(tracer, register, callers).or_else(|| passed(tracer, name, value, callers))
         }
         Term::Load { address, .. } => {
             let slot = tracer.value(address)?;
@@ -43,7 +43,7 @@ fn of_term(tracer: &Tracer<'_>, term: &Term, value: Option<u64>, callers: usize)
             if start != slot {
                 return None;
             }
-            stored(tracer, slot, value).or_else(|| passed(tracer, &name, callers))
+            stored(tracer, slot, value).or_else(|| passed(tracer, &name, value, callers))
         }
         _ => None,
     }
@@ -90,7 +90,7 @@ fn past_register(tracer: &Tracer<'_>, register: Option<u16>, callers: usize) -> 
         Some(term @ Term::Result(..)) => {
             Some(Origin { text: format!("{} returned it", call_text(tracer, term)?), frame })
         }
-        Some(Term::Entry(register)) => passed_in(tracer, *register, callers),
+        Some(Term::Entry(register)) => passed_in(tracer, *register, None, callers),
         Some(term @ Term::Load { .. }) => {
             let from = tracer.rvalue(term, 0)?.text;
             Some(Origin { text: format!("it was read from `{from}`"), frame })
@@ -149,13 +149,13 @@ fn stored(tracer: &Tracer<'_>, slot: u64, value: Option<u64>) -> Option<Origin> 
 }
 
 /// The caller's argument for the parameter of that name.
-fn passed(tracer: &Tracer<'_>, name: &str, callers: usize) -> Option<Origin> {
+fn passed(tracer: &Tracer<'_>, name: &str, value: Option<u64>, callers: usize) -> Option<Origin> {
     let (_, parameters) = parameters(tracer.case, tracer.machine)?;
     let position = parameters.iter().position(|(known, _)| known == name)?;
-    passed_in(tracer, *argument_registers(tracer.case.arch()).get(position)?, callers)
+    passed_in(tracer, *argument_registers(tracer.case.arch()).get(position)?, value, callers)
 }
 
-fn passed_in(tracer: &Tracer<'_>, register: u16, callers: usize) -> Option<Origin> {
+fn passed_in(tracer: &Tracer<'_>, register: u16, value: Option<u64>, callers: usize) -> Option<Origin> {
     let case = tracer.case;
     if callers >= MAX_CALLERS {
         return None;
@@ -167,6 +167,11 @@ fn passed_in(tracer: &Tracer<'_>, register: u16, callers: usize) -> Option<Origi
     }
     let frame = innermost(case, caller.machine)?;
     let sum = caller.register(register, caller.here, 0)?;
+    // A parameter that was given another value since says nothing of its caller.
+    let differs = |passed: u64, now: u64| (passed ^ now) & 0xffff_ffff != 0;
+    if value.zip(caller.value(&sum)).is_some_and(|(now, passed)| differs(passed, now)) {
+        return None;
+    }
     let called = case.called(frame);
     let place = case.at_line(frame);
     let recursion = case.function(frame).is_some()
