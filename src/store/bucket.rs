@@ -151,7 +151,12 @@ impl Bucket {
             let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
             synced.map_err(StoreError::file(path))
         };
-        sync(&file)?;
+        match std::fs::File::open(&file) {
+            Ok(file) => file.sync_all().map_err(StoreError::file(&root.join(path.as_ref())))?,
+            // An entry that an indexer has taken already: it removes what is committed, and nothing else.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::file(&file)(error)),
+        }
         // That a directory itself is there has to be made safe once.
         let known = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         let mut made_safe = Vec::new();
