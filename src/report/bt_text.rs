@@ -272,7 +272,9 @@ impl StackText<'_> {
             };
             // A frame stays one line.
             let options = PrintOptions { pretty: false, array_lines: false, ..self.options };
-            let _ = write!(out, "{}{}=", self.paint.variable(&variable.name), entry_mark(variable));
+            self.paint.push_variable(out, &variable.name);
+            out.push_str(entry_mark(variable));
+            out.push('=');
             match hidden {
                 true => out.push_str("..."),
                 false => out.push_str(&value_text_with(self.types, &variable.value, &options)),
@@ -287,7 +289,10 @@ impl StackText<'_> {
             if variable.role == Role::Argument && !is_aggregate(&variable.value) {
                 continue;
             }
-            let _ = write!(out, "{:INDENT$}{}{} = ", "", self.paint.variable(&variable.name), entry_mark(variable));
+            out.extend(std::iter::repeat_n(' ', INDENT));
+            self.paint.push_variable(out, &variable.name);
+            out.push_str(entry_mark(variable));
+            out.push_str(" = ");
             let style =
                 ValueStyle { width: Some(WIDTH), indent: INDENT, options: self.options, ..ValueStyle::default() };
             write_value(out, self.types, &variable.value, style);

@@ -1,6 +1,6 @@
 //! Colours: few and quiet, and the same for the same thing everywhere.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 
@@ -45,6 +45,14 @@ impl Paint {
     /// What is said beside the matter.
     pub fn aside<T: Display>(self, text: T) -> Painted<T> {
         self.with(Style::new().dimmed(), text)
+    }
+
+    /// The same written at the end of a text; a name without its colour costs no formatting.
+    pub fn push_variable(self, out: &mut String, name: &str) {
+        match self.enabled {
+            true => drop(write!(out, "{}", self.variable(name))),
+            false => out.push_str(name),
+        }
     }
 
     fn with<T: Display>(self, style: Style, text: T) -> Painted<T> {

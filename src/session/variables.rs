@@ -30,8 +30,9 @@ impl Session {
         let context = self.context(trace, frame);
         let decoder = self.decoder(&context, limits);
         let scopes = &info.levels[level].scopes;
-        let mut variables = Vec::new();
-        let mut listed = Vec::new();
+        let count = scopes.iter().map(|scope| function.variables(&*self.program, *scope).len()).sum();
+        let mut variables = Vec::with_capacity(count);
+        let mut listed = Vec::with_capacity(count);
         for (inner, scope) in scopes.iter().enumerate() {
             let scope_depth = scopes.len() - 1 - inner;
             for declaration in function.variables(&*self.program, *scope) {

@@ -130,12 +130,14 @@ impl TypeTable {
         id
     }
 
+    #[inline]
     fn slot(&self, id: TypeId) -> &Slot {
         let (chunk, offset) = position(id);
         self.chunks[chunk].get().and_then(|slots| slots[offset].get()).expect("ids are only made by push")
     }
 
     /// The definition, read now if nobody did before.
+    #[inline]
     pub fn get(&self, id: TypeId) -> &Type {
         let slot = self.slot(id);
         slot.definition.get_or_init(|| match slot.die {

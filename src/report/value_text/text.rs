@@ -122,7 +122,7 @@ impl Writer<'_> {
                 if index > 0 {
                     self.out.push_str(", ");
                 }
-                let _ = write!(self.out, "{prefix}'");
+                self.push(&[prefix, "'"]);
                 glyph.write(self.out, '\'');
                 let _ = write!(self.out, "' <repeats {alike} times>");
                 quoted = false;
@@ -131,7 +131,7 @@ impl Writer<'_> {
                     if index > 0 {
                         self.out.push_str(", ");
                     }
-                    let _ = write!(self.out, "{prefix}\"");
+                    self.push(&[prefix, "\""]);
                     quoted = true;
                 }
                 for _ in 0..alike {
