@@ -83,9 +83,12 @@ fn boxed_text<'v>(object: &Object<'v>, data: u64) -> Result<View<'v>, Refusal> {
         object.read_pointer(address).map_err(|_| Refusal::Declined)
     };
     let drop = object.symbol(slot(0)?).ok_or(Refusal::Declined)?;
-    let is_text = drop.starts_with("core::ptr::drop_in_place") && drop.ends_with("::from::StringError>");
+    // The name first: to look for a type goes through all of the program's.
+    if !drop.starts_with("core::ptr::drop_in_place") || !drop.ends_with("::from::StringError>") {
+        return Err(Refusal::Declined);
+    }
     let string = object.find_type("alloc::string::String").ok_or(Refusal::Declined)?;
-    if !is_text || slot(1)? != object.size_of(string)? {
+    if slot(1)? != object.size_of(string)? {
         return Err(Refusal::Declined);
     }
     let title = format!("{} (StringError)", object.type_name().replace(", alloc::alloc::Global>", ">"));
