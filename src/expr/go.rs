@@ -68,15 +68,33 @@ impl Evaluator<'_> {
                 (Some(left), Some(right)) => same(&left, &right),
                 _ => Ok(false),
             },
-            (true, false) => self.held(left)?.map_or(Ok(false), |held| same(&held, right)),
-            (false, true) => self.held(right)?.map_or(Ok(false), |held| same(left, &held)),
+            (true, false) => self.held(left)?.map_or(Ok(false), |held| self.holds(&held, right, nesting, span)),
+            (false, true) => self.held(right)?.map_or(Ok(false), |held| self.holds(&held, left, nesting, span)),
             (false, false) => self.equal_parts(left, right, nesting, span),
         }
     }
 
+    /// Whether what an interface holds is this value. A constant has the type that Go gives it by default.
+    fn holds(&self, held: &Evaluated, value: &Evaluated, nesting: usize, span: &Range<usize>) -> Step<bool> {
+        let default = match self.kind_of(value.type_id) {
+            _ if self.is_go(value.type_id) => None,
+            TypeKind::Int { .. } => Some("int"),
+            TypeKind::Float => Some("float64"),
+            TypeKind::Char { .. } => Some("int32"),
+            TypeKind::Bool => Some("bool"),
+            _ if self.is_text(value.type_id) => Some("string"),
+            _ => None,
+        };
+        let is_type = match default {
+            Some(default) => self.name_of(held.type_id) == default,
+            None => self.is_asserted(held.type_id, value.type_id),
+        };
+        Ok(is_type && self.equal(held, value, nesting + 1, span)?)
+    }
+
     fn equal_parts(&self, left: &Evaluated, right: &Evaluated, nesting: usize, span: &Range<usize>) -> Step<bool> {
         if self.is_text(left.type_id) && self.is_text(right.type_id) {
-            return Ok(self.text(left, MAX_TEXT)? == self.text(right, MAX_TEXT)?);
+            return Ok(self.whole_text(left)? == self.whole_text(right)?);
         }
         match (self.kind_of(left.type_id), self.kind_of(right.type_id)) {
             (TypeKind::Struct(content), TypeKind::Struct(_)) if self.same_type(left.type_id, right.type_id) => {
@@ -179,7 +197,12 @@ impl Evaluator<'_> {
         if self.dry.get() {
             return Ok(self.is_text(value.type_id).then(Vec::new));
         }
-        self.text_of(value, MAX_TEXT)
+        self.text_of(value, MAX_TEXT + 1)?.map(not_cut).transpose()
+    }
+
+    /// A text of which no part is left out.
+    fn whole_text(&self, value: &Evaluated) -> Step<Vec<u8>> {
+        not_cut(self.text(value, MAX_TEXT + 1)?)
     }
 
     /// A slice or an array of bytes or runes as text.
@@ -300,5 +323,13 @@ impl Evaluator<'_> {
             let (place, type_id) = self.lookup(None, name)?;
             matches!(self.kind_of(type_id), TypeKind::Function { .. }).then(|| Evaluated::new(place, type_id, true))
         })
+    }
+}
+
+/// The text, where it is no longer than what is computed with.
+fn not_cut(text: Vec<u8>) -> Step<Vec<u8>> {
+    match text.len() > MAX_TEXT {
+        true => Err(Absent::because(AbsentReason::Unsupported, "the text is too long to compute with").into()),
+        false => Ok(text),
     }
 }
