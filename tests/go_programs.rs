@@ -83,12 +83,20 @@ fn obit(command: &str, core: &Path, arguments: &[&str]) -> String {
 
 #[test]
 fn panics_are_told_as_go_prints_them() {
+    panics_of_programs_built_with(&[]);
+}
+
+/// Types as the runtime describes them say the same.
+#[test]
+fn panics_of_stripped_programs_are_told_as_go_prints_them() {
+    panics_of_programs_built_with(&["-ldflags=-s -w"]);
+}
+
+fn panics_of_programs_built_with(flags: &[&str]) {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for (number, go) in toolchains().iter().enumerate() {
-        let directory =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-panics-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let Some(program) = build(go, "go-panics", &[], &directory) else { continue };
+        let directory = scratch(&format!("panics-{}-{number}", flags.len()));
+        let Some(program) = build(go, "go-panics", flags, &directory) else { continue };
         for mode in modes() {
             let Some((printed, core)) = die(&program, &mode, &directory) else { continue };
             compared += 1;
@@ -215,29 +223,55 @@ fn stripped_programs_have_the_same_stacks() {
     }
 }
 
+/// A core of the program that fills a heap, and what it printed.
+fn filled_heap(go: &Path, flags: &[&str], directory: &Path) -> Option<(PathBuf, String)> {
+    let program = build(go, "go-heap", flags, directory)?;
+    let script = format!("ulimit -c unlimited; exec {} >printed", program.display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).current_dir(directory).env("GOTRACEBACK", "crash").stderr(Stdio::null());
+    let _ = command.status();
+    let core = directory.join("core");
+    let printed = fs::read_to_string(directory.join("printed")).unwrap();
+    core.exists().then_some((core, printed))
+}
+
+/// The number behind a word.
+fn printed_number(printed: &str, word: &str) -> u64 {
+    let mut words = printed.split_whitespace().skip_while(|found| *found != word);
+    words.nth(1).unwrap().parse().unwrap()
+}
+
+/// Objects and bytes of a type.
+fn objects_of(heap: &Value, name: &str) -> Option<(u64, u64)> {
+    let found = heap["types"].as_array().unwrap().iter().find(|row| row["type"] == name);
+    found.map(|row| (row["objects"].as_u64().unwrap(), row["bytes"].as_u64().unwrap()))
+}
+
+/// As many objects as Go counted: but for what was made after that, and small ones that share a slot.
+fn counts_as_go_does(heap: &Value, printed: &str) {
+    let objects = heap["objects"].as_u64().unwrap();
+    let counted = printed_number(printed, "objects");
+    assert!(objects.abs_diff(counted) < 64, "{objects}, not {counted}");
+    let bytes = heap["bytes"].as_u64().unwrap();
+    let counted = printed_number(printed, "bytes");
+    assert!(bytes.abs_diff(counted) < 1 << 14, "{bytes}, not {counted}");
+}
+
+fn references_to_leaf(core: &Path, printed: &str) -> Value {
+    let leaf = printed_number(printed, "leaf").to_string();
+    let refs: Value = serde_json::from_str(&obit("refs", core, &["--json", "--", &leaf])).unwrap();
+    assert_eq!(refs["references_counted"], 1, "{refs}");
+    refs
+}
+
 /// Objects by type as the program made them, as many as Go itself counts, and the one way that leads to a leaf.
 #[test]
 fn heaps_by_type() {
     for (number, go) in toolchains().iter().enumerate() {
         let directory = scratch(&format!("heap-{number}"));
-        let Some(program) = build(go, "go-heap", &[], &directory) else { continue };
-        let script = format!("ulimit -c unlimited; exec {} >printed", program.display());
-        let mut command = Command::new("bash");
-        command.args(["-c", &script]).current_dir(&directory).env("GOTRACEBACK", "crash").stderr(Stdio::null());
-        let _ = command.status();
-        let core = directory.join("core");
-        if core.exists() {
-            let printed = fs::read_to_string(directory.join("printed")).unwrap();
-            let printed = |word: &str| -> u64 {
-                let mut words = printed.split_whitespace().skip_while(|found| *found != word);
-                words.nth(1).unwrap().parse().unwrap()
-            };
+        if let Some((core, printed)) = filled_heap(go, &[], &directory) {
             let heap: Value = serde_json::from_str(&obit("heap", &core, &["types", "--json"])).unwrap();
-            let rows = heap["types"].as_array().unwrap();
-            let count = |name: &str| {
-                let found = rows.iter().find(|row| row["type"] == name);
-                found.map(|row| (row["objects"].as_u64().unwrap(), row["bytes"].as_u64().unwrap()))
-            };
+            let count = |name: &str| objects_of(&heap, name);
             assert_eq!(count("main.Node"), Some((1102, 1102 * 32)), "{}: {heap}", go.display());
             assert_eq!(count("main.Tree"), Some((511, 511 * 24)), "{}: {heap}", go.display());
             assert_eq!(count("main.Leaf"), Some((256, 256 * 48)), "{}: {heap}", go.display());
@@ -245,15 +279,9 @@ fn heaps_by_type() {
             assert_eq!(count("main.Big"), Some((100, 100 * 896)), "{}: {heap}", go.display());
             assert_eq!(count("[]main.Shape").unwrap().0, 1, "{}: {heap}", go.display());
             assert_eq!(count("chan *main.Node").unwrap().0, 1, "{}: {heap}", go.display());
-            // What was made after Go counted, and small ones that share a slot.
-            let objects = heap["objects"].as_u64().unwrap();
-            assert!(objects.abs_diff(printed("objects")) < 64, "{objects}, not {}", printed("objects"));
-            let bytes = heap["bytes"].as_u64().unwrap();
-            assert!(bytes.abs_diff(printed("bytes")) < 1 << 14, "{bytes}, not {}", printed("bytes"));
-            let refs: Value =
-                serde_json::from_str(&obit("refs", &core, &["--json", "--", &printed("leaf").to_string()])).unwrap();
+            counts_as_go_does(&heap, &printed);
+            let refs = references_to_leaf(&core, &printed);
             assert_eq!(refs["object"]["type"], "main.Leaf", "{refs}");
-            assert_eq!(refs["references_counted"], 1, "{refs}");
             assert_eq!(refs["references"][0]["path"], ".leaf", "{refs}");
             let chain = refs["chain"].as_array().unwrap();
             let path: Vec<&str> = chain.iter().map(|step| step["path"].as_str().unwrap_or("")).collect();
@@ -263,6 +291,39 @@ fn heaps_by_type() {
             assert_eq!(path, expected, "{refs}");
         }
         let _ = fs::remove_dir_all(&directory);
+    }
+}
+
+/// Without debug information the same number of objects, and types where the runtime itself describes them: what it wrote
+/// down, what is in interfaces, and what these lead to.
+#[test]
+fn heaps_of_stripped_programs() {
+    for (number, go) in toolchains().iter().enumerate() {
+        for flags in [&["-ldflags=-w"][..], &["-ldflags=-s -w"], &["-ldflags=-s -w", "-buildmode=pie"]] {
+            let directory = scratch(&format!("heap-stripped-{number}-{}", flags.concat().len()));
+            if let Some((core, printed)) = filled_heap(go, flags, &directory) {
+                let heap: Value = serde_json::from_str(&obit("heap", &core, &["types", "--json"])).unwrap();
+                let what = format!("{} {flags:?}: {heap}", go.display());
+                counts_as_go_does(&heap, &printed);
+                // Each is in an interface.
+                assert_eq!(objects_of(&heap, "main.Square"), Some((100, 100 * 32)), "{what}");
+                let minor = heap["runtime"].as_str().unwrap().split('.').nth(1).unwrap();
+                if minor.parse::<u32>().unwrap() >= 22 {
+                    // Those that the runtime recorded, and through them what is in the map and in the big ones.
+                    assert_eq!(objects_of(&heap, "main.Big"), Some((100, 100 * 896)), "{what}");
+                    assert_eq!(objects_of(&heap, "main.Node"), Some((1100, 1100 * 32)), "{what}");
+                    assert_eq!(objects_of(&heap, "[]main.Shape").unwrap().0, 1, "{what}");
+                }
+                assert_eq!(heap["notes"][0]["code"], "types-of-runtime-only", "{what}");
+                let refs = references_to_leaf(&core, &printed);
+                assert_eq!(refs["object"]["size"], 48, "{refs}");
+                let chain = refs["chain"].as_array().unwrap();
+                assert_eq!((chain.len(), chain[0]["kind"].as_str()), (10, Some("static")), "{refs}");
+                let path: Vec<&str> = chain.iter().skip(1).map(|step| step["path"].as_str().unwrap_or("")).collect();
+                assert_eq!(path, [&["+8"; 8][..], &["+16"]].concat(), "{refs}");
+            }
+            let _ = fs::remove_dir_all(&directory);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 mod traceback;
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -96,6 +97,85 @@ fn heaps_of_all_versions() {
             assert_eq!((&workers["objects"], &workers["bytes"]), (&3.into(), &72.into()), "{fixture}");
         }
     }
+}
+
+/// Without debug information the same objects, of which fewer have types.
+#[test]
+fn heaps_without_debug_information() {
+    for fixture in FIXTURES {
+        let output = common::obit(fixture, "heap", &["types", "--json"]);
+        let whole: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let directory = common::root().join("tmp/fixtures").join(fixture);
+        let stripped = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{fixture}-{}", std::process::id()));
+        common::rename_sections(&directory.join(fixture), &stripped, b".debug_", b".bygone");
+        let mut command = common::program();
+        command.arg("heap").arg(directory.join("core")).args(["types", "--json"]);
+        let output = command.arg("--sysroot").arg(common::root()).arg("--exe").arg(&stripped).output().unwrap();
+        fs::remove_file(&stripped).unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for same in ["runtime", "objects", "bytes", "dead_objects", "spans", "span_bytes"] {
+            assert_eq!(answer[same], whole[same], "{fixture}: {same}");
+        }
+        let typed = |answer: &Value| answer["typed_bytes"].as_u64().unwrap();
+        assert!(typed(&answer) > 0 && typed(&answer) < typed(&whole), "{fixture}: {answer}");
+        // What it says, debug information says too, and of no fewer.
+        let rows = answer["types"].as_array().unwrap().iter().filter(|row| row["known_by"] == "recorded");
+        for row in rows {
+            let in_whole = whole["types"].as_array().unwrap().iter().find(|other| other["type"] == row["type"]);
+            let count = |row: &Value| row["objects"].as_u64().unwrap();
+            // That of a thread's is a part of what is allocated for one.
+            if row["type"] != "runtime.mPadded" {
+                assert!(in_whole.is_some_and(|whole| count(whole) >= count(row)), "{fixture}: {row}");
+            }
+        }
+    }
+}
+
+/// Structures of the runtime that cannot be right are marked.
+#[test]
+fn damaged_structures_are_marked() {
+    let fixture = "goroutines-1.23";
+    let directory = common::root().join("tmp/fixtures").join(fixture);
+    let core = fs::read(directory.join("core")).unwrap();
+    let damaged = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("damaged-{}", std::process::id()));
+    let place = |expression: &str| {
+        let output = common::obit(fixture, "print", &["--json", "--", expression]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let address = answer["value"]["address"].as_str().unwrap_or_else(|| panic!("{expression}: {answer}"));
+        u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap()
+    };
+    let with = |address: u64, bytes: &[u8], command: &str, arguments: &[&str]| -> Value {
+        let mut changed = core.clone();
+        let at = common::offset_in_core(&core, address).unwrap();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        common::write_with_holes(&changed, &damaged);
+        let output = common::obit_on(&damaged, fixture, command, arguments);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let goroutine = place("&'runtime.allgs'.array[0].atomicstatus");
+    let answer = with(goroutine, &[0x77], "goroutines", &["--json"]);
+    let row = &answer["goroutines"][0];
+    assert_eq!(row["state"], "corrupt", "{row}");
+    assert!(text(&row["problem"]).ends_with(" has the status 0x77, which is none"), "{row}");
+    let processor = place("&'runtime.allp'.array[0].status");
+    let answer = with(processor, &[0x77], "goroutines", &["--sched", "--json"]);
+    let row = &answer["processors"][0];
+    assert_eq!(row["status"], "corrupt", "{row}");
+    assert!(text(&row["problem"]).ends_with(" has the status 0x77, which is none"), "{row}");
+    let tail = place("&'runtime.allp'.array[0].runqtail");
+    let answer = with(tail, &[0, 0, 0, 0x70], "goroutines", &["--sched", "--json"]);
+    assert!(text(&answer["processors"][0]["problem"]).ends_with(" goroutines in a queue of 256"), "{answer}");
+    let machine = place("'runtime.allm'");
+    let link = place("&'runtime.allm'.alllink");
+    let answer = with(link, &machine.to_le_bytes(), "goroutines", &["--sched", "--json"]);
+    assert_eq!(answer["notes"][0]["code"], "machines-repeated", "{answer}");
+    let answer = with(link, &1u64.to_le_bytes(), "goroutines", &["--sched", "--json"]);
+    assert_eq!(answer["notes"][0]["code"], "machines-unreadable", "{answer}");
+    let span = place("&'runtime.mheap_'.allspans.array[0].startAddr");
+    let answer = with(span, &[1], "heap", &["types", "--json"]);
+    assert_eq!(answer["notes"][0]["code"], "spans-unreadable", "{answer}");
+    fs::remove_file(&damaged).unwrap();
 }
 
 #[test]

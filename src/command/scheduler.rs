@@ -6,7 +6,8 @@ use crate::runtime::go::GoRuntime;
 
 pub(super) fn run(state: &State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let scheduler = GoRuntime::open(&state.session)?.scheduler()?;
-    let notes = state.session.notes();
+    let mut notes = scheduler.notes.clone();
+    notes.extend(state.session.notes());
     if state.json {
         return common::write_document(output, scheduler_documents::scheduler(&scheduler, &notes));
     }

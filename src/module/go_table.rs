@@ -61,8 +61,10 @@ pub struct GoTable {
     inlined: (u64, u64, u64),
     /// What trees of inlined calls are relative to; `None` where the version does not say.
     trees: Option<u64>,
-    /// Where descriptions of types begin.
-    types: Option<u64>,
+    /// Where descriptions of types begin and end.
+    types: Option<(u64, u64)>,
+    /// Where variables are that may hold pointers into the heap: first and end.
+    variables: Vec<(u64, u64)>,
     file: Loads,
 }
 
@@ -131,8 +133,8 @@ impl GoTable {
         let named = u64_at(table, 24).filter(|text| *text != 0);
         let text = module.as_ref().and_then(|module| module.word(22)).or(named)?;
         let trees = module.as_ref().and_then(|module| module.word(trees_word(magic, minor_version(file))?));
-        // Since Go 1.20 behind two more words.
-        let types = module.as_ref().and_then(|module| module.word(if magic == MAGIC_1_18 { 35 } else { 37 }));
+        let types = module.as_ref().and_then(|module| module.types(magic, minor_version(file)));
+        let variables = module.as_ref().map(ModuleData::variables).unwrap_or_default();
         Some(GoTable {
             text,
             count,
@@ -146,13 +148,25 @@ impl GoTable {
             inlined,
             trees,
             types,
+            variables,
             file: loads,
         })
     }
 
     /// Where descriptions of types begin: what their names are relative to.
     pub fn types(&self) -> Option<FileAddr> {
-        self.types.map(FileAddr)
+        self.types.map(|(first, _)| FileAddr(first))
+    }
+
+    /// Where descriptions of types are: the first byte and the one behind the last.
+    pub fn described(&self) -> Option<(FileAddr, FileAddr)> {
+        self.types.map(|(first, end)| (FileAddr(first), FileAddr(end)))
+    }
+
+    /// Where variables are that the collector starts from (`data` and `bss`, without what holds no pointers): first byte and
+    /// the one behind the last.
+    pub fn variables(&self) -> Vec<(FileAddr, FileAddr)> {
+        self.variables.iter().map(|(first, end)| (FileAddr(*first), FileAddr(*end))).collect()
     }
 
     /// Entry and place of the function's record, by its number.
@@ -294,6 +308,13 @@ pub fn version(file: &ElfFile) -> Option<String> {
     Some(std::str::from_utf8(text).ok()?.to_owned())
 }
 
+/// What the toolchain was told to do otherwise than its version does by itself, as the version names it (GOEXPERIMENT:
+/// `go1.25.5 X:greenteagc`; go `src/cmd/link/internal/ld/main.go`).
+pub fn experiments(version: &str) -> Vec<&str> {
+    let named = version.split_once("X:").map(|(_, named)| named.split(' ').next().unwrap_or(named));
+    named.map(|named| named.split(',').filter(|one| !one.is_empty()).collect()).unwrap_or_default()
+}
+
 /// Which word of `runtime.moduledata` is `gofunc`.
 fn trees_word(magic: u32, minor: Option<u32>) -> Option<usize> {
     match (magic, minor?) {
@@ -338,6 +359,23 @@ impl ModuleData {
     fn word(&self, index: usize) -> Option<u64> {
         self.0.get(index).copied().filter(|word| *word != 0)
     }
+
+    /// `types` and `etypes`: since Go 1.20 behind two more words, since Go 1.27 with another between them.
+    fn types(&self, magic: u32, minor: Option<u32>) -> Option<(u64, u64)> {
+        let (first, end) = match (magic, minor) {
+            (MAGIC_1_18, _) => (35, 36),
+            (_, Some(27..)) => (37, 39),
+            _ => (37, 38),
+        };
+        let first = self.word(first)?;
+        Some((first, self.word(end).filter(|end| *end > first)?))
+    }
+
+    /// `data`, `edata`, `bss` and `ebss`.
+    fn variables(&self) -> Vec<(u64, u64)> {
+        let range = |index: usize| self.word(index).zip(self.word(index + 1)).filter(|(first, end)| first < end);
+        [26, 28].into_iter().filter_map(range).collect()
+    }
 }
 
 /// Places and values of a file's relative relocations, ascending (Elf64_Rela).
@@ -377,7 +415,7 @@ impl GoFrame {
 
 #[cfg(test)]
 mod tests {
-    use super::{GoFrame, variable_length};
+    use super::{GoFrame, experiments, variable_length};
     use crate::arch::Arch;
 
     #[test]
@@ -386,6 +424,13 @@ mod tests {
         assert_eq!(variable_length(&[0x80, 0x01, 9]), Some((128, 2)));
         assert_eq!(variable_length(&[0xff, 0xff, 0xff, 0xff, 0xff]), None);
         assert_eq!(variable_length(&[]), None);
+    }
+
+    #[test]
+    fn experiments_are_named_behind_the_version() {
+        assert_eq!(experiments("go1.25.5 X:greenteagc,jsonv2"), ["greenteagc", "jsonv2"]);
+        assert_eq!(experiments("go1.25.5-X:greenteagc"), ["greenteagc"]);
+        assert!(experiments("go1.25.5").is_empty());
     }
 
     #[test]

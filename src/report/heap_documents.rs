@@ -130,12 +130,17 @@ fn write_step(json: &mut Json, step: &Step) {
             (kind, name.as_ref(), function.as_ref(), *goroutine, None)
         }
         Holder::Object(object) => ("object", None, None, None, Some(object)),
-        Holder::Static { type_name, .. } => ("static", Some(type_name), None, None, None),
+        Holder::Static { type_name, .. } => ("static", type_name.as_ref(), None, None, None),
+    };
+    let address = match &step.holder {
+        Holder::Static { address, .. } => Some(address.0),
+        _ => None,
     };
     json.field_string("kind", Some(kind));
     json.field_string("name", name.map(String::as_str));
     json.field_string("function", function.map(String::as_str));
     json.field_uint("goroutine", goroutine);
+    json.field_hex("address", address);
     json.key("object");
     match object {
         Some(object) => write_object(json, object),
@@ -218,8 +223,11 @@ fn step_text(step: &Step, paint: Paint) -> String {
                 None => format!("{goroutine}, {}: a word of its frame", paint.function(function)),
             }
         }
-        Holder::Static { address, type_name } => {
+        Holder::Static { address, type_name: Some(type_name) } => {
             format!("{} {type_name}, in the program's data{path}", paint.address(address))
+        }
+        Holder::Static { address, type_name: None } => {
+            format!("{} a word of the program's data", paint.address(address))
         }
         Holder::Object(object) => format!("{}{path}", object_text(object, paint)),
     }

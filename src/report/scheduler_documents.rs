@@ -64,6 +64,7 @@ pub fn scheduler(scheduler: &Scheduler, notes: &[Note]) -> Json {
         json.field_uint("machine", processor.machine);
         json.field_uint("next", processor.next);
         write_numbers(&mut json, "queue", &processor.queue);
+        json.field_string("problem", processor.problem.as_deref());
         json.end_object();
     }
     json.end_array();
@@ -121,6 +122,7 @@ pub fn write_scheduler(out: &mut dyn Write, scheduler: &Scheduler, paint: Paint)
     writeln!(out, "{queued}\n")?;
     let rows = scheduler.processors.iter().map(|processor| {
         let queue = match processor.queue.len() {
+            _ if processor.problem.is_some() => processor.problem.clone().unwrap_or_default(),
             0 => "empty".to_owned(),
             length => format!("{length}: {}", in_order(&processor.queue)),
         };

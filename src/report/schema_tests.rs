@@ -356,7 +356,14 @@ fn schedulers_conform() {
         is_extra: false,
         runs: Some("runtime.sysmon".to_owned()),
     };
-    let processor = Processor { id: 0, status: Status::Running, machine: Some(0), next: Some(4), queue: vec![5, 2] };
+    let processor = Processor {
+        id: 0,
+        status: Status::Running,
+        machine: Some(0),
+        next: Some(4),
+        queue: vec![5, 2],
+        problem: Some("odd".to_owned()),
+    };
     let scheduler = Scheduler {
         version: "go1.23.9".to_owned(),
         processors_wanted: Some(2),
@@ -408,16 +415,18 @@ fn heaps_conform() {
             ".a",
         ),
         step(Holder::Local { goroutine: None, function: None, name: None }, ""),
-        step(Holder::Static { address: RunAddr(0x40_0000), type_name: "main.T".to_owned() }, ".next"),
+        step(Holder::Static { address: RunAddr(0x40_0000), type_name: Some("main.T".to_owned()) }, ".next"),
+        step(Holder::Static { address: RunAddr(0x40_0008), type_name: None }, ""),
         step(Holder::Object(object(Some("main.T"))), "[3].next"),
         step(Holder::Object(object(None)), "+8"),
     ];
     let holders = chain.clone();
-    let (offset, is_free, counted) = (8, false, 6);
+    let (offset, is_free, counted) = (8, false, 7);
     let object = object(Some("main.T"));
     let found = References { object, offset, is_free, chain, holders, counted, notes: notes() };
     let document = check("obit.refs/1", heap_documents::references(&found, &notes()));
-    assert_eq!(document["chain"][4]["path"], "[3].next");
+    assert_eq!(document["chain"][5]["path"], "[3].next");
+    assert_eq!(document["chain"][4]["address"], "0x400008");
 }
 
 #[test]

@@ -319,7 +319,7 @@ impl crate::value::decode::Symbols for Session {
     }
 
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId> {
-        self.described_type(vtable, |program| program.vtable_class(vtable))
+        self.described_type(vtable, |program| program.vtable_class(vtable), || None)
     }
 
     fn extent(&self, address: RunAddr) -> Option<(RunAddr, u64)> {
@@ -352,16 +352,17 @@ impl crate::value::decode::Symbols for Session {
 }
 
 impl Session {
-    /// The type that data of the program is about, looked up once an address.
+    /// The type that data of the program is about, looked up once an address: as debug information has it, else as `make` does.
     pub(super) fn described_type(
         &self,
         address: RunAddr,
         find: impl FnOnce(&Program) -> Option<crate::module::DieRef>,
+        make: impl FnOnce() -> Option<TypeId>,
     ) -> Option<TypeId> {
         if let Some(known) = self.described.read().expect("not poisoned").get(&address.0) {
             return *known;
         }
-        let found = find(&self.program).map(|die| self.types.of_die(die));
+        let found = find(&self.program).map(|die| self.types.of_die(die)).or_else(make);
         // What was not looked for to the end may be there.
         if found.is_none() && crate::interrupt::requested() {
             return None;

@@ -66,6 +66,7 @@ impl TypeTable {
     pub fn go(&self, id: TypeId) -> GoType {
         match self.die(id) {
             Some(die) if self.get(id).language == Language::Go => self.provider().go(die, self),
+            None => self.defined_go(id),
             _ => GoType::default(),
         }
     }

@@ -53,6 +53,8 @@ struct Index {
     count: u32,
     by_die: HashMap<DieRef, TypeId>,
     numbers: HashMap<(&'static str, u64), TypeId>,
+    /// Of types that no DIE describes.
+    go: HashMap<TypeId, GoType>,
 }
 
 impl TypeTable {
@@ -80,6 +82,24 @@ impl TypeTable {
         let id = self.push(&mut self.index.write().expect("not poisoned"), None);
         let _ = self.slot(id).definition.set(definition);
         id
+    }
+
+    /// A type that no DIE describes and whose definition follows: others may name it before ([`TypeTable::define`]).
+    pub fn reserve(&self) -> TypeId {
+        self.push(&mut self.index.write().expect("not poisoned"), None)
+    }
+
+    /// The definition of a type that was reserved and that nobody has looked at yet.
+    pub fn define(&self, id: TypeId, definition: Type, go: GoType) {
+        let _ = self.slot(id).definition.set(definition);
+        if go != GoType::default() {
+            self.index.write().expect("not poisoned").go.insert(id, go);
+        }
+    }
+
+    /// What was said of a reserved type as it was defined.
+    pub(super) fn defined_go(&self, id: TypeId) -> GoType {
+        self.index.read().expect("not poisoned").go.get(&id).copied().unwrap_or_default()
     }
 
     /// `target *`, of the language that `target` has.

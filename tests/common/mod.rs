@@ -110,6 +110,43 @@ fn unpack_file(from: &Path, to: &Path, name: &str, bases: &HashMap<&str, &str>) 
     target
 }
 
+/// Copies an ELF file with every section's name that begins so beginning otherwise: nobody finds what it holds.
+pub fn rename_sections(from: &Path, to: &Path, prefix: &[u8], other: &[u8]) {
+    assert_eq!(prefix.len(), other.len());
+    let mut bytes = fs::read(from).unwrap();
+    let word =
+        |at: usize, size: usize| bytes[at..at + size].iter().rev().fold(0usize, |all, byte| all << 8 | *byte as usize);
+    // ELF64: e_shoff, e_shentsize, e_shstrndx; of a section header sh_offset and sh_size.
+    let header = word(40, 8) + word(58, 2) * word(62, 2);
+    let (start, size) = (word(header + 24, 8), word(header + 32, 8));
+    let names = &mut bytes[start..start + size];
+    for at in 0..names.len().saturating_sub(prefix.len()) {
+        if names[at..].starts_with(prefix) {
+            names[at..at + prefix.len()].copy_from_slice(other);
+        }
+    }
+    fs::write(to, bytes).unwrap();
+}
+
+/// Where in an ELF64 core the bytes are that were at an address.
+pub fn offset_in_core(core: &[u8], address: u64) -> Option<usize> {
+    let word =
+        |at: usize, size: usize| core[at..at + size].iter().rev().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+    // e_phoff, e_phentsize, e_phnum; of a segment p_type, p_offset, p_vaddr, p_filesz.
+    let (start, size, count) = (word(32, 8), word(54, 2), word(56, 2));
+    (0..count).map(|index| (start + index * size) as usize).find_map(|at| {
+        let (kind, offset, first, length) = (word(at, 4), word(at + 8, 8), word(at + 16, 8), word(at + 32, 8));
+        let inside = address.checked_sub(first).filter(|inside| kind == 1 && *inside < length)?;
+        Some((offset + inside) as usize)
+    })
+}
+
+/// Writes a file whose pages of zeros take no room on the disk.
+pub fn write_with_holes(bytes: &[u8], to: &Path) {
+    let mut file = fs::File::create(to).unwrap();
+    copy_with_holes(&mut &bytes[..], &mut file);
+}
+
 /// Pages of zeros, of which cores are full, take no room on the disk.
 pub fn copy_with_holes(from: &mut impl Read, to: &mut fs::File) {
     let mut page = Vec::new();

@@ -144,6 +144,9 @@ pub(super) struct Processor {
     next: Option<u64>,
     /// Goroutines that run then, in order.
     queue: Vec<u64>,
+    /// What is wrong with it.
+    #[schemars(default)]
+    problem: Option<String>,
 }
 
 /// An M: a thread of the runtime's.
@@ -195,10 +198,13 @@ pub(super) struct HeapObject {
 pub(super) struct HeapHolder {
     /// global, local, stack (a word that no variable is known to hold), static (data of a file of the program's), object.
     kind: String,
-    /// The variable's; of static data their type.
+    /// The variable's; of static data their type, where that is known.
     name: Option<String>,
     function: Option<String>,
     goroutine: Option<u64>,
+    /// Of static data.
+    #[schemars(default)]
+    address: Option<Hex>,
     object: Option<HeapObject>,
     /// Which part of it holds the pointer: `.next`, `[3].name`.
     path: Option<String>,

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use super::version::{self, Unknown};
 use super::{GoRuntime, RuntimeError};
 use crate::addr::RunAddr;
+use crate::image::Note;
 use crate::memory::ReadAs;
 use crate::session::Session;
 use crate::session::go::layout::{self, Field};
@@ -85,6 +86,16 @@ pub struct Processor {
     pub next: Option<u64>,
     /// Those that run after it.
     pub queue: Vec<u64>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl Processor {
+    /// One of which nothing is known but that it should be there.
+    fn corrupt(id: u64, problem: String) -> Processor {
+        let (machine, next, queue) = (None, None, Vec::new());
+        Processor { id, status: Status::Corrupt, machine, next, queue, problem: Some(problem) }
+    }
 }
 
 /// A thread of the runtime's.
@@ -158,6 +169,8 @@ pub struct Scheduler {
     pub processors: Vec<Processor>,
     /// All threads.
     pub machines: Vec<Machine>,
+    /// What cannot be right.
+    pub notes: Vec<Note>,
 }
 
 /// A structure at an address.
@@ -235,7 +248,20 @@ impl<'a> Walk<'a> {
         found
     }
 
-    fn processor(&self, at: At<'a>) -> Option<Processor> {
+    /// The processor of that number, whose structure is at an address.
+    fn processor(&self, index: u64, address: u64) -> Processor {
+        match self.at(address, self.processor).map(|at| (at, self.readable_processor(at))) {
+            Some((_, Some(processor))) => {
+                let problem = (processor.id != index)
+                    .then(|| format!("the p at {} has the number {}", RunAddr(address), processor.id));
+                Processor { id: index, problem: problem.or(processor.problem.clone()), ..processor }
+            }
+            Some((at, None)) => Processor::corrupt(index, format!("the p at {} cannot be read", at.address)),
+            None => Processor::corrupt(index, "no p is there".to_owned()),
+        }
+    }
+
+    fn readable_processor(&self, at: At<'a>) -> Option<Processor> {
         let types = &self.session.types;
         let id = at.number("id")?;
         let (array, offset) = layout::member(types, self.processor, "runq")?;
@@ -245,17 +271,34 @@ impl<'a> Walk<'a> {
         };
         let (head, tail) = (at.number("runqhead")?, at.number("runqtail")?);
         // Both only ever grow, and wrap at 32 bits.
-        let length = (tail.wrapping_sub(head) & 0xffff_ffff).min(places);
-        let queue = (0..length).filter_map(|index| {
+        let length = tail.wrapping_sub(head) & 0xffff_ffff;
+        let status = at.number("status")?;
+        let mut problem = match Status::of(status) {
+            Status::Corrupt => Some(format!("the p at {} has the status {status:#x}, which is none", at.address)),
+            _ if length > places => {
+                Some(format!("the p at {} has {length} goroutines in a queue of {places}", at.address))
+            }
+            _ => None,
+        };
+        let mut queue = Vec::new();
+        for index in 0..if length > places { 0 } else { length } {
             let place = head.wrapping_add(index) % places;
-            self.goroutine_id(at.read(offset.checked_add(place * 8)?, 8)?)
-        });
+            let goroutine = offset.checked_add(place * 8).and_then(|place| at.read(place, 8));
+            match goroutine.and_then(|goroutine| self.goroutine_id(goroutine)) {
+                Some(id) => queue.push(id),
+                None => {
+                    let why = || format!("the p at {} has goroutines in its queue that cannot be read", at.address);
+                    problem.get_or_insert_with(why);
+                }
+            }
+        }
         Some(Processor {
             id,
-            status: Status::of(at.number("status")?),
+            status: Status::of(status),
             machine: self.at(at.number("m")?, self.machine).and_then(|machine| machine.number("id")),
             next: self.goroutine_id(at.number("runnext")?),
-            queue: queue.collect(),
+            queue,
+            problem,
         })
     }
 
@@ -320,8 +363,16 @@ impl GoRuntime<'_> {
         let (data, length) = (field(header.data).unwrap_or(0), field(header.length).unwrap_or(0));
         for index in 0..length.min(MAX_PROCESSORS) {
             let at = data.checked_add(index * 8).and_then(|at| session.memory().read_uint(RunAddr(at), 8).ok());
-            let processor = at.and_then(|at| walk.at(at, walk.processor)).and_then(|at| walk.processor(at));
-            scheduler.processors.extend(processor);
+            let Some(at) = at else {
+                let message = format!("{} of {length} processors of runtime.allp cannot be read", length - index);
+                scheduler.notes.push(Note { code: "processors-unreadable", message });
+                break;
+            };
+            scheduler.processors.push(walk.processor(index, at));
+        }
+        if length > MAX_PROCESSORS {
+            let message = format!("runtime.allp names {length} processors, of which {MAX_PROCESSORS} are looked at");
+            scheduler.notes.push(Note { code: "too-many-processors", message });
         }
         let mut idle = HashSet::new();
         match sched.number("midle") {
@@ -340,10 +391,17 @@ impl GoRuntime<'_> {
         let mut at = global("runtime.allm").unwrap_or(0);
         while let Some(machine) = walk.at(at, walk.machine).filter(|_| seen.len() < MAX_MACHINES) {
             if !seen.insert(at) {
+                let message = format!("the list of threads comes back to the m at {}: others are missing", RunAddr(at));
+                scheduler.notes.push(Note { code: "machines-repeated", message });
                 break;
             }
-            scheduler.machines.extend(walk.machine(machine, &idle));
-            at = machine.number("alllink").unwrap_or(0);
+            let (read, next) = (walk.machine(machine, &idle), machine.number("alllink"));
+            if read.is_none() || next.is_none() {
+                let message = format!("the m at {} cannot be read: it and those behind it are missing", RunAddr(at));
+                scheduler.notes.push(Note { code: "machines-unreadable", message });
+            }
+            scheduler.machines.extend(read);
+            at = next.unwrap_or(0);
         }
         scheduler.machines.sort_by_key(|machine| machine.id);
         Ok(scheduler)

@@ -1,5 +1,6 @@
 //! What formatters ask about Go programs, looked up once.
 
+pub mod described;
 pub mod layout;
 mod stripped;
 pub mod structures;
@@ -7,7 +8,7 @@ pub mod switches;
 pub mod versioned;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use self::structures::{GoStructures, GoUnknown};
 
@@ -32,6 +33,8 @@ pub(super) struct GoCache {
     constants: RwLock<HashMap<TypeId, Constants>>,
     /// The runtime's own structures.
     structures: OnceLock<Result<GoStructures, GoUnknown>>,
+    /// Types that the runtime describes and debug information does not.
+    made: Mutex<described::Made>,
 }
 
 impl Session {
@@ -98,7 +101,8 @@ impl Session {
 
 impl GoSymbols for Session {
     fn described(&self, description: RunAddr) -> Option<TypeId> {
-        self.described_type(description, |program| program.go_type(description))
+        let make = || self.type_of_description(description);
+        self.described_type(description, |program| program.go_type(description), make)
     }
 
     fn data(&self, name: &'static str) -> Option<(RunAddr, u64)> {

@@ -17,7 +17,6 @@ use crate::arch::Arch;
 use crate::memory::ReadAs;
 use crate::module::{Module, go_table};
 use crate::session::Session;
-use crate::types::Language;
 
 /// Bytes of writable data that are looked through.
 const MAX_DATA: u64 = 64 << 20;
@@ -38,8 +37,7 @@ impl Session {
         let file = module.file().ok_or_else(|| unknown("the file is not at hand".to_owned()))?;
         let version = go_table::version(file).ok_or_else(|| unknown("it does not name its version".to_owned()))?;
         let minor = go_table::minor_version(file).filter(|_| self.image.arch.address_size() == 8);
-        let void = self.types.make_void(Language::Go);
-        let known = minor.and_then(|minor| versioned::of_version(minor, void));
+        let known = minor.and_then(|minor| versioned::of_version(minor, self.go_empty_interface()));
         let (layout, first_sender) = known.ok_or_else(|| {
             unknown(format!("layouts of {version} are not known, only those of Go {}", versioned::known()))
         })?;
@@ -70,7 +68,7 @@ impl Session {
     }
 
     /// Words of a module's writable data and where they are.
-    fn writable_data(&self, module: &Module) -> Vec<(u64, Vec<u64>)> {
+    pub fn writable_data(&self, module: &Module) -> Vec<(u64, Vec<u64>)> {
         let Some(file) = module.file() else { return Vec::new() };
         let mut left = MAX_DATA;
         let mut found = Vec::new();

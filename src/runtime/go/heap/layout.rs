@@ -1,7 +1,7 @@
 //! Where the allocator has its spans, as the program's debug information says (go `src/runtime/mheap.go`, mheap and mspan,
-//! Go 1.18 to 1.27).
+//! Go 1.18 to 1.27), else its version ([`versioned`]).
 
-use super::HeapError;
+use super::{HeapError, versioned};
 use crate::addr::RunAddr;
 use crate::runtime::go::version;
 use crate::session::Session;
@@ -57,6 +57,8 @@ pub(super) struct HeapLayout {
     /// Since Go 1.25, where so built: small objects' marks are at the end of their span's page, so many bytes before the
     /// end.
     pub inline_marks: Option<u64>,
+    /// The program says what its variables are; else only the runtime's descriptions of types do.
+    pub has_variables: bool,
 }
 
 impl HeapLayout {
@@ -67,9 +69,7 @@ impl HeapLayout {
         })?;
         let unknown = |why: &str| HeapError::Unknown(format!("{}: {why}", version.path));
         let heap = session.find_globals("runtime.mheap_", None, None).into_iter().next();
-        let heap = heap.ok_or_else(|| {
-            unknown("there is no debug information (linked with -w or -s), so nothing says where the heap's spans are")
-        })?;
+        let Some(heap) = heap else { return versioned::layout(session, &version).map_err(|why| unknown(&why)) };
         let Ok(Place::Memory(at)) = heap.place else { return Err(unknown("runtime.mheap_ has no place")) };
         let types = &session.types;
         let missing = |what: &str| unknown(&format!("{what} is not described"));
@@ -94,6 +94,7 @@ impl HeapLayout {
             sweep: read(sweep, Field { offset: 0, size: 4 })?,
             span: SpanLayout::of(session, span).map_err(|member| missing(&format!("runtime.mspan.{member}")))?,
             inline_marks: inline_marks(session),
+            has_variables: true,
         })
     }
 }

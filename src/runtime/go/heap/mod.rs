@@ -3,10 +3,13 @@
 //!
 //! ```text
 //! runtime.mheap_.allspans   spans, slots in use                            (spans)
-//! DWARF of a type           where its objects hold pointers, and to what   (plan)
+//! description of a type     where its objects hold pointers, and to what   (plan)
 //! packages, stacks          from where objects are reached                 (roots)
 //! one to the next           what each object is                            (trace)
 //! ```
+//!
+//! Types and variables are those of the debug information. Without it members of the runtime's structures lie as in the
+//! version (versioned), variables are words, and types are those that the runtime describes for itself.
 //!
 //! Go writes the type down of objects of more than 512 bytes with pointers (since 1.22) and of what is in interfaces; what
 //! others are is told by the pointers to them. What nothing leads to has its size alone.
@@ -14,8 +17,10 @@
 mod layout;
 mod plan;
 mod roots;
+mod sizes;
 mod spans;
 mod trace;
+mod versioned;
 
 use std::collections::HashMap;
 
@@ -133,8 +138,8 @@ pub enum Holder {
     Static {
         /// Where.
         address: RunAddr,
-        /// Go's name of its type.
-        type_name: String,
+        /// Go's name of its type; `None`: a word of which nothing is known.
+        type_name: Option<String>,
     },
     /// An object of the heap.
     Object(HeapObject),
@@ -291,8 +296,15 @@ impl<'a> GoHeap<'a> {
     }
 
     fn roots(&self) -> Result<(Vec<Root>, usize), HeapError> {
-        let mut roots = roots::globals(self.session);
         let (goroutines, _) = self.runtime.goroutines();
+        if !self.layout.has_variables {
+            let mut roots = roots::undescribed(self.session);
+            let words = roots::all_words(&self.runtime, &goroutines)?;
+            let own = roots.partition_point(|root| root.whose != Whose::Runtime);
+            roots.splice(own..own, words.0);
+            return Ok((roots, words.1));
+        }
+        let mut roots = roots::globals(self.session);
         let (locals, left) = roots::locals(&self.runtime, &goroutines)?;
         let own = roots.partition_point(|root| root.whose == Whose::Package);
         roots.splice(own..own, locals);
@@ -309,6 +321,11 @@ impl<'a> GoHeap<'a> {
 
     fn notes(&self, left: usize) -> Vec<Note> {
         let mut notes = Vec::new();
+        if !self.layout.has_variables {
+            let message = "there is no debug information (linked with -w or -s): types are those that the runtime itself \
+                           describes, of objects that it wrote them down for, of what is in interfaces, and of what these lead to";
+            notes.push(Note { code: "types-of-runtime-only", message: message.to_owned() });
+        }
         if self.spans.unreadable > 0 {
             let message = format!("{} spans of runtime.mheap_.allspans cannot be right or read", self.spans.unreadable);
             notes.push(Note { code: "spans-unreadable", message });
@@ -336,7 +353,7 @@ impl<'a> GoHeap<'a> {
             self.trace_root(&mut tracer, root, Owner::root(index))?;
         }
         // What the compiler left no variables for is on the stacks all the same.
-        if !tracer.is_reached(slot.number) {
+        if self.layout.has_variables && !tracer.is_reached(slot.number) {
             let (goroutines, _) = self.runtime.goroutines();
             for goroutine in &goroutines {
                 interrupt::check()?;
@@ -418,7 +435,7 @@ impl<'a> GoHeap<'a> {
                     Of::Type(type_id) => readable(self.session.types.name(type_id)),
                     _ => "data".to_owned(),
                 };
-                Some(Step { holder: Holder::Static { address: RunAddr(data.at), type_name }, path })
+                Some(Step { holder: Holder::Static { address: RunAddr(data.at), type_name: Some(type_name) }, path })
             }
             Which::Object(number) => {
                 let kind = tracer.kind(number);
@@ -440,13 +457,20 @@ impl<'a> GoHeap<'a> {
                         self.session.memory().read_vec(*at, length).unwrap_or_default()
                     }
                 };
-                let path = match root.type_id {
-                    Some(type_id) => self.path(&bytes, Some(Of::Type(type_id)), 0, points),
-                    None => String::new(),
+                if let Whose::Data { start } = &root.whose {
+                    let at = (0..bytes.len()).step_by(8).find(|at| points(word_at(&bytes, *at)))?;
+                    let address = start.checked_add(at as u64)?;
+                    return Some(Step { holder: Holder::Static { address, type_name: None }, path: String::new() });
+                }
+                let path = match (root.type_id, &root.whose) {
+                    (Some(type_id), _) => self.path(&bytes, Some(Of::Type(type_id)), 0, points),
+                    // Of a variable of one word there is no part to name.
+                    (None, Whose::Package | Whose::Runtime) if bytes.len() > 8 => self.path(&bytes, None, 0, points),
+                    (None, _) => String::new(),
                 };
                 let name = root.name.as_ref().map(|name| name.to_string());
                 let holder = match &root.whose {
-                    Whose::Package | Whose::Runtime => Holder::Global { name: name? },
+                    Whose::Package | Whose::Runtime | Whose::Data { .. } => Holder::Global { name: name? },
                     Whose::Frame { goroutine, function } => Holder::Local {
                         goroutine: *goroutine,
                         function: function.as_ref().map(|function| function.to_string()),

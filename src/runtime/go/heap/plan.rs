@@ -300,7 +300,9 @@ impl<'a> Plans<'a> {
 /// A map's buckets and groups lie beside each other, and only the map knows how many (go `src/runtime/map.go`;
 /// `src/internal/runtime/maps/group.go`).
 fn holds_many(name: &str) -> bool {
-    name.starts_with("bucket<") || name.starts_with("group<")
+    // As the runtime's own descriptions have it.
+    let plain = name.strip_prefix("noalg.").unwrap_or(name);
+    ["bucket<", "group<", "map.bucket[", "map.group["].iter().any(|start| plain.starts_with(start))
 }
 
 /// As the program would write it: `map[string]int` for the header that the compiler calls `hash<string,int>`.

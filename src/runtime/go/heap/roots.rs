@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::addr::RunAddr;
+use crate::addr::{FileAddr, RunAddr};
 use crate::interrupt;
+use crate::module::symbols::{Symbol, SymbolKind};
 use crate::module::{DieRef, Name};
 use crate::runtime::go::{GoRuntime, Goroutine};
 use crate::session::Session;
 use crate::types::TypeId;
-use crate::value::Place;
+use crate::value::{Place, PlaceBytes};
 
 /// Goroutines whose stacks are looked through.
 const MAX_STACKS: usize = 1 << 18;
@@ -22,6 +23,8 @@ const AT_ONCE: usize = 1024;
 const MAX_GLOBALS: usize = 1 << 20;
 /// Variables of stacks.
 const MAX_LOCALS: usize = 1 << 22;
+/// Bytes of one variable, or of all between two, of which nothing else is known.
+const MAX_DATA: u64 = 64 << 20;
 /// Bytes of a stack that are looked through word by word.
 const MAX_STACK: u64 = 1 << 22;
 
@@ -42,8 +45,58 @@ pub(super) enum Whose {
     Package,
     /// In one of the runtime's own.
     Runtime,
+    /// In the program's data, of which nothing says what is in them: where they begin.
+    Data { start: RunAddr },
     /// In a function that a goroutine is in.
     Frame { goroutine: Option<u64>, function: Option<Arc<str>> },
+}
+
+/// Words of variables where debug information says nothing of them: by the names of symbols where there are any. Those that
+/// the collector starts from.
+pub(super) fn undescribed(session: &Session) -> Vec<Root> {
+    let mut found = Vec::new();
+    for module in session.program.modules.iter().filter(|module| module.is_go()) {
+        let Some(table) = module.go_table() else { continue };
+        for (first, end) in table.variables() {
+            let inside = |symbol: &Symbol| symbol.kind == SymbolKind::Data && (first..end).contains(&symbol.address);
+            let mut symbols: Vec<Symbol> = module.symbols().iter().filter(inside).collect();
+            symbols.sort_by_key(|symbol| symbol.address);
+            symbols.dedup_by_key(|symbol| symbol.address);
+            let mut at = first;
+            let mut root = |name: Option<Name>, from: FileAddr, to: FileAddr| {
+                let start = module.to_run(from);
+                let length = to.0.saturating_sub(from.0).min(MAX_DATA);
+                let data = session.memory().read_vec(start, length as usize).unwrap_or_default();
+                if data.len() >= 8 {
+                    let name_says = name.as_deref().is_some_and(is_runtimes);
+                    let whose = match &name {
+                        Some(_) if name_says => Whose::Runtime,
+                        Some(_) => Whose::Package,
+                        None => Whose::Data { start },
+                    };
+                    let place = Place::Bytes(PlaceBytes { data, ..Default::default() });
+                    found.push(Root { whose, name, type_id: None, place });
+                }
+            };
+            for symbol in symbols {
+                let until = symbol.address.0.saturating_add(symbol.size).min(end.0);
+                if symbol.size < 8 || symbol.address < at {
+                    continue;
+                }
+                root(None, at, symbol.address);
+                root(Some(symbol.text()), symbol.address, FileAddr(until));
+                at = FileAddr(until);
+            }
+            root(None, at, end);
+        }
+    }
+    found.truncate(MAX_GLOBALS);
+    found.sort_by_key(|root| root.whose == Whose::Runtime);
+    found
+}
+
+fn is_runtimes(name: &str) -> bool {
+    name.starts_with("runtime.") || name.starts_with("internal/runtime/")
 }
 
 /// Variables of packages, the program's before the runtime's own.
@@ -59,10 +112,8 @@ pub(super) fn globals(session: &Session) -> Vec<Root> {
                 let globals = named.filter_map(|entry| {
                     let die = DieRef { offset: entry.offset, ..unit.root() };
                     let global = session.global(die, None, None, false)?;
-                    let is_runtimes =
-                        global.name.starts_with("runtime.") || global.name.starts_with("internal/runtime/");
                     Some(Root {
-                        whose: if is_runtimes { Whose::Runtime } else { Whose::Package },
+                        whose: if is_runtimes(&global.name) { Whose::Runtime } else { Whose::Package },
                         name: Some(global.name.into()),
                         type_id: Some(global.type_id),
                         place: global.place.ok()?,
@@ -116,6 +167,21 @@ fn of_stack(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> Vec<Root> {
     found
 }
 
+/// The words of all goroutines' stacks, and how many goroutines were left out.
+pub(super) fn all_words(
+    runtime: &GoRuntime<'_>,
+    goroutines: &[Goroutine],
+) -> Result<(Vec<Root>, usize), interrupt::Interrupted> {
+    let looked = goroutines.get(..MAX_STACKS).unwrap_or(goroutines);
+    let mut found = Vec::new();
+    for part in looked.chunks(AT_ONCE) {
+        interrupt::check()?;
+        let of_stacks: Vec<Vec<Root>> = part.par_iter().map(|goroutine| words(runtime, goroutine)).collect();
+        found.extend(of_stacks.into_iter().flatten());
+    }
+    Ok((found, goroutines.len() - looked.len()))
+}
+
 /// The words of a goroutine's stack, and in which function each frame's begin.
 pub(super) fn words(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> Vec<Root> {
     let (_, high) = goroutine.stack;
@@ -138,7 +204,7 @@ pub(super) fn words(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> Vec<Root>
             whose: Whose::Frame { goroutine: goroutine.id, function: function.clone() },
             name: None,
             type_id: None,
-            place: Place::Bytes(crate::value::PlaceBytes { data, ..Default::default() }),
+            place: Place::Bytes(PlaceBytes { data, ..Default::default() }),
         });
     }
     found

@@ -11,7 +11,7 @@
 use rayon::prelude::*;
 
 use super::HeapError;
-use super::layout::HeapLayout;
+use super::layout::{HeapLayout, SpanLayout};
 use crate::addr::RunAddr;
 use crate::memory::{Memory, ReadAs};
 use crate::session::go::layout::little_endian;
@@ -22,6 +22,8 @@ const PAGE: u64 = 1 << 13;
 const ARENA_SHIFT: u32 = 26;
 /// Parts of that table, and how many may lie between the first and the last: 16 TiB.
 const MAX_ARENAS: u64 = 1 << 18;
+/// Those of them that more than one span is in: of 1 TiB.
+const MAX_PAGED: usize = 1 << 14;
 /// Spans that are looked at.
 const MAX_SPANS: u64 = 1 << 24;
 /// Slots that are looked at: what is kept of each is a few bytes.
@@ -81,8 +83,21 @@ pub(super) struct Spans<'a> {
     pub cut: bool,
     /// Bytes of all spans in use.
     pub held: u64,
-    arenas: Vec<Option<Box<[u32]>>>,
+    arenas: Vec<Arena>,
     first_arena: u64,
+    /// How many of them have pages of their own.
+    paged: usize,
+}
+
+/// Which spans the pages of a part of the table are in: indices from 1 on, 0 for none.
+#[derive(Clone, Default)]
+enum Arena {
+    #[default]
+    Empty,
+    /// All in one.
+    Whole(u32),
+    /// By page.
+    Pages(Box<[u32]>),
 }
 
 /// Objects and their bytes.
@@ -137,6 +152,7 @@ impl<'a> Spans<'a> {
             held: 0,
             arenas: Vec::new(),
             first_arena,
+            paged: 0,
         };
         let mut next = 0u64;
         let mut end = 0u64;
@@ -169,27 +185,47 @@ impl<'a> Spans<'a> {
     }
 
     fn enter_pages(&mut self, start: u64, last: u64, entry: u32) {
-        const PAGES: usize = 1 << (ARENA_SHIFT - PAGE.trailing_zeros());
+        const PAGES: u64 = 1 << (ARENA_SHIFT - PAGE.trailing_zeros());
         let (mut page, last) = (start / PAGE, last / PAGE);
         while page <= last {
-            let arena = ((page * PAGE) >> ARENA_SHIFT).saturating_sub(self.first_arena) as usize;
+            let arena = (page / PAGES).saturating_sub(self.first_arena) as usize;
             if arena >= self.arenas.len() {
-                self.arenas.resize(arena + 1, None);
+                self.arenas.resize(arena + 1, Arena::Empty);
             }
+            let end = (page / PAGES + 1) * PAGES;
             let Some(part) = self.arenas.get_mut(arena) else { return };
-            let part = part.get_or_insert_with(|| vec![0; PAGES].into_boxed_slice());
-            if let Some(slot) = part.get_mut(page as usize % PAGES) {
-                *slot = entry;
+            if page.is_multiple_of(PAGES) && end <= last + 1 {
+                *part = Arena::Whole(entry);
+                page = end;
+                continue;
             }
-            page += 1;
+            if !matches!(part, Arena::Pages(_)) {
+                if self.paged >= MAX_PAGED {
+                    self.cut = true;
+                    return;
+                }
+                self.paged += 1;
+                *part = Arena::Pages(vec![0; PAGES as usize].into_boxed_slice());
+            }
+            if let Arena::Pages(pages) = part {
+                let until = end.min(last + 1);
+                let range = (page % PAGES) as usize..(until - 1 - page / PAGES * PAGES) as usize + 1;
+                if let Some(slots) = pages.get_mut(range) {
+                    slots.fill(entry);
+                }
+                page = until;
+            }
         }
     }
 
     /// The slot that an address is in, in use or not.
     pub fn find(&self, address: u64) -> Option<Slot> {
         let arena = (address >> ARENA_SHIFT).checked_sub(self.first_arena)?;
-        let part = self.arenas.get(usize::try_from(arena).ok()?)?.as_ref()?;
-        let entry = *part.get((address / PAGE) as usize % part.len().max(1))?;
+        let entry = match self.arenas.get(usize::try_from(arena).ok()?)? {
+            Arena::Empty => return None,
+            Arena::Whole(entry) => *entry,
+            Arena::Pages(pages) => *pages.get((address / PAGE) as usize % pages.len().max(1))?,
+        };
         let span_index = (entry as usize).checked_sub(1)?;
         let span = self.spans.get(span_index)?;
         let inside = address.checked_sub(span.start)?;
@@ -234,6 +270,29 @@ impl<'a> Span<'a> {
 
 fn bit(bits: &[u8], index: u32) -> bool {
     bits.get(index as usize / 8).is_some_and(|byte| byte >> (index % 8) & 1 != 0)
+}
+
+/// Whether a span may be there that is in use; `None`: there can be none.
+pub(super) fn looks_like_one(memory: &dyn Memory, members: &SpanLayout, at: u64, sweep: u64) -> Option<bool> {
+    if at == 0 || !at.is_multiple_of(8) {
+        return None;
+    }
+    let bytes = memory.read_vec(RunAddr(at), members.size).ok()?;
+    let (start, pages) = (members.start.read(&bytes), members.pages.read(&bytes));
+    let state = members.state.read(&bytes);
+    if !start.is_multiple_of(PAGE) || state > 2 {
+        return None;
+    }
+    if state != IN_USE {
+        return Some(false);
+    }
+    let (slot, count) = (members.slot.read(&bytes), members.count.read(&bytes));
+    let own = members.sweep.read(&bytes);
+    let does_fit = pages.checked_mul(PAGE).zip(count.checked_mul(slot)).is_some_and(|(held, used)| used <= held);
+    // go `src/runtime/mheap.go`, mspan.sweepgen: to be swept, being swept, swept, cached before, cached after.
+    let ahead = own.wrapping_sub(sweep).wrapping_add(2) as u32;
+    let is_one = start != 0 && slot >= 8 && count >= 1 && does_fit && matches!(ahead, 0 | 1 | 2 | 3 | 5);
+    is_one.then_some(true)
 }
 
 /// `None` for a span that no objects are in.

@@ -7,15 +7,18 @@
 //!
 //! A slot may be reached by several pointers that say different things: a pointer to a structure's first field says less
 //! than one to the structure. What fits the slot's size counts more than what does not, and the larger more than the
-//! smaller. Where Go wrote the type down (the header of large objects, since Go 1.22), that is it.
+//! smaller. Where Go wrote the type down (the header of large objects, since Go 1.22), that is it. What no type leads to is
+//! looked through word by word: interfaces in it say what they hold.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::plan::{Link, Of, Plan, PlanId, Plans, TEXT, WORD};
+use super::sizes::fits;
 use super::spans::{Slot, Spans};
 use crate::addr::RunAddr;
 use crate::interrupt;
 use crate::session::Session;
+use crate::session::go::described::go_descriptions;
 use crate::session::go::layout::little_endian;
 
 /// Pointers into the middle of objects that are followed, each place once.
@@ -160,14 +163,19 @@ pub(super) struct Tracer<'a, 's> {
     statics: Vec<Static>,
     waiting: VecDeque<Range>,
     chase: Option<Chase>,
+    /// Where the runtime's descriptions of types are.
+    described: Vec<std::ops::Range<u64>>,
+    /// Tables of methods, by address: the type's description; `None` where there is no such table.
+    tables: HashMap<u64, Option<u64>>,
     /// Something was left out, as there is too much.
     pub cut: bool,
 }
 
 impl<'a, 's> Tracer<'a, 's> {
-    /// `target`: the object that is asked about; then what has no type is looked through word by word, too.
+    /// `target`: the object that is asked about.
     pub fn new(session: &'a Session, spans: &'s Spans<'a>, target: Option<u32>) -> Tracer<'a, 's> {
         let slots = spans.slots as usize;
+        let modules = session.program.modules.iter().filter(|module| module.is_go());
         let chase = target.map(|target| Chase {
             target,
             parents: vec![Owner::NOBODY; slots],
@@ -184,6 +192,8 @@ impl<'a, 's> Tracer<'a, 's> {
             statics: Vec::new(),
             waiting: VecDeque::new(),
             chase,
+            described: modules.filter_map(go_descriptions).collect(),
+            tables: HashMap::new(),
             cut: false,
         }
     }
@@ -316,9 +326,66 @@ impl<'a, 's> Tracer<'a, 's> {
                 if word < 4096 && !matches!(link, Link::Slice(_)) {
                     continue;
                 }
+                if plan.of == Of::Word && self.follow_guessed(word, word_at(bytes, at + 8), from) {
+                    continue;
+                }
                 self.follow(bytes, at, word, *link, from);
             }
         }
+    }
+
+    /// Two words of which nothing is known: an interface where the first is a type's description, or a table of methods that
+    /// names one, and the second leads to an object that is as large as that type.
+    fn follow_guessed(&mut self, word: u64, next: u64, from: Owner) -> bool {
+        if next < 4096 || !word.is_multiple_of(8) {
+            return false;
+        }
+        let Some(slot) = self.find(next) else { return false };
+        let Some(span) = self.spans.spans.get(slot.span) else { return false };
+        if slot.offset != span.header() {
+            return false;
+        }
+        let (header, room) = (span.header(), span.slot);
+        let is_described = self.described.iter().any(|range| range.contains(&word));
+        // Tables of methods are among the descriptions.
+        let known = if is_described { self.plans.described(word) } else { None };
+        let found = match known {
+            Some(known) => Some((word, known)),
+            None => self.of_table(word).and_then(|described| Some((described, self.plans.described(described)?))),
+        };
+        let Some((described, (plan, is_direct))) = found else { return false };
+        let mut made = self.plans.get(plan);
+        if is_direct && let [(0, Link::One(target))] = made.links.as_slice() {
+            made = self.plans.get(*target);
+        }
+        let does_fit = made.size > 0 && fits(made.size.saturating_add(header), room);
+        if does_fit {
+            self.interface(described, next, from);
+        }
+        does_fit
+    }
+
+    /// The type that a table of methods is of (go `src/internal/abi/iface.go`, ITab: interface, type, the type's hash).
+    fn of_table(&mut self, at: u64) -> Option<u64> {
+        if let Some(known) = self.tables.get(&at) {
+            return *known;
+        }
+        let read = |base: u64, offset: u64, size: usize| {
+            let at = RunAddr(base).checked_add(offset)?;
+            self.session.memory().read_uint(at, size).ok()
+        };
+        let is_described = |at: &u64| at.is_multiple_of(8) && self.described.iter().any(|range| range.contains(at));
+        let found = match self.spans.find(at) {
+            Some(_) => None,
+            None => read(at, 8, 8).filter(is_described).filter(|described| {
+                let hash = read(*described, 16, 4);
+                hash.is_some() && hash == read(at, 16, 4) && read(at, 0, 8).filter(is_described).is_some()
+            }),
+        };
+        if self.tables.len() < MAX_INSIDE {
+            self.tables.insert(at, found);
+        }
+        found
     }
 
     fn follow(&mut self, bytes: &[u8], at: usize, word: u64, link: Link, from: Owner) {
@@ -487,7 +554,8 @@ impl<'a, 's> Tracer<'a, 's> {
             self.push(Range { at: pointer, plan, count, from: Owner::object(slot.number), span: slot.span as u32 });
         }
         // What holds the rest is not known: only words say.
-        if self.chase.is_some() && is_first && known == Known::Part {
+        let is_rest_unknown = known == Known::Part || is_closure && made.size <= 8;
+        if is_first && is_rest_unknown {
             self.push_words(slot);
         }
     }
@@ -499,8 +567,7 @@ impl<'a, 's> Tracer<'a, 's> {
         }
         match self.kind(slot.number).known() {
             Known::Recorded => self.push_whole(slot.span, slot.number),
-            _ if self.chase.is_some() => self.push_words(slot),
-            _ => {}
+            _ => self.push_words(slot),
         }
     }
 
@@ -538,42 +605,4 @@ impl<'a, 's> Tracer<'a, 's> {
 /// A word of bytes; 0 where they end before.
 pub(super) fn word_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
-}
-
-/// Sizes of slots in bytes (go `src/runtime/sizeclasses.go`, the same from Go 1.18 to 1.27); beyond, whole pages.
-const SIZES: &[u16] = &[
-    8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320, 352, 384, 416, 448, 480,
-    512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688, 3072, 3200, 3456, 4096, 4864,
-    5376, 6144, 6528, 6784, 6912, 8192, 9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480,
-    21760, 24576, 27264, 28672, 32768,
-];
-
-/// Whether Go would put so many bytes into a slot of that size.
-fn fits(size: u64, slot: u64) -> bool {
-    if size > slot {
-        return false;
-    }
-    let below = SIZES.partition_point(|known| u64::from(*known) < slot);
-    let is_class = SIZES.get(below).is_some_and(|known| u64::from(*known) == slot);
-    match below.checked_sub(1).and_then(|index| SIZES.get(index)) {
-        Some(smaller) if is_class => size > u64::from(*smaller),
-        // The smallest.
-        None => true,
-        // Whole pages.
-        Some(_) => slot - size < 1 << 13,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SIZES, fits};
-
-    #[test]
-    fn sizes_ascend_and_what_fits_is_what_go_would_choose() {
-        assert!(SIZES.is_sorted());
-        assert!(fits(40, 48) && fits(48, 48) && fits(33, 48));
-        assert!(!fits(32, 48) && !fits(49, 48));
-        assert!(fits(1, 8) && fits(0, 8));
-        assert!(fits(40_000, 40_960) && !fits(30_000, 40_960));
-    }
 }
