@@ -15,7 +15,8 @@ use super::DieRef;
 use super::name_index::{self, IndexedEntry, NameIndex, hash_of};
 use super::skim::{NamedEntry, Skim};
 use super::unit::Unit;
-use super::units::DebugInfo;
+
+use super::units::{DebugInfo, OWN};
 use crate::addr::FileAddr;
 use crate::interrupt;
 
@@ -148,8 +149,8 @@ impl DebugInfo {
 
     /// The entry that the index of names means, where it is there and has that name.
     pub fn indexed(&self, found: IndexedEntry, leaf: &str) -> Option<DieRef> {
-        let unit = self.unit_holding(*self.unit_starts(0).get(found.unit as usize)?)?;
-        let entry = unit.entry(found.offset)?;
+        let (unit, offset) = self.unit_around(OWN, found.at)?;
+        let entry = unit.entry(offset)?;
         is_named(unit, &entry, leaf).then(|| unit.die(entry.offset()))
     }
 
@@ -168,7 +169,11 @@ impl DebugInfo {
             && let Some(numbers) = index.with_leaf(name)
         {
             let entries = numbers.into_iter().flat_map(|number| index.entries_of(number));
-            let mut units: Vec<usize> = entries.filter_map(|entry| starts.get(entry.unit as usize).copied()).collect();
+            let unit_of = |entry: IndexedEntry| {
+                let next = starts.partition_point(|start| *start <= entry.at);
+                starts.get(next.checked_sub(1)?).copied()
+            };
+            let mut units: Vec<usize> = entries.filter_map(unit_of).collect();
             units.sort_unstable();
             units.dedup();
             if !index.is_damaged() {

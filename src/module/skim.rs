@@ -2,7 +2,7 @@
 //!
 //! DWARF has no index of a unit's functions and no parent links. This pass reads just abbreviation codes and skips
 //! attributes by precomputed sizes; only DIEs that are functions with code are looked at further. Names, types and
-//! variables are left to whoever needs them.
+//! variables are left to whoever needs them; all names at once are read by a pass of their own (`name_index`).
 
 use gimli::{DW_AT_low_pc, DW_AT_ranges, DwForm, DwTag, UnitOffset};
 
@@ -37,21 +37,6 @@ pub struct NamedEntry {
     pub tag: DwTag,
     /// It is only declared here.
     pub declaration: bool,
-    /// Where its name is.
-    pub name: NameAt,
-    /// The DIE that encloses it; 0: none but the unit's own.
-    pub enclosing: u32,
-}
-
-/// Where a DIE's name is, as far as the pass sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NameAt {
-    /// At this offset of .debug_str.
-    Str(u32),
-    /// It is the name of the DIE that this one elaborates.
-    Of(u32),
-    /// Somewhere else: whoever wants it reads the DIE.
-    Elsewhere,
 }
 
 /// What the pass found.
@@ -78,19 +63,14 @@ struct Shape {
     encloses: bool,
     /// All attributes have a fixed size: their sum.
     fixed: Option<usize>,
-    /// Where the name is in these.
-    fixed_name: Option<(usize, Skip)>,
     forms: Vec<Skip>,
 }
 
 /// How to get over one attribute.
-#[derive(Clone, Copy)]
-enum Skip {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Skip {
+    /// So many bytes.
     Bytes(usize),
-    /// Four bytes: where in .debug_str the DIE's name is.
-    Name,
-    /// Four bytes: the DIE that this one elaborates.
-    Elaborated,
     Leb,
     String,
     Block1,
@@ -101,7 +81,7 @@ enum Skip {
 }
 
 /// Deepest nesting followed. Real programs stay under 100.
-const MAX_DEPTH: usize = 4096;
+pub(super) const MAX_DEPTH: usize = 4096;
 
 impl Skim {
     /// Passes over the unit. Ends early, with what it has, at malformed data.
@@ -151,17 +131,10 @@ impl Skim {
                 continue;
             }
             let Some(shape) = shape_of(&mut shapes, unit, code, address_size) else { return };
-            let mut name = NameAt::Elsewhere;
             match shape.fixed {
-                Some(size) => {
-                    if let Some((before, kind)) = shape.fixed_name {
-                        name = name_at(bytes, at.saturating_add(before), kind, name);
-                    }
-                    at = at.saturating_add(size);
-                }
+                Some(size) => at = at.saturating_add(size),
                 None => {
                     for form in &shape.forms {
-                        name = name_at(bytes, at, *form, name);
                         if skip(bytes, &mut at, *form).is_none() {
                             return;
                         }
@@ -181,14 +154,7 @@ impl Skim {
                 }
             }
             if shape.named && functions_open == 0 {
-                let container = open.last().copied().flatten().and_then(|index| self.containers.get(index));
-                self.named.push(NamedEntry {
-                    offset: start as u32,
-                    tag: shape.tag,
-                    declaration: shape.declaration,
-                    name,
-                    enclosing: container.map_or(0, |container| container.start),
-                });
+                self.named.push(NamedEntry { offset: start as u32, tag: shape.tag, declaration: shape.declaration });
             }
             if shape.has_children {
                 if open.len() >= MAX_DEPTH {
@@ -237,18 +203,6 @@ impl Skim {
     /// All functions' ranges, ascending.
     pub fn functions(&self) -> &[FunctionRange] {
         &self.functions
-    }
-
-    /// The innermost DIE that encloses `offset`, the unit's own left out.
-    pub fn enclosing(&self, offset: u32) -> Option<u32> {
-        let mut next = self.containers.partition_point(|container| container.start < offset).checked_sub(1);
-        while let Some(container) = next.and_then(|index| self.containers.get(index)) {
-            if offset < container.end {
-                return Some(container.start);
-            }
-            next = container.parent.map(|parent| parent as usize);
-        }
-        None
     }
 
     /// The DIEs that enclose `offset`, innermost first, the unit's own left out.
@@ -334,31 +288,27 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             }
             _ => {}
         }
-        let skip = match (attribute.name(), attribute.form()) {
-            (gimli::DW_AT_name, gimli::DW_FORM_strp) if offset_size == 4 => Skip::Name,
-            (gimli::DW_AT_specification | gimli::DW_AT_abstract_origin, gimli::DW_FORM_ref4) => Skip::Elaborated,
-            (_, form) => skip_of(form, address_size, offset_size, version)?,
-        };
+        let skip = skip_of(attribute.form(), address_size, offset_size, version)?;
         match (forms.last_mut(), skip) {
             (Some(Skip::Bytes(sum)), Skip::Bytes(size)) => *sum += size,
             _ => forms.push(skip),
         }
     }
-    let size_of = |form: &Skip| match form {
-        Skip::Bytes(size) => Some(*size),
-        Skip::Name | Skip::Elaborated => Some(4),
+    let fixed = match &forms[..] {
+        [] => Some(0),
+        [Skip::Bytes(size)] => Some(*size),
         _ => None,
     };
-    let fixed = forms.iter().map(size_of).sum::<Option<usize>>();
-    // A name of its own comes before one that it would have from elsewhere.
-    let own = forms.iter().position(|form| matches!(form, Skip::Name));
-    let named_by = own.or_else(|| forms.iter().position(|form| matches!(form, Skip::Elaborated)));
-    let fixed_name = named_by.filter(|_| fixed.is_some()).and_then(|index| {
-        let before = forms.get(..index)?.iter().map(size_of).sum::<Option<usize>>()?;
-        Some((before, *forms.get(index)?))
-    });
     let tag = abbreviation.tag();
-    let encloses = matches!(
+    let encloses = encloses(tag);
+    named &= is_nameable(tag);
+    let has_children = abbreviation.has_children();
+    Some(Shape { tag, has_children, has_code, named, declaration, encloses, fixed, forms })
+}
+
+/// Whether DIEs of that tag are scopes for names.
+pub(super) fn encloses(tag: DwTag) -> bool {
+    matches!(
         tag,
         gimli::DW_TAG_namespace
             | gimli::DW_TAG_module
@@ -368,8 +318,12 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             | gimli::DW_TAG_enumeration_type
             | gimli::DW_TAG_interface_type
             | gimli::DW_TAG_subprogram
-    );
-    named &= matches!(
+    )
+}
+
+/// Whether DIEs of that tag are looked up by their names.
+pub(super) fn is_nameable(tag: DwTag) -> bool {
+    matches!(
         tag,
         gimli::DW_TAG_structure_type
             | gimli::DW_TAG_class_type
@@ -383,13 +337,11 @@ fn make_shape(unit: &gimli::Unit<R>, code: u64, address_size: usize) -> Option<S
             | gimli::DW_TAG_subprogram
             | gimli::DW_TAG_enumerator
             | gimli::DW_TAG_constant
-    );
-    let has_children = abbreviation.has_children();
-    Some(Shape { tag, has_children, has_code, named, declaration, encloses, fixed, fixed_name, forms })
+    )
 }
 
 /// Sizes of the forms: DWARF 5, 7.5.6; the GNU ones as in binutils' dwarf2.def.
-fn skip_of(form: DwForm, address_size: usize, offset_size: usize, version: u16) -> Option<Skip> {
+pub(super) fn skip_of(form: DwForm, address_size: usize, offset_size: usize, version: u16) -> Option<Skip> {
     Some(match form {
         gimli::DW_FORM_flag_present | gimli::DW_FORM_implicit_const => Skip::Bytes(0),
         gimli::DW_FORM_data1
@@ -436,8 +388,9 @@ fn skip_of(form: DwForm, address_size: usize, offset_size: usize, version: u16) 
     })
 }
 
+/// A LEB128 number without a sign.
 #[inline]
-fn leb(bytes: &[u8], at: &mut usize) -> Option<u64> {
+pub(super) fn leb(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let first = *bytes.get(*at)?;
     *at += 1;
     if first < 0x80 {
@@ -464,23 +417,11 @@ fn little(bytes: &[u8], at: &mut usize, size: usize) -> Option<usize> {
     Some(field.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte)))
 }
 
-/// What the attribute at `at` says of where the name is, where it says anything.
+/// Goes over an attribute; `None` at the end of the bytes.
 #[inline]
-fn name_at(bytes: &[u8], at: usize, kind: Skip, known: NameAt) -> NameAt {
-    if !matches!(kind, Skip::Name | Skip::Elaborated) || matches!(known, NameAt::Str(_)) {
-        return known;
-    }
-    let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|word| u32::from_le_bytes(*word)) else {
-        return known;
-    };
-    if matches!(kind, Skip::Name) { NameAt::Str(word) } else { NameAt::Of(word) }
-}
-
-#[inline]
-fn skip(bytes: &[u8], at: &mut usize, how: Skip) -> Option<()> {
+pub(super) fn skip(bytes: &[u8], at: &mut usize, how: Skip) -> Option<()> {
     let size = match how {
         Skip::Bytes(size) => size,
-        Skip::Name | Skip::Elaborated => 4,
         Skip::Leb => {
             while *bytes.get(*at)? >= 0x80 {
                 *at += 1;

@@ -20,7 +20,7 @@ use crate::addr::FileAddr;
 use crate::append::AppendVec;
 
 /// Section sets of a module: its own, the dwz file's, and then one a dwo file.
-const OWN: u32 = 0;
+pub(super) const OWN: u32 = 0;
 const SUPPLEMENTARY: u32 = 1;
 
 /// Above this size, .debug_aranges is searched once for all addresses of a stack instead of being sorted.
@@ -291,7 +291,7 @@ impl DebugInfo {
         self.unit_around(OWN, offset).map(|(unit, _)| unit)
     }
 
-    fn unit_around(&self, dwarf_index: u32, offset: usize) -> Option<(&Unit, u32)> {
+    pub(super) fn unit_around(&self, dwarf_index: u32, offset: usize) -> Option<(&Unit, u32)> {
         let starts = self.unit_starts(dwarf_index);
         let index = starts.partition_point(|start| *start <= offset).checked_sub(1)?;
         let unit = self.unit_with_header_at(dwarf_index, starts[index])?;

@@ -1,20 +1,19 @@
-//! Makes the index of a module's names: a pass over every unit. `written` brings together what it finds.
+//! Makes the index of a module's names: a pass over every unit. `gathered` and `written` bring together what it finds.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gimli::Section;
 use rayon::prelude::*;
 
+use super::pass::{NameAt, Pass, ScopeKind, name_of, strings_of};
+use super::scopes::{OUTERMOST, Scopes};
 use super::written::written;
 use super::{FNV_START, NameIndex, NameKind, wide_hash};
-use crate::addr::AddressHash;
 use crate::interrupt;
-use crate::module::skim::{NameAt, NamedEntry, Skim};
+use crate::module::Language;
 use crate::module::unit::Unit;
 use crate::module::units::DebugInfo;
-use crate::module::{Language, R};
 
 /// Entries that are indexed; what has more is not a program that somebody wrote.
 const MAX_ENTRIES: usize = 24 << 20;
@@ -22,78 +21,48 @@ const MAX_ENTRIES: usize = 24 << 20;
 pub(super) const MAX_NAME: usize = 1 << 14;
 /// Entries between a scope and the outermost one, and from one to what it elaborates.
 const MAX_STEPS: usize = 128;
-/// Hash of the path that is outside of everything: none.
-const OUTERMOST: u64 = FNV_START;
 /// Parts of .debug_str whose names are brought together at once.
 pub(super) const SHARDS: usize = 256;
 /// Fewer units are passed over before anybody could read of it.
 const UNITS_FOR_PROGRESS: usize = 64;
 
-/// An entry as it was found, as one number: to sort numbers is quick. In their order, entries with one name come together,
-/// and names come as .debug_str has them. Linkers keep equal texts there once, so that few names are at several places.
-///
-/// ```text
-/// bits 96..128  where its text is: in .debug_str, where its end need not be looked for as long as nobody reads it; or
-///               among the texts that its unit has elsewhere
-///      64..96   its scope: first among those of its unit, then by its rank among all
-///      60..64   kind
-///      32..60   unit
-///       0..32   offset in the unit
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Found(u128);
+/// An entry as it was found.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Found {
+    /// Where its text is: in .debug_str, where its end need not be looked for as long as nobody reads it; or its number
+    /// among the texts that its unit has elsewhere.
+    pub(super) text: u32,
+    /// The number of its scope.
+    pub(super) scope: u32,
+    /// What it is in the upper 4 bits, its offset in the unit in the others.
+    pub(super) entry: u32,
+}
 
 impl Found {
-    /// So many units have numbers of their own.
-    const MAX_UNITS: u32 = 1 << 28;
-
-    fn new(text: u32, scope: u32, kind: NameKind, unit: u32, offset: u32) -> Found {
-        let entry = u64::from(kind.number()) << 60 | u64::from(unit) << 32 | u64::from(offset);
-        Found(u128::from(text) << 96 | u128::from(scope) << 64 | u128::from(entry))
-    }
-
-    pub(super) fn text(self) -> u32 {
-        (self.0 >> 96) as u32
-    }
-
-    pub(super) fn scope(self) -> u32 {
-        (self.0 >> 64) as u32
-    }
-
-    /// The same, in a scope that is known by another number.
-    pub(super) fn in_scope(self, scope: u32) -> Found {
-        Found(self.0 & !(u128::from(u32::MAX) << 64) | u128::from(scope) << 64)
-    }
+    /// Units have fewer bytes.
+    const MAX_OFFSET: u32 = 1 << 28;
 
     pub(super) fn kind(self) -> u32 {
-        (self.0 >> 60) as u32 & 0xf
-    }
-
-    pub(super) fn unit(self) -> u32 {
-        (self.0 >> 32) as u32 & (Found::MAX_UNITS - 1)
+        self.entry >> 28
     }
 
     pub(super) fn offset(self) -> u32 {
-        self.0 as u32
+        self.entry & (Found::MAX_OFFSET - 1)
     }
 }
 
-/// A unit's names, those of a shard together; the scopes that they are in; and those whose texts are not in .debug_str.
+/// A unit's names, those of a shard together; and those whose texts are not in .debug_str.
 #[derive(Default)]
 pub(super) struct OfUnit {
+    /// Where the unit is in .debug_info.
+    pub(super) start: u64,
     pub(super) found: Vec<Found>,
     /// Where in `found` each shard begins, and the end.
     pub(super) starts: Vec<u32>,
-    pub(super) scopes: Vec<ScopeName>,
     pub(super) elsewhere: Vec<Found>,
     pub(super) texts: Vec<&'static [u8]>,
-}
-
-/// A scope: the hash of its path, the one around it in the same unit's list (before it), and its own name.
-pub(super) struct ScopeName {
-    pub(super) hash: u64,
-    pub(super) around: u32,
-    pub(super) name: &'static [u8],
+    /// Nothing was left out.
+    whole: bool,
 }
 
 /// The index of all units; shows how far it is on a terminal. `None` where the request to end comes before.
@@ -105,9 +74,10 @@ pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
     let progress = progress(starts.len());
     let count = AtomicUsize::new(0);
     let whole = AtomicBool::new(true);
-    let units: Vec<OfUnit> = (0..starts.len())
-        .into_par_iter()
-        .filter_map(|number| {
+    let scopes = Scopes::new();
+    let units: Vec<OfUnit> = starts
+        .par_iter()
+        .filter_map(|start| {
             if interrupt::requested() {
                 return None;
             }
@@ -115,30 +85,21 @@ pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
                 whole.store(false, Ordering::Relaxed);
                 return None;
             }
-            let unit = debug.unit_holding(*starts.get(number)?)?;
-            let Some(number) = u32::try_from(number).ok().filter(|number| *number < Found::MAX_UNITS) else {
-                whole.store(false, Ordering::Relaxed);
-                return None;
-            };
-            let found = names_of(unit, number, debug_str, part);
+            let mut found = names_of(debug.unit_holding(*start)?, &scopes, debug_str, part);
+            found.start = *start as u64;
             count.fetch_add(found.found.len() + found.elsewhere.len(), Ordering::Relaxed);
+            whole.fetch_and(found.whole, Ordering::Relaxed);
             if let Some(bar) = &progress {
                 bar.inc(1);
             }
             Some(found)
         })
         .collect();
-    if interrupt::requested() {
-        if let Some(bar) = &progress {
-            bar.finish_and_clear();
-        }
-        return None;
-    }
-    let index = written(units, info, debug_str, whole.into_inner());
+    let index = written(units, scopes, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();
     }
-    Some(index)
+    index.filter(|_| !interrupt::requested())
 }
 
 fn progress(units: usize) -> Option<indicatif::ProgressBar> {
@@ -154,52 +115,35 @@ fn progress(units: usize) -> Option<indicatif::ProgressBar> {
 }
 
 /// What a unit's entries outside of functions are called.
-fn names_of(unit: &Unit, number: u32, debug_str: &'static [u8], part: u32) -> OfUnit {
-    // What the pass finds is not kept: an index is made of every unit, and few are looked into later.
-    let skim = Skim::of(unit.dwarf, &unit.unit);
-    // A split unit has texts of its own.
-    let has_same_texts = std::ptr::eq(unit.dwarf.debug_str.reader().slice(), debug_str);
-    let mut paths = Paths { unit, skim: &skim, known: HashMap::default(), scopes: Vec::new() };
-    paths.scopes.push(ScopeName { hash: OUTERMOST, around: 0, name: &[] });
-    let mut of_unit = OfUnit::default();
-    let mut found = Vec::with_capacity(skim.named.len());
-    let mut entry = gimli::DebuggingInformationEntry::null();
-    // Members of a scope follow each other.
-    let mut last = (None, 0);
-    for named in &skim.named {
-        let seen = seen_in(&skim, named).filter(|_| has_same_texts);
-        let (text, around) = match seen {
-            // An empty name is none.
-            Some((at, _)) if debug_str.get(at as usize).is_none_or(|byte| *byte == 0) => continue,
-            Some((at, around)) => (Ok(at), around),
-            None => {
-                let Some((text, declared_at)) = name_of(unit, named.offset, &mut entry) else { continue };
-                if text.is_empty() || text.len() > MAX_NAME {
-                    continue;
-                }
-                (place_in(debug_str, text).ok_or(text), skim.enclosing(declared_at))
-            }
+fn names_of(unit: &Unit, scopes: &Scopes, debug_str: &'static [u8], part: u32) -> OfUnit {
+    let pass = Pass::over(unit);
+    let mut of_unit = OfUnit { whole: true, ..OfUnit::default() };
+    let mut found: Vec<Found> = Vec::with_capacity(pass.named.len());
+    let known = vec![None; pass.scopes.len()];
+    let mut paths = Paths { unit, pass: &pass, debug_str, all: scopes, known };
+    for named in &pass.named {
+        let Some(kind) = named.kind else { continue };
+        let Some((text, around)) = paths.name(named.name, named.offset, named.scope) else { continue };
+        let around = match pass.scopes.get(around as usize) {
+            Some(scope) if kind == NameKind::Enumerator && paths.is_transparent(scope.kind) => scope.around,
+            _ => around,
         };
-        let around = match (named.tag, around) {
-            (gimli::DW_TAG_enumerator, Some(enumeration)) if !paths.is_scope(enumeration) => {
-                skim.enclosing(enumeration)
-            }
-            (_, around) => around,
-        };
-        if last.0 != around {
-            last = (around, around.map_or(0, |around| paths.of(around, MAX_STEPS).1 as u32));
+        if named.offset >= Found::MAX_OFFSET {
+            of_unit.whole = false;
+            continue;
         }
-        let (scope, kind) = (last.1, kind_of(named));
+        let entry = (kind as u32) << 28 | named.offset;
         match text {
-            Ok(at) => found.push(Found::new(at, scope, kind, number, named.offset)),
-            Err(text) => {
-                let at = of_unit.texts.len() as u32;
+            // The text itself is not looked at here: this comes from all over memory, and would be most of the time.
+            Text::InDebugStr(at) => found.push(Found { text: at, scope: paths.of(around, MAX_STEPS).1, entry }),
+            Text::Elsewhere(text) if text.is_empty() || text.len() > MAX_NAME => {}
+            Text::Elsewhere(text) => {
+                let scope = paths.of(around, MAX_STEPS).1;
+                of_unit.elsewhere.push(Found { text: of_unit.texts.len() as u32, scope, entry });
                 of_unit.texts.push(text);
-                of_unit.elsewhere.push(Found::new(at, scope, kind, number, named.offset));
             }
         }
     }
-    of_unit.scopes = paths.scopes;
     (of_unit.found, of_unit.starts) = by_shard(&found, part);
     of_unit
 }
@@ -211,15 +155,14 @@ fn part_size(debug_str: &[u8]) -> u32 {
 
 /// The entries with those of a shard together, and where each shard begins.
 fn by_shard(found: &[Found], part: u32) -> (Vec<Found>, Vec<u32>) {
-    let shard_of = |found: &Found| ((found.text() / part.max(1)) as usize).min(SHARDS - 1);
+    let shard_of = |found: &Found| ((found.text / part.max(1)) as usize).min(SHARDS - 1);
     let mut starts = vec![0u32; SHARDS + 1];
     found.iter().for_each(|found| starts[shard_of(found) + 1] += 1);
     for shard in 0..SHARDS {
         starts[shard + 1] += starts[shard];
     }
-    let Some(first) = found.first() else { return (Vec::new(), starts) };
     let mut next = starts.clone();
-    let mut ordered = vec![*first; found.len()];
+    let mut ordered = vec![Found::default(); found.len()];
     for found in found {
         let at = &mut next[shard_of(found)];
         ordered[*at as usize] = *found;
@@ -228,111 +171,101 @@ fn by_shard(found: &[Found], part: u32) -> (Vec<Found>, Vec<u32>) {
     (ordered, starts)
 }
 
-/// Where in .debug_str an entry's name is, and what encloses the entry that has it, where the pass over the unit saw
-/// both.
-fn seen_in(skim: &Skim, named: &NamedEntry) -> Option<(u32, Option<u32>)> {
-    let mut named = named;
-    for _ in 0..4 {
-        match named.name {
-            NameAt::Str(at) => return Some((at, (named.enclosing != 0).then_some(named.enclosing))),
-            NameAt::Of(offset) => {
-                let index = skim.named.binary_search_by_key(&offset, |named| named.offset).ok()?;
-                named = skim.named.get(index)?;
-            }
-            NameAt::Elsewhere => return None,
-        }
-    }
-    None
+/// A name's text.
+#[derive(Clone, Copy)]
+enum Text {
+    /// It begins at this offset of the module's own .debug_str.
+    InDebugStr(u32),
+    Elsewhere(&'static [u8]),
 }
 
-fn kind_of(named: &NamedEntry) -> NameKind {
-    if named.declaration {
-        return NameKind::Declaration;
-    }
-    match named.tag {
-        gimli::DW_TAG_subprogram => NameKind::Function,
-        gimli::DW_TAG_variable => NameKind::Variable,
-        gimli::DW_TAG_union_type => NameKind::Union,
-        gimli::DW_TAG_enumeration_type => NameKind::Enum,
-        gimli::DW_TAG_typedef => NameKind::Typedef,
-        gimli::DW_TAG_base_type | gimli::DW_TAG_unspecified_type => NameKind::Base,
-        gimli::DW_TAG_pointer_type => NameKind::Pointer,
-        gimli::DW_TAG_enumerator => NameKind::Enumerator,
-        gimli::DW_TAG_constant => NameKind::Constant,
-        _ => NameKind::Struct,
-    }
-}
-
-/// An entry's name, and the offset of the entry that has it: its own or the one that it elaborates.
-fn name_of(
-    unit: &Unit,
-    mut offset: u32,
-    entry: &mut gimli::DebuggingInformationEntry<R>,
-) -> Option<(&'static [u8], u32)> {
-    for _ in 0..4 {
-        let at = gimli::UnitOffset(offset as usize);
-        let mut raw = unit.unit.header.entries_raw(&unit.unit.abbreviations, Some(at)).ok()?;
-        if !raw.read_entry(entry).ok()? {
-            return None;
-        }
-        if let Some(name) = entry.attr_value(gimli::DW_AT_name) {
-            return Some((unit.dwarf.attr_string(&unit.unit, name).ok()?.slice(), offset));
-        }
-        let declared =
-            entry.attr_value(gimli::DW_AT_specification).or_else(|| entry.attr_value(gimli::DW_AT_abstract_origin))?;
-        let gimli::AttributeValue::UnitRef(declared) = declared else { return None };
-        offset = u32::try_from(declared.0).ok()?;
-    }
-    None
-}
-
-/// The paths of a unit's scopes, each worked out once.
+/// The names of a unit's entries, and the paths of its scopes, each worked out once.
 struct Paths<'u> {
     unit: &'u Unit,
-    skim: &'u Skim,
-    /// By the entry that is the scope: hash of its path, and index in `scopes`.
-    known: HashMap<u32, (u64, usize), AddressHash>,
-    scopes: Vec<ScopeName>,
+    pass: &'u Pass,
+    debug_str: &'static [u8],
+    all: &'u Scopes,
+    /// By the scope's index: hash of its path, and its number.
+    known: Vec<Option<(u64, u32)>>,
 }
 
 impl Paths<'_> {
-    /// The path of a scope: its hash, and index in `scopes`. Functions and what has no name add nothing to it.
-    fn of(&mut self, scope: u32, steps: usize) -> (u64, usize) {
-        if let Some(known) = self.known.get(&scope) {
-            return *known;
-        }
-        let mut entry = gimli::DebuggingInformationEntry::null();
-        let name = name_of(self.unit, scope, &mut entry).filter(|_| entry.tag() != gimli::DW_TAG_subprogram);
-        let around = self.skim.enclosing(name.map_or(scope, |(_, declared_at)| declared_at));
-        let around = around.filter(|around| steps > 0 && *around != scope);
-        let (outer, at) = match around {
-            Some(around) => self.of(around, steps - 1),
-            None => (OUTERMOST, 0),
-        };
-        let found = match name {
-            Some((name, _)) if !name.is_empty() && name.len() <= MAX_NAME => {
-                // The hash of the whole path.
-                let before = if outer == OUTERMOST { outer } else { wide_hash(outer, b"::") };
-                let hash = wide_hash(before, name);
-                self.scopes.push(ScopeName { hash, around: at as u32, name });
-                (hash, self.scopes.len() - 1)
+    /// An entry's name, and the index of the scope that it is in: that of the entry which it elaborates, where there is
+    /// one.
+    fn name(&self, name: NameAt, offset: u32, scope: u32) -> Option<(Text, u32)> {
+        let (mut name, mut offset, mut scope) = (name, offset, scope);
+        for _ in 0..4 {
+            match name {
+                NameAt::Nowhere => return None,
+                // A split unit has texts of its own.
+                NameAt::Str(at) if std::ptr::eq(strings_of(self.unit), self.debug_str) => {
+                    return Some((Text::InDebugStr(at), scope));
+                }
+                NameAt::Str(at) => return Some((Text::Elsewhere(text_at(strings_of(self.unit), at)?), scope)),
+                NameAt::Inline(at) => return Some((Text::Elsewhere(text_at(self.pass.bytes, at)?), scope)),
+                NameAt::Of(elaborated) => match self.pass.named_at(elaborated) {
+                    Some(named) => (name, offset, scope) = (named.name, named.offset, named.scope),
+                    None => return self.name_read_at(elaborated),
+                },
+                NameAt::Elsewhere => return self.name_read_at(offset),
             }
-            _ => (outer, at),
+        }
+        None
+    }
+
+    /// The same, where the entry has to be read.
+    fn name_read_at(&self, offset: u32) -> Option<(Text, u32)> {
+        let (text, declared_at) = name_of(self.unit, offset)?;
+        let text = place_in(self.debug_str, text).map_or(Text::Elsewhere(text), Text::InDebugStr);
+        Some((text, self.pass.around(declared_at)))
+    }
+
+    /// The path of a scope: its hash, and its number. Functions and what has no name add nothing to it.
+    fn of(&mut self, scope: u32, steps: usize) -> (u64, u32) {
+        if scope == 0 {
+            return (FNV_START, OUTERMOST);
+        }
+        if let Some(known) = self.known.get(scope as usize).copied().flatten() {
+            return known;
+        }
+        let Some(entry) = self.pass.scopes.get(scope as usize) else { return (FNV_START, OUTERMOST) };
+        let named = match entry.kind {
+            ScopeKind::Function => None,
+            _ => self.name(entry.name, entry.start, entry.around),
         };
-        self.known.insert(scope, found);
+        let around = named.map_or(entry.around, |(_, around)| around);
+        let (outer, number) = match steps.checked_sub(1).filter(|_| around != scope) {
+            Some(steps) => self.of(around, steps),
+            None => (FNV_START, OUTERMOST),
+        };
+        let text = named.and_then(|(text, _)| match text {
+            Text::InDebugStr(at) => text_at(self.debug_str, at),
+            Text::Elsewhere(text) => Some(text),
+        });
+        let found = match text.filter(|text| !text.is_empty() && text.len() <= MAX_NAME) {
+            Some(name) => {
+                // The hash of the whole path.
+                let before = if number == OUTERMOST { outer } else { wide_hash(outer, b"::") };
+                let hash = wide_hash(before, name);
+                (hash, self.all.number(hash, number, name))
+            }
+            None => (outer, number),
+        };
+        if let Some(known) = self.known.get_mut(scope as usize) {
+            *known = Some(found);
+        }
         found
     }
 
-    /// Whether an enumeration's enumerators are written with its name before them.
-    fn is_scope(&self, enumeration: u32) -> bool {
-        let Some(entry) = self.unit.entry(enumeration) else { return false };
-        entry.has_attr(gimli::DW_AT_enum_class) || self.unit.language == Language::Rust
+    /// Whether an enumeration's enumerators are written without its name before them.
+    fn is_transparent(&self, kind: ScopeKind) -> bool {
+        kind == ScopeKind::Enumeration && self.unit.language != Language::Rust
     }
 }
 
 /// The text at an offset of .debug_str; none where it has no end or is too long.
-pub(super) fn text_at(debug_str: &'static [u8], at: u32) -> Option<&'static [u8]> {
-    let rest = debug_str.get(at as usize..)?;
+pub(super) fn text_at(section: &'static [u8], at: u32) -> Option<&'static [u8]> {
+    let rest = section.get(at as usize..)?;
     let length = memchr::memchr(0, rest.get(..MAX_NAME + 1).unwrap_or(rest))?;
     rest.get(..length)
 }

@@ -6,14 +6,19 @@
 //!                                          └──> look-ups by name, completion, info functions, names that are near
 //! ```
 //!
-//! The block is a table of scopes (`ns::Class`), one of names (sorted by scope, then by the name in it, each with what
-//! it is), one of the entries of each name (unit, offset) and one of the hashes of names without their scopes. Texts
-//! that .debug_str has are not repeated: those of a big program are longer than all the rest. It is
-//! read where it lies: nothing is decoded before it is asked for, and every 64 KiB have a checksum of their
-//! own, checked when they are first touched. What it says are hints: whoever follows one looks at the entry itself.
+//! The block is a table of scopes (`ns::Class`, in order), one of names (sorted by scope, then by the first eight bytes
+//! of the name in it, each with what it is), one of the entries of each name (offsets in .debug_info) and one of the
+//! hashes of names without their scopes. Texts that .debug_str has are not repeated: those of a big program are longer
+//! than all the rest; nor are they read to their ends to be ordered, as they lie all over memory: the few that begin
+//! alike are ordered when somebody asks for them. The block is read where it lies: nothing is decoded before it is
+//! asked for, and every 64 KiB have a checksum of their own, checked when they are first touched. What it says are
+//! hints: whoever follows one looks at the entry itself.
 
 mod build;
+mod gathered;
 mod order;
+mod pass;
+mod scopes;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -28,14 +33,15 @@ pub use build::build;
 /// Bytes under one checksum.
 const BLOCK: usize = 1 << 16;
 /// "obit names", and the version of the format.
-const MAGIC: &[u8; 8] = b"obitnam2";
+const MAGIC: &[u8; 8] = b"obitnam3";
 const HEADER: usize = 64;
 /// Bytes of the header that its own checksum is over.
 const CHECKED_HEADER: usize = 56;
 /// Bytes of a row of the tables.
 const SCOPE_ROW: usize = 12;
-const NAME_ROW: usize = 12;
-const ENTRY_ROW: usize = 8;
+const NAME_ROW: usize = 16;
+/// 40 bits: .debug_info may be longer than 4 GiB.
+const ENTRY_ROW: usize = 5;
 const HASH_ROW: usize = 8;
 /// The name's length is in the lower bits of its row's second word, what it is in the upper ones.
 const LENGTH_BITS: u32 = 24;
@@ -90,10 +96,6 @@ impl NameKind {
         NameKind::ALL.get(number as usize).copied()
     }
 
-    fn number(self) -> u32 {
-        self as u32
-    }
-
     /// Whether it names a type that has a definition.
     pub fn is_type(self) -> bool {
         use NameKind::{Base, Enum, Pointer, Struct, Typedef, Union};
@@ -124,10 +126,8 @@ impl IndexedName<'_> {
 /// Where a name's entry is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct IndexedEntry {
-    /// Number of the unit in .debug_info.
-    pub unit: u32,
-    /// Offset in the unit.
-    pub offset: u32,
+    /// Its offset in .debug_info.
+    pub at: usize,
 }
 
 /// The index of one module.
@@ -159,6 +159,14 @@ pub static NO_NAMES: NameIndex = NameIndex {
     checked: None,
     damaged: AtomicBool::new(false),
 };
+
+/// A name in its scope, what it is, and its entries.
+struct Row<'a> {
+    leaf: &'a str,
+    kind: NameKind,
+    first: u32,
+    count: u32,
+}
 
 impl NameIndex {
     /// An index that an earlier run left; `None` where it is not whole, or was made of sections of other sizes: so many
@@ -236,25 +244,20 @@ impl NameIndex {
 
     /// A name by its number.
     pub fn name(&self, number: u32) -> Option<IndexedName<'_>> {
-        let (leaf, kind, _) = self.row(number)?;
+        let row = self.row(number)?;
         let scope = self.scope_of(number)?;
-        Some(IndexedName { number, scope: self.scope(scope)?.0, leaf, kind })
+        Some(IndexedName { number, scope: self.scope(scope)?.0, leaf: row.leaf, kind: row.kind })
     }
 
-    /// The entries of a name.
+    /// The entries of a name, ascending.
     pub fn entries_of(&self, number: u32) -> Vec<IndexedEntry> {
-        let Some((_, _, first)) = self.row(number) else { return Vec::new() };
-        // What is behind a row that cannot be read is nobody's.
-        let end = match number.checked_add(1).filter(|next| *next < self.names) {
-            Some(next) => self.row(next).map_or(first, |(_, _, first)| first),
-            None => self.entries,
-        };
+        let Some(row) = self.row(number) else { return Vec::new() };
         let base = self.table_start(2);
         let entry = |row: u32| {
             let at = base + row as usize * ENTRY_ROW;
-            Some(IndexedEntry { unit: self.word(at)?, offset: self.word(at + 4)? })
+            Some(IndexedEntry { at: usize::try_from(entry_in(self.piece(at..at + ENTRY_ROW)?)).ok()? })
         };
-        (first..end.min(self.entries)).map_while(entry).collect()
+        (row.first..row.first.saturating_add(row.count).min(self.entries)).map_while(entry).collect()
     }
 
     /// The names whose last part is `leaf`, in whatever scope; `None`: the index turned out damaged.
@@ -268,7 +271,7 @@ impl NameIndex {
                 break;
             }
             let number = self.word(base + row as usize * HASH_ROW + 4)?;
-            if self.row(number)?.0 == leaf {
+            if self.row(number)?.leaf == leaf {
                 found.push(number);
             }
         }
@@ -284,17 +287,9 @@ impl NameIndex {
             None => return found,
         };
         if let Some(number) = self.find_scope(&scope) {
-            let names = self.names_in(number);
-            let first = self.partition(names.clone(), |row| Some(self.row(row)?.0 < leaf));
-            for row in first..names.end {
-                let Some((name, kind, _)) = self.row(row) else { break };
-                if !name.starts_with(leaf) || found.len() >= most {
-                    break;
-                }
-                if wanted(kind) {
-                    found.push(if scope.is_empty() { name.to_owned() } else { format!("{scope}::{name}") });
-                }
-            }
+            let begun = self.names_beginning(self.names_in(number), leaf, &wanted, most);
+            let whole = |name: &str| if scope.is_empty() { name.to_owned() } else { format!("{scope}::{name}") };
+            found.extend(begun.into_iter().map(whole));
         }
         let first = self.partition(0..self.scopes, |row| Some(self.scope(row)?.0 < typed));
         let behind = if scope.is_empty() { 0 } else { scope.len() + 2 };
@@ -314,28 +309,65 @@ impl NameIndex {
         found
     }
 
-    /// Every name, in order.
+    /// Of some names of a scope those that begin with `leaf` and that `wanted` picks, at most `most`, in order.
+    fn names_beginning(
+        &self,
+        names: Range<u32>,
+        leaf: &str,
+        wanted: &impl Fn(NameKind) -> bool,
+        most: usize,
+    ) -> Vec<&str> {
+        let typed = beginning_of(leaf.as_bytes());
+        let mut found: Vec<&str> = Vec::new();
+        // Those that begin alike come together, in no order of their own.
+        let (mut last, mut ordered) = (None, 0);
+        for row in
+            self.partition(names.clone(), |row| Some(beginning_of(self.row(row)?.leaf.as_bytes()) < typed))..names.end
+        {
+            let Some(Row { leaf: name, kind, .. }) = self.row(row) else { break };
+            let beginning = beginning_of(name.as_bytes());
+            if last.replace(beginning) != Some(beginning) {
+                found.get_mut(ordered..).unwrap_or_default().sort_unstable();
+                ordered = found.len();
+                if ordered >= most {
+                    break;
+                }
+            }
+            if name.starts_with(leaf) {
+                if wanted(kind) {
+                    found.push(name);
+                }
+            } else if beginning > typed {
+                break;
+            }
+        }
+        found.get_mut(ordered..).unwrap_or_default().sort_unstable();
+        found.truncate(most);
+        found
+    }
+
+    /// Every name, scope by scope.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = IndexedName<'_>> {
-        (0..self.scopes).flat_map(move |number| {
-            let scope = self.scope(number).map(|(path, _)| path);
-            self.names_in(number).map_while(move |row| {
-                let (leaf, kind, _) = self.row(row)?;
-                Some(IndexedName { number: row, scope: scope?, leaf, kind })
-            })
-        })
+        (0..self.scopes).flat_map(move |number| self.of_scope(number))
     }
 
     /// The names that fit, in order; looked at on all cores.
     pub fn matching(&self, fits: impl Fn(&IndexedName<'_>) -> bool + Sync) -> Vec<IndexedName<'_>> {
         let of_scope = |number: u32| {
-            let scope = self.scope(number).map(|(path, _)| path);
-            let names = self.names_in(number).map_while(move |row| {
-                let (leaf, kind, _) = self.row(row)?;
-                Some(IndexedName { number: row, scope: scope?, leaf, kind })
-            });
-            names.filter(&fits)
+            let mut fitting: Vec<IndexedName<'_>> = self.of_scope(number).filter(&fits).collect();
+            fitting.sort_unstable_by_key(|name| (name.leaf, name.kind));
+            fitting
         };
         (0..self.scopes).into_par_iter().flat_map_iter(of_scope).collect()
+    }
+
+    fn of_scope(&self, number: u32) -> impl Iterator<Item = IndexedName<'_>> {
+        let scope = self.scope(number).map(|(path, _)| path);
+        self.names_in(number).map_while(move |number| {
+            let Row { leaf, kind, .. } = self.row(number)?;
+            Some(IndexedName { number, scope: scope?, leaf, kind })
+        })
     }
 
     /// Numbers of the names in a scope.
@@ -363,19 +395,19 @@ impl NameIndex {
         Some((self.string(self.word(at)?, self.word(at + 4)?)?, self.word(at + 8)?))
     }
 
-    /// A name in its scope, what it is, and the number of its first entry.
-    fn row(&self, number: u32) -> Option<(&str, NameKind, u32)> {
+    fn row(&self, number: u32) -> Option<Row<'_>> {
         let at = self.table_start(1) + (number < self.names).then_some(number)? as usize * NAME_ROW;
-        let second = self.word(at + 4)?;
+        let row: &[u8] = self.piece(at..at + NAME_ROW)?;
+        let [offset, second, first, count] = [word(row, 0)?, word(row, 4)?, word(row, 8)?, word(row, 12)?];
         let kind = NameKind::of((second & !IN_DEBUG_STR) >> LENGTH_BITS)?;
-        let (offset, length) = (self.word(at)?, second & ((1 << LENGTH_BITS) - 1));
-        let text = if second & IN_DEBUG_STR != 0 {
+        let length = second & ((1 << LENGTH_BITS) - 1);
+        let leaf = if second & IN_DEBUG_STR != 0 {
             let start = offset as usize;
             std::str::from_utf8(self.debug_str.get(start..start.checked_add(length as usize)?)?).ok()?
         } else {
             self.string(offset, length)?
         };
-        Some((text, kind, self.word(at + 8)?))
+        Some(Row { leaf, kind, first, count })
     }
 
     /// Where a table begins: scopes, names, entries, hashes, strings.
@@ -443,6 +475,25 @@ impl NameIndex {
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// The first eight bytes of a text as a number, zeros behind its end: numbers are ordered as texts are.
+fn beginning_of(text: &[u8]) -> u64 {
+    if let Some(whole) = text.first_chunk() {
+        return u64::from_be_bytes(*whole);
+    }
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+    u64::from_be_bytes(bytes)
+}
+
+/// An entry's row as a number.
+fn entry_in(row: &[u8]) -> u64 {
+    row.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+fn put_entry(row: &mut [u8], at: u64) {
+    row.iter_mut().zip(at.to_le_bytes()).for_each(|(to, byte)| *to = byte);
 }
 
 /// Sizes of .debug_info and .debug_str that it was made of.

@@ -26,38 +26,26 @@ fn window(text: &[u8], at: usize) -> u128 {
     u128::from_be_bytes(bytes) >> SPARE
 }
 
-/// Numbers from 0 on, in the order of their groups, then of their texts (in which no byte is zero), then of their ranks,
-/// then of themselves.
-pub(super) fn ordered<'t>(
-    count: u32,
-    group: impl Fn(u32) -> u32 + Sync,
-    text: impl Fn(u32) -> &'t [u8] + Sync,
-    rank: impl Fn(u32) -> u32 + Sync,
-) -> Vec<u32> {
-    /// Of the first row, four bytes are the group's.
-    const FIRST: usize = WINDOW - 4;
-    let first = |number: u32| {
-        let beginning = window(text(number), 0) >> 32;
-        u128::from(group(number)) << 96 | beginning << 32 | u128::from(number)
-    };
-    let mut rows: Vec<u128> = (0..count).into_par_iter().map(first).collect();
+/// Numbers from 0 on, in the order of their texts (in which no byte is zero), then of themselves.
+pub(super) fn ordered<'t>(count: u32, text: impl Fn(u32) -> &'t [u8] + Sync) -> Vec<u32> {
+    let row = |number: u32| window(text(number), 0) << 32 | u128::from(number);
+    let mut rows: Vec<u128> = (0..count).into_par_iter().map(row).collect();
     rows.par_sort_unstable();
     let alike: Vec<&mut [u128]> = rows.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|rows| rows.len() > 1).collect();
-    alike.into_par_iter().for_each(|rows| order_alike(rows, FIRST, &text, &rank));
+    alike.into_par_iter().for_each(|rows| order_alike(rows, WINDOW, &text));
     rows.into_iter().map(|row| row as u32).collect()
 }
 
 /// Orders rows whose texts are equal up to `depth`.
-fn order_alike<'t>(rows: &mut [u128], depth: usize, text: &dyn Fn(u32) -> &'t [u8], rank: &dyn Fn(u32) -> u32) {
+fn order_alike<'t>(rows: &mut [u128], depth: usize, text: &dyn Fn(u32) -> &'t [u8]) {
     let number = |row: &u128| *row as u32;
-    let key = |row: &u128| (rank(number(row)), number(row));
     // Ranges of rows that are still alike, and how far.
     let mut open = vec![(0..rows.len(), depth)];
     while let Some((range, depth)) = open.pop() {
         let Some(part) = rows.get_mut(range.clone()) else { continue };
         let rest = |row: &u128| text(number(row)).get(depth..).unwrap_or_default();
         if part.len() <= FEW {
-            part.sort_unstable_by(|a, b| rest(a).cmp(rest(b)).then_with(|| key(a).cmp(&key(b))));
+            part.sort_unstable_by(|a, b| rest(a).cmp(rest(b)).then_with(|| number(a).cmp(&number(b))));
             continue;
         }
         part.iter_mut().for_each(|row| *row = window(text(number(row)), depth) << 32 | u128::from(number(row)));
@@ -66,9 +54,8 @@ fn order_alike<'t>(rows: &mut [u128], depth: usize, text: &dyn Fn(u32) -> &'t [u
         for alike in part.chunk_by_mut(|a, b| *a >> 32 == *b >> 32) {
             let end = start + alike.len();
             // A zero at the end: the texts are over.
-            if alike.first().is_some_and(|row| (row >> 32) as u8 == 0) {
-                alike.sort_unstable_by_key(key);
-            } else if alike.len() > 1 {
+            let is_over = alike.first().is_some_and(|row| (row >> 32) as u8 == 0);
+            if !is_over && alike.len() > 1 {
                 open.push((start..end, depth + WINDOW));
             }
             start = end;
@@ -82,17 +69,16 @@ mod tests {
 
     #[test]
     fn as_a_comparison_of_texts_has_it() {
-        let mut texts: Vec<(u32, String, u32)> = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
         for number in 0..4000u32 {
             let mixed = number.wrapping_mul(2_654_435_761) >> 7;
             let beginning = ["", "Option<datafusion_common::", "{closure_env#0}<alloc::vec::Vec<"][mixed as usize % 3];
-            texts.push((mixed % 5, format!("{beginning}{}", mixed % 97), mixed % 2));
+            texts.push(format!("{beginning}{}", mixed % 97));
         }
-        let at = |number: u32| &texts[number as usize];
-        let found = ordered(4000, |number| at(number).0, |number| at(number).1.as_bytes(), |number| at(number).2);
+        let found = ordered(4000, |number| texts[number as usize].as_bytes());
         let mut expected: Vec<u32> = (0..4000).collect();
-        expected.sort_by_key(|number| (at(*number).0, at(*number).1.as_bytes(), at(*number).2, *number));
+        expected.sort_by_key(|number| (texts[*number as usize].as_bytes(), *number));
         assert_eq!(found, expected);
-        assert_eq!(ordered(0, |_| 0, |_| b"", |_| 0), [0; 0]);
+        assert_eq!(ordered(0, |_| b""), [0; 0]);
     }
 }

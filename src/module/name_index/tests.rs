@@ -37,12 +37,37 @@ fn names_are_found_by_beginning_and_by_leaf() {
     let [entry] = index.entries_of(nested.number)[..] else { panic!("one definition") };
     assert!(debug.indexed(entry, "Nested").is_some());
     assert!(debug.indexed(entry, "Other").is_none());
-    assert!(debug.indexed(IndexedEntry { offset: entry.offset + 1, ..entry }, "Nested").is_none());
+    assert!(debug.indexed(IndexedEntry { at: entry.at + 1 }, "Nested").is_none());
+}
+
+#[test]
+fn what_begins_alike_is_in_order() {
+    // Names of which more than eight bytes are the same are ordered as they are asked for.
+    for fixture in ["cpp-O0", "rust-debug"] {
+        let (_, debug) = module(fixture);
+        let index = debug.names();
+        let mut leaves: Vec<&str> = index.iter().filter(|name| name.scope.is_empty()).map(|name| name.leaf).collect();
+        leaves.sort_unstable();
+        leaves.dedup();
+        for leaf in leaves.iter().filter(|leaf| leaf.is_ascii() && !leaf.contains(['<', '(', '[', '{', ':'])).step_by(7)
+        {
+            for length in [1, 4, 9, leaf.len()] {
+                let typed = leaf.get(..length).unwrap_or(leaf);
+                let expected: Vec<&str> = leaves.iter().filter(|leaf| leaf.starts_with(typed)).copied().collect();
+                let mut found = index.beginning(typed, |_| true, usize::MAX);
+                found.retain(|name| !name.ends_with("::"));
+                found.dedup();
+                assert_eq!(found, expected, "{fixture}: {typed}");
+                let few = index.beginning(typed, |_| true, 1);
+                assert!(few.first().is_some_and(|name| expected.first() == Some(&name.as_str())), "{fixture}: {typed}");
+            }
+        }
+    }
 }
 
 #[test]
 fn an_index_finds_what_a_search_does() {
-    for fixture in ["cpp-O0", "c-O0", "rust-debug", "go-noopt"] {
+    for fixture in ["cpp-O0", "c-O0", "rust-debug", "go-noopt", "fmt-libstdcxx-clang", "fmt-libcxx", "split-clang"] {
         let (searched, indexed) = (module(fixture).1, module(fixture).1);
         let index = indexed.names();
         let step = index.len() / 60 + 1;

@@ -1,320 +1,313 @@
-//! Brings together what the units have, in order, and writes it down.
+//! Orders the names that were brought together, and writes them down.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
-use super::build::{Found, OfUnit, SHARDS, place_in, text_at};
-use super::order::ordered;
-use super::{BLOCK, CHECKED_HEADER, HEADER, IN_DEBUG_STR, LENGTH_BITS, MAGIC, NAME_ROW, NameIndex, SCOPE_ROW, hash_of};
+use super::build::{OfUnit, SHARDS};
+use super::gathered::{Name, Shard, gathered};
+use super::scopes::{Ranked, Scopes};
+use super::{BLOCK, CHECKED_HEADER, ENTRY_ROW, HASH_ROW, HEADER, IN_DEBUG_STR, MAGIC, NAME_ROW, NameIndex, SCOPE_ROW};
 use crate::addr::AddressHash;
+use crate::interrupt;
 
-/// Bytes of all names.
-const MAX_STRINGS: usize = 1 << 30;
-/// Names whose entries are written at once.
-const NAMES_A_PIECE: usize = 1 << 14;
+/// Names whose rows are written at once.
+const NAMES_A_PIECE: usize = 1 << 13;
+/// Scopes with more names are ordered by all cores.
+const LARGE_SCOPE: usize = 1 << 15;
 
-/// A name with its entries.
-#[derive(Clone, Copy)]
-struct Name {
-    leaf: &'static [u8],
-    /// Rank of its scope.
-    scope: u32,
-    hash: u32,
-    /// Where its entries are in the shard.
-    start: u32,
-    end: u32,
-    shard: u16,
-    kind: u8,
-    /// The text is well-formed, so that it need not be repeated where .debug_str has it.
-    well_formed: bool,
-}
+/// A name in its scope's order, as one number: to sort numbers is quick.
+///
+/// ```text
+/// bits 64..128  the beginning of its text
+///      36..64   the upper bits of its hash, so that equal texts are neighbours
+///      32..36   what it is
+///      23..32   shard
+///       0..23   number in the shard
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Row(u128);
 
-/// Names whose texts are in one part of .debug_str, and their entries: units and offsets.
-type Shard = (Vec<Name>, Vec<(u32, u32)>);
+impl Row {
+    /// A shard's names have numbers below this one.
+    const MAX_NUMBER: usize = 1 << 23;
 
-/// Paths of all scopes, in order; and for each unit, which of them its scopes are.
-struct Scopes {
-    paths: Vec<String>,
-    of_units: Vec<Vec<u32>>,
-}
-
-impl Scopes {
-    /// Each path is put together once.
-    fn of(units: &[OfUnit]) -> Scopes {
-        let mut numbers: HashMap<u64, u32, AddressHash> = HashMap::default();
-        let mut paths: Vec<String> = Vec::new();
-        let mut of_units: Vec<Vec<u32>> = Vec::with_capacity(units.len());
-        for unit in units {
-            let mut own: Vec<u32> = Vec::with_capacity(unit.scopes.len());
-            for scope in &unit.scopes {
-                let number = *numbers.entry(scope.hash).or_insert_with(|| {
-                    let around = own.get(scope.around as usize).and_then(|around| paths.get(*around as usize));
-                    let name = String::from_utf8_lossy(scope.name);
-                    let path = match around.filter(|path| !path.is_empty()) {
-                        Some(around) => [around, "::", &name].concat(),
-                        None => name.into_owned(),
-                    };
-                    paths.push(path);
-                    (paths.len() - 1) as u32
-                });
-                own.push(number);
-            }
-            of_units.push(own);
-        }
-        let count = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-        let path = |number: u32| paths.get(number as usize).map_or(&b""[..], |path| path.as_bytes());
-        let order = ordered(count, |_| 0, path, |_| 0);
-        let mut ranks = vec![0; paths.len()];
-        for (rank, number) in (0u32..).zip(&order) {
-            if let Some(slot) = ranks.get_mut(*number as usize) {
-                *slot = rank;
-            }
-        }
-        of_units.par_iter_mut().flatten_iter().for_each(|number| {
-            *number = ranks.get(*number as usize).copied().unwrap_or(0);
-        });
-        let paths = order.iter().filter_map(|number| paths.get_mut(*number as usize).map(std::mem::take)).collect();
-        Scopes { paths, of_units }
+    fn new(name: &Name, shard: usize, number: usize) -> Row {
+        let low = name.hash & !0xf | name.kind() & 0xf;
+        let place = (shard as u32) << 23 | number as u32;
+        Row(u128::from(name.beginning) << 64 | u128::from(low) << 32 | u128::from(place))
     }
-}
 
-/// Brings together what the units have in one part of .debug_str: texts are read in the order in which they lie there.
-/// The last shard's are elsewhere.
-fn shard(units: &[OfUnit], number: usize, scopes: &Scopes, debug_str: &'static [u8]) -> Shard {
-    let own = |unit: &'_ OfUnit| match (unit.starts.get(number), unit.starts.get(number + 1)) {
-        (Some(start), Some(end)) if number < SHARDS => *start as usize..*end as usize,
-        _ => 0..0,
-    };
-    let part = |unit: &OfUnit| if number < SHARDS { own(unit).len() } else { unit.elsewhere.len() };
-    let mut found: Vec<Found> = Vec::with_capacity(units.iter().map(part).sum());
-    let mut texts: HashMap<u32, &[&'static [u8]], AddressHash> = HashMap::default();
-    for (unit, ranks) in units.iter().zip(&scopes.of_units) {
-        let part = match number < SHARDS {
-            true => unit.found.get(own(unit)).unwrap_or_default(),
-            false => &unit.elsewhere,
-        };
-        if let Some(first) = part.first().filter(|_| number >= SHARDS) {
-            texts.insert(first.unit(), &unit.texts);
-        }
-        found.extend(part.iter().map(|entry| {
-            let rank = ranks.get(entry.scope() as usize).copied().unwrap_or(0);
-            entry.in_scope(rank)
-        }));
+    fn shard(self) -> usize {
+        (self.0 as u32 >> 23) as usize
     }
-    found.sort_unstable();
-    let mut names: Vec<Name> = Vec::new();
-    let mut last: Option<Found> = None;
-    let mut text: Option<(&'static [u8], u32, bool)> = None;
-    for (at, entry) in (0u32..).zip(&found) {
-        let same_text = last
-            .is_some_and(|before| before.text() == entry.text() && (number < SHARDS || before.unit() == entry.unit()));
-        let same = last.is_some_and(|before| (before.scope(), before.kind()) == (entry.scope(), entry.kind()));
-        last = Some(*entry);
-        if let Some(name) = names.last_mut().filter(|_| same && same_text) {
-            name.end = at + 1;
-            continue;
-        }
-        if !same_text {
-            let leaf = match number < SHARDS {
-                true => text_at(debug_str, entry.text()),
-                false => texts.get(&entry.unit()).and_then(|texts| texts.get(entry.text() as usize)).copied(),
-            };
-            text = leaf.map(|leaf| match std::str::from_utf8(leaf) {
-                Ok(_) => (leaf, hash_of(leaf), true),
-                Err(_) => (leaf, hash_of(String::from_utf8_lossy(leaf).as_bytes()), false),
-            });
-        }
-        // What has no text keeps a place, so that entries that follow do not become those of the name before.
-        let (leaf, hash, well_formed) = text.unwrap_or((&[], 0, false));
-        let (scope, kind, shard) = (entry.scope(), entry.kind() as u8, number as u16);
-        names.push(Name { leaf, scope, hash, start: at, end: at + 1, shard, kind, well_formed });
+
+    fn name(self, shards: &[Shard]) -> Option<&Name> {
+        shards.get(self.shard())?.names.get(self.0 as usize & (Row::MAX_NUMBER - 1))
     }
-    names.retain(|name| !name.leaf.is_empty());
-    (names, found.into_iter().map(|found| (found.unit(), found.offset())).collect())
+
+    fn is_like(self, other: Row) -> bool {
+        self.0 >> 32 == other.0 >> 32
+    }
 }
 
 /// All names in order. One that has its text at several places is there once, with all of its entries.
 struct Names {
-    names: Vec<Name>,
-    /// Entries of a name (by its number) beside its own: shard and place in it.
-    more: HashMap<u32, Vec<Name>, AddressHash>,
-    /// Entries of each shard.
-    entries: Vec<Vec<(u32, u32)>>,
-}
-
-impl Names {
-    fn of(shards: Vec<Shard>) -> Names {
-        let mut found: Vec<Name> = Vec::with_capacity(shards.iter().map(|(names, _)| names.len()).sum());
-        let mut entries = Vec::with_capacity(shards.len());
-        for (of_shard, its_entries) in shards {
-            found.extend_from_slice(&of_shard);
-            entries.push(its_entries);
-        }
-        let at = |number: u32| found.get(number as usize);
-        let order = ordered(
-            u32::try_from(found.len()).unwrap_or(u32::MAX),
-            |number| at(number).map_or(0, |name| name.scope),
-            |number| at(number).map_or(&[], |name| name.leaf),
-            |number| at(number).map_or(0, |name| name.kind.into()),
-        );
-        let sorted: Vec<Name> = order.par_iter().filter_map(|number| at(*number).copied()).collect();
-        drop(found);
-        let mut more: HashMap<u32, Vec<Name>, AddressHash> = HashMap::default();
-        let mut names: Vec<Name> = Vec::with_capacity(sorted.len());
-        for name in sorted {
-            let same = |last: &&Name| {
-                (last.scope, last.kind, last.hash) == (name.scope, name.kind, name.hash) && last.leaf == name.leaf
-            };
-            match names.last().filter(same) {
-                Some(_) => more.entry((names.len() - 1) as u32).or_default().push(name),
-                None => names.push(name),
-            }
-        }
-        Names { names, more, entries }
-    }
-
-    /// How many entries a name has.
-    fn count(&self, number: u32, name: &Name) -> u32 {
-        let more = self.more.get(&number).into_iter().flatten();
-        more.chain([name]).map(|name| name.end - name.start).sum()
-    }
-
-    fn entries_of(&self, name: &Name) -> &[(u32, u32)] {
-        let shard = self.entries.get(usize::from(name.shard)).map_or(&[][..], Vec::as_slice);
-        shard.get(name.start as usize..name.end as usize).unwrap_or_default()
-    }
-
-    /// Rows of the entries of some names, of which the first one's number is given.
-    fn rows(&self, first: u32, names: &[Name]) -> Vec<u8> {
-        let mut rows = Vec::with_capacity(names.len() * 32);
-        for (number, name) in (first..).zip(names) {
-            match self.more.get(&number) {
-                None => self.entries_of(name).iter().for_each(|(unit, offset)| put(&mut rows, &[*unit, *offset])),
-                Some(more) => {
-                    let all = more.iter().chain([name]).flat_map(|name| self.entries_of(name));
-                    let mut all: Vec<(u32, u32)> = all.copied().collect();
-                    all.sort_unstable();
-                    all.iter().for_each(|(unit, offset)| put(&mut rows, &[*unit, *offset]));
-                }
-            }
-        }
-        rows
-    }
-}
-
-/// Texts that .debug_str does not have.
-struct Strings {
-    bytes: Vec<u8>,
+    rows: Vec<Row>,
+    /// For each scope, in order, the number of its first name; and the end.
+    firsts: Vec<u32>,
+    /// By numbers of names: the others that are the same.
+    more: HashMap<u32, Vec<Row>, AddressHash>,
     whole: bool,
 }
 
-impl Strings {
-    /// Where the text is from now on, and its length.
-    fn add(&mut self, text: &[u8]) -> [u32; 2] {
-        let text = String::from_utf8_lossy(text);
-        if self.bytes.len() + text.len() > MAX_STRINGS {
-            self.whole = false;
-            return [0, 0];
+impl Names {
+    fn of(shards: &[Shard], ranks: &[u32], scopes: usize, debug_str: &'static [u8]) -> Names {
+        let rank = |name: &Name| ranks.get(name.scope as usize).map_or(0, |rank| *rank as usize);
+        let whole = shards.iter().all(|shard| shard.whole && shard.names.len() <= Row::MAX_NUMBER);
+        let mut firsts = vec![0u32; scopes + 1];
+        for shard in shards {
+            for name in shard.names.iter().take(Row::MAX_NUMBER) {
+                if let Some(count) = firsts.get_mut(rank(name) + 1) {
+                    *count += 1;
+                }
+            }
         }
-        self.bytes.extend_from_slice(text.as_bytes());
-        [(self.bytes.len() - text.len()) as u32, text.len() as u32]
+        for scope in 0..scopes {
+            firsts[scope + 1] += firsts[scope];
+        }
+        let mut next = firsts.clone();
+        let mut rows = vec![Row::default(); firsts.last().map_or(0, |end| *end as usize)];
+        for (number, shard) in shards.iter().enumerate() {
+            for (index, name) in shard.names.iter().take(Row::MAX_NUMBER).enumerate() {
+                let Some(at) = next.get_mut(rank(name)) else { continue };
+                if let Some(row) = rows.get_mut(*at as usize) {
+                    *row = Row::new(name, number, index);
+                }
+                *at += 1;
+            }
+        }
+        let mut names = Names { rows, firsts, more: HashMap::default(), whole };
+        let same: Vec<u32> = names.ordered(shards, debug_str);
+        names.join(&same);
+        names
+    }
+
+    /// Orders each scope's names; says which are the same as the ones before.
+    fn ordered(&mut self, shards: &[Shard], debug_str: &'static [u8]) -> Vec<u32> {
+        let mut parts: Vec<(u32, &mut [Row])> = Vec::with_capacity(self.firsts.len());
+        let mut rest = &mut self.rows[..];
+        for scope in self.firsts.windows(2) {
+            let [start, end] = [scope[0], scope[1]];
+            let (part, behind) = std::mem::take(&mut rest).split_at_mut((end - start) as usize);
+            parts.push((start, part));
+            rest = behind;
+        }
+        let text = |row: Row| {
+            let name = row.name(shards)?;
+            Some(shards.get(row.shard())?.text(name, debug_str))
+        };
+        let of_scope = |(start, part): (u32, &mut [Row])| {
+            match part.len() {
+                LARGE_SCOPE.. => part.par_sort_unstable(),
+                _ => part.sort_unstable(),
+            }
+            let part: &[Row] = part;
+            let pairs = (start + 1..).zip(part.windows(2));
+            pairs
+                .filter(|(_, pair)| pair[0].is_like(pair[1]) && text(pair[0]) == text(pair[1]))
+                .map(|(number, _)| number)
+                .collect::<Vec<u32>>()
+        };
+        parts.into_par_iter().with_min_len(64).flat_map_iter(of_scope).collect()
+    }
+
+    /// Leaves out the names (by their numbers, ascending) that are the same as the ones before.
+    fn join(&mut self, same: &[u32]) {
+        if same.is_empty() {
+            return;
+        }
+        let mut left = same.iter().copied().peekable();
+        let mut kept: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for (number, row) in (0u32..).zip(&self.rows) {
+            if left.next_if_eq(&number).is_some() {
+                self.more.entry((kept.len() as u32).saturating_sub(1)).or_default().push(*row);
+            } else {
+                kept.push(*row);
+            }
+        }
+        self.rows = kept;
+        let before = |first: u32| same.partition_point(|number| *number < first) as u32;
+        self.firsts.iter_mut().for_each(|first| *first -= before(*first));
     }
 }
 
-/// Sorts what was found and writes it down.
-pub(super) fn written(units: Vec<OfUnit>, info: usize, debug_str: &'static [u8], whole: bool) -> NameIndex {
-    let scopes = Scopes::of(&units);
-    let shards: Vec<Shard> =
-        (0..=SHARDS).into_par_iter().map(|number| shard(&units, number, &scopes, debug_str)).collect();
-    units.into_par_iter().for_each(drop);
-    let paths = scopes.paths;
-    let found = Names::of(shards);
-    let names = &found.names;
-    let (mut hashes, entry_rows) = rayon::join(
-        || {
-            let hash = |(number, name): (usize, &Name)| u64::from(name.hash) << 32 | number as u64;
-            let mut hashes: Vec<u64> = names.par_iter().enumerate().map(hash).collect();
-            hashes.par_sort_unstable();
-            hashes
-        },
-        || {
-            let pieces = names.par_chunks(NAMES_A_PIECE).enumerate();
-            pieces.map(|(piece, names)| found.rows((piece * NAMES_A_PIECE) as u32, names)).collect::<Vec<_>>()
-        },
+/// Where the parts of what is written begin.
+struct Layout {
+    tables: [usize; 5],
+    payload: usize,
+    end: usize,
+}
+
+impl Layout {
+    fn of(scopes: usize, names: usize, entries: usize, strings: usize) -> Layout {
+        let sizes = [scopes * SCOPE_ROW, names * NAME_ROW, entries * ENTRY_ROW, names * HASH_ROW, strings];
+        let length: usize = sizes.iter().sum();
+        let payload = HEADER + length.div_ceil(BLOCK) * 4;
+        Layout { tables: sizes, payload, end: payload + length }
+    }
+}
+
+/// Sorts what was found and writes it down; `None` after the request to end.
+pub(super) fn written(
+    units: Vec<OfUnit>,
+    scopes: Scopes,
+    info: usize,
+    debug_str: &'static [u8],
+    whole: bool,
+) -> Option<NameIndex> {
+    let (Ranked { paths, ranks, whole: all_paths }, shards) = rayon::join(
+        || scopes.ranked(),
+        || (0..=SHARDS).into_par_iter().map(|number| gathered(&units, number, debug_str)).collect::<Vec<Shard>>(),
     );
-    let mut strings = Strings { bytes: Vec::new(), whole };
-    let mut scope_rows = Vec::with_capacity(paths.len() * SCOPE_ROW);
-    let mut next = 0;
-    for (rank, path) in paths.iter().enumerate() {
-        let [at, length] = strings.add(path.as_bytes());
-        while names.get(next).is_some_and(|name| (name.scope as usize) < rank) {
-            next += 1;
-        }
-        put(&mut scope_rows, &[at, length, next as u32]);
+    units.into_par_iter().for_each(drop);
+    if interrupt::requested() {
+        return None;
     }
-    let mut name_rows = Vec::with_capacity(names.len() * NAME_ROW);
-    let mut entry_count = 0u32;
-    for (number, name) in (0u32..).zip(names) {
-        let kind = u32::from(name.kind) << LENGTH_BITS;
-        match place_in(debug_str, name.leaf).filter(|_| name.well_formed) {
-            Some(at) => put(&mut name_rows, &[at, name.leaf.len() as u32 | kind | IN_DEBUG_STR, entry_count]),
-            None => {
-                let [at, length] = strings.add(name.leaf);
-                put(&mut name_rows, &[at, length | kind, entry_count]);
+    let names = Names::of(&shards, &ranks, paths.len(), debug_str);
+    let whole = whole && all_paths && names.whole;
+    // Entries that are together only here, behind those of the shards.
+    let mut joined: Vec<u8> = Vec::new();
+    let mut places: HashMap<u32, [u32; 2], AddressHash> = HashMap::default();
+    let in_shards: usize = shards.iter().map(|shard| shard.entries.len()).sum();
+    for (number, more) in &names.more {
+        let all = names.rows.get(*number as usize).into_iter().chain(more);
+        let of = |row: &Row| row.name(&shards).map_or(&[][..], |name| shards[row.shard()].entries(name));
+        let mut rows: Vec<&[u8]> = all.flat_map(|row| of(row).chunks_exact(ENTRY_ROW)).collect();
+        rows.sort_unstable_by_key(|row| super::entry_in(row));
+        let first = (in_shards + joined.len()) / ENTRY_ROW;
+        places.insert(*number, [first as u32, rows.len() as u32]);
+        rows.iter().for_each(|row| joined.extend_from_slice(row));
+    }
+    let strings: usize = paths.iter().map(String::len).chain(shards.iter().map(|shard| shard.own.len())).sum();
+    let entries = (in_shards + joined.len()) / ENTRY_ROW;
+    let (scope_count, name_count) = (u32::try_from(paths.len()).ok()?, u32::try_from(names.rows.len()).ok()?);
+    let entry_count = u32::try_from(entries).ok()?;
+    let layout = Layout::of(paths.len(), names.rows.len(), entries, strings);
+    // Everything is written where it stays: to move it is what would cost most here.
+    let mut bytes = vec![0; layout.end];
+    let (start, content) = bytes.split_at_mut(layout.payload);
+    let [scope_rows, name_rows, entry_rows, hash_rows, texts] = split(content, layout.tables);
+    let mut entry_bases = Vec::with_capacity(shards.len());
+    let mut text_bases = Vec::with_capacity(shards.len());
+    let (mut entry_base, mut text_base) = (0u32, paths.iter().map(String::len).sum::<usize>());
+    for shard in &shards {
+        entry_bases.push(entry_base);
+        text_bases.push(text_base as u32);
+        entry_base += (shard.entries.len() / ENTRY_ROW) as u32;
+        text_base += shard.own.len();
+    }
+    let name_row = |number: u32, row: Row, to: &mut [u8]| -> Option<u64> {
+        let name = row.name(&shards)?;
+        let [first, count] = match places.get(&number) {
+            Some(place) => *place,
+            None => [name.first + entry_bases.get(row.shard())?, name.count],
+        };
+        let own = if name.length & IN_DEBUG_STR == 0 { *text_bases.get(row.shard())? } else { 0 };
+        put(to, &[name.text.wrapping_add(own), name.length, first, count]);
+        Some(u64::from(name.hash) << 32 | u64::from(number))
+    };
+    let write_names = || {
+        let mut hashes = vec![0u64; names.rows.len()];
+        let pieces = names.rows.par_chunks(NAMES_A_PIECE).zip(name_rows.par_chunks_mut(NAMES_A_PIECE * NAME_ROW));
+        let pieces = pieces.zip(hashes.par_chunks_mut(NAMES_A_PIECE)).enumerate();
+        pieces.for_each(|(piece, ((rows, to), hashes))| {
+            let numbers = (piece * NAMES_A_PIECE) as u32..;
+            for (((number, row), to), hash) in
+                numbers.zip(rows).zip(to.chunks_exact_mut(NAME_ROW)).zip(hashes.iter_mut())
+            {
+                *hash = name_row(number, *row, to).unwrap_or(0);
             }
+        });
+        hashes.par_sort_unstable();
+        let pieces = hashes.par_chunks(NAMES_A_PIECE).zip(hash_rows.par_chunks_mut(NAMES_A_PIECE * HASH_ROW));
+        pieces.for_each(|(hashes, to)| {
+            for (hash, to) in hashes.iter().zip(to.chunks_exact_mut(HASH_ROW)) {
+                put(to, &[(hash >> 32) as u32, *hash as u32]);
+            }
+        });
+    };
+    let write_others = || {
+        let mut texts = Places(texts);
+        let mut at = 0;
+        for ((path, first), to) in paths.iter().zip(&names.firsts).zip(scope_rows.chunks_exact_mut(SCOPE_ROW)) {
+            put(to, &[at as u32, path.len() as u32, *first]);
+            texts.next(path.len()).copy_from_slice(path.as_bytes());
+            at += path.len();
         }
-        entry_count += found.count(number, name);
-    }
-    let Strings { bytes: strings, whole } = strings;
-    let (scopes, names) = (paths.len() as u32, names.len() as u32);
-    // Everything has its place at once: to move it is what costs most here.
-    let entry_bytes: usize = entry_rows.iter().map(Vec::len).sum();
-    let length = scope_rows.len() + name_rows.len() + entry_bytes + hashes.len() * 8 + strings.len();
-    let payload = HEADER + length.div_ceil(BLOCK) * 4;
-    let mut bytes = Vec::with_capacity(payload + length);
-    bytes.extend_from_slice(MAGIC);
-    for size in [info, debug_str.len()] {
-        bytes.extend_from_slice(&(size as u64).to_le_bytes());
-    }
-    put(&mut bytes, &[scopes, names, entry_count, strings.len() as u32]);
-    put(&mut bytes, &[u32::from(whole), 0, 0, 0]);
-    bytes.resize(payload, 0);
-    bytes.extend_from_slice(&scope_rows);
-    bytes.extend_from_slice(&name_rows);
-    entry_rows.iter().for_each(|rows| bytes.extend_from_slice(rows));
-    for hash in hashes.drain(..) {
-        put(&mut bytes, &[(hash >> 32) as u32, hash as u32]);
-    }
-    bytes.extend_from_slice(&strings);
-    let (start, content) = bytes.split_at_mut(payload);
-    let sums: Vec<u32> = content.par_chunks(BLOCK).map(crc32fast::hash).collect();
+        let mut rows = Places(entry_rows);
+        for shard in &shards {
+            texts.next(shard.own.len()).copy_from_slice(&shard.own);
+            rows.next(shard.entries.len()).copy_from_slice(&shard.entries);
+        }
+        rows.next(joined.len()).copy_from_slice(&joined);
+    };
+    rayon::join(write_names, write_others);
     let (header, its_sums) = start.split_at_mut(HEADER);
-    its_sums.iter_mut().zip(sums.iter().flat_map(|sum| sum.to_le_bytes())).for_each(|(to, from)| *to = from);
+    let mut fields = Places(header);
+    fields.next(8).copy_from_slice(MAGIC);
+    for size in [info, debug_str.len()] {
+        fields.next(8).copy_from_slice(&(size as u64).to_le_bytes());
+    }
+    put(fields.next(20), &[scope_count, name_count, entry_count, strings as u32, u32::from(whole)]);
+    content.par_chunks(BLOCK).zip(its_sums.par_chunks_mut(4)).for_each(|(block, to)| {
+        put(to, &[crc32fast::hash(block)]);
+    });
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header.get(..CHECKED_HEADER).unwrap_or_default());
     hasher.update(its_sums);
-    let sum = hasher.finalize().to_le_bytes();
-    header.iter_mut().skip(CHECKED_HEADER).zip(sum).for_each(|(to, from)| *to = from);
+    put(header.get_mut(CHECKED_HEADER..).unwrap_or_default(), &[hasher.finalize()]);
+    let checksums: Range<usize> = HEADER..layout.payload;
     // As mapped files, an index lives until the process ends.
     let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
-    NameIndex {
+    Some(NameIndex {
         bytes,
         debug_str,
-        scopes,
-        names,
+        scopes: scope_count,
+        names: name_count,
         entries: entry_count,
         complete: whole,
-        checksums: HEADER..payload,
-        payload,
+        checksums,
+        payload: layout.payload,
         checked: None,
         damaged: AtomicBool::new(false),
+    })
+}
+
+/// Cuts a block at the given sizes.
+fn split(mut block: &mut [u8], sizes: [usize; 5]) -> [&mut [u8]; 5] {
+    sizes.map(|size| {
+        let (part, rest) = std::mem::take(&mut block).split_at_mut(size);
+        block = rest;
+        part
+    })
+}
+
+/// What is still to be filled.
+struct Places<'b>(&'b mut [u8]);
+
+impl<'b> Places<'b> {
+    fn next(&mut self, size: usize) -> &'b mut [u8] {
+        let (part, rest) = std::mem::take(&mut self.0).split_at_mut(size);
+        self.0 = rest;
+        part
     }
 }
 
-fn put(bytes: &mut Vec<u8>, words: &[u32]) {
-    for word in words {
-        bytes.extend_from_slice(&word.to_le_bytes());
+fn put(to: &mut [u8], words: &[u32]) {
+    for (to, word) in to.chunks_exact_mut(4).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
     }
 }
