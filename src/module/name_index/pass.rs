@@ -13,7 +13,7 @@ use crate::module::unit::Unit;
 
 /// Abbreviations have numbers below this one.
 const MAX_CODE: usize = 1 << 20;
-/// An index is entry by entry as long as sections say.
+/// Bytes of attributes of which some say themselves how long they are.
 const NOT_FIXED: u32 = u32::MAX;
 
 /// Where an entry's name is.
