@@ -217,3 +217,43 @@ fn virtual_tables_and_type_information() {
     assert_eq!((errors.as_str(), status), ("This object does not have a virtual function table\n", 1));
     assert_eq!(asked("cpp-O0", &["frame function zoo::operator+", "p typeid(guard)"]).2, 1);
 }
+
+/// Whose functions they are, the program's symbols say; sizes are those of the types.
+#[test]
+fn vtables_of_trait_objects() {
+    let listed = |fixture: &str, expression: &str| {
+        let crash = ["frame function nested::show", &format!("info vtbl {expression}")];
+        let text = answer(fixture, &crash);
+        let (_, table) = text.split_once("vtable for ").unwrap_or_else(|| panic!("{text}"));
+        let lines = table.lines().map(|line| match line.split_once(" <") {
+            Some((slot, function)) if !line.starts_with('\'') => {
+                format!("{} <{function}", slot.split_once(':').unwrap().0)
+            }
+            _ => line.to_owned(),
+        });
+        lines.collect::<Vec<String>>()
+    };
+    for fixture in ["fmt-nested-rust", "fmt-nested-rust-release"] {
+        let dog = listed(fixture, "dog");
+        assert!(dog[0].starts_with("'<nested::Dog as nested::Speak>' @ 0x5555555"), "{dog:?}");
+        assert_eq!(
+            dog[1..],
+            [
+                "drop <core::ptr::drop_in_place<nested::Dog>>",
+                "size:  32",
+                "align: 8",
+                "[3] <<nested::Dog as nested::Speak>::speak>"
+            ]
+        );
+    }
+    let number = listed("fmt-nested-rust", "dogs[1]");
+    assert_eq!(
+        number[1..],
+        ["drop:  0x0 (nothing is to be dropped)", "size:  8", "align: 8", "[3] <<u64 as nested::Speak>::speak>"]
+    );
+    // In a cell that is shared, the object lies deeper than the pointer says.
+    let shared = listed("fmt-nested-rust", "other");
+    assert!(shared[0].contains("(object @ <somewhere in what 0x"), "{shared:?}");
+    let (_, errors, status) = asked("fmt-nested-rust", &["frame function nested::show", "info vtbl text"]);
+    assert_eq!((errors.as_str(), status), ("This object does not have a virtual function table\n", 1));
+}

@@ -22,6 +22,7 @@ pub mod parts;
 mod sequence;
 mod siginfo;
 mod text;
+pub mod trait_objects;
 mod tree;
 mod user;
 mod variables;

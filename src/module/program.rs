@@ -399,14 +399,19 @@ impl Program {
     /// The type that a Rust vtable was made for: rustc gives the vtable's variable a type that names it by
     /// DW_AT_containing_type (rust `compiler/rustc_codegen_llvm/src/debuginfo/metadata.rs`, since Rust 1.56).
     pub fn vtable_class(&self, vtable: RunAddr) -> Option<DieRef> {
+        let vtable_type = self.vtable_layout(vtable)?;
+        let unit = self.unit(vtable_type)?;
+        let class = unit.entry(vtable_type.offset)?.attr_value(gimli::DW_AT_containing_type)?;
+        self.reference(unit, class)
+    }
+
+    /// The type that rustc gave a vtable's variable: a structure with a member for each slot.
+    pub fn vtable_layout(&self, vtable: RunAddr) -> Option<DieRef> {
         let module = self.modules.at(vtable)?;
         let variable = self.debug_info(module.id)?.variable_at(module.to_file(vtable))?;
         let unit = self.unit(variable)?;
         let type_of = unit.entry(variable.offset)?.attr_value(gimli::DW_AT_type)?;
-        let vtable_type = self.reference(unit, type_of)?;
-        let unit = self.unit(vtable_type)?;
-        let class = unit.entry(vtable_type.offset)?.attr_value(gimli::DW_AT_containing_type)?;
-        self.reference(unit, class)
+        self.reference(unit, type_of)
     }
 
     /// Entries of that (possibly qualified) name, in one module; no more are looked for when there are `enough`.

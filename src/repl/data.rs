@@ -247,7 +247,7 @@ pub(super) const TOPICS: &[(&str, &str)] = &[
     ("functions", "[-q] [-n] [-max N] [RE]: functions by name; -n leaves out those without debug information"),
     ("variables", "[-q] [-n] [-max N] [RE]: variables outside of functions"),
     ("types", "[-q] [-max N] [RE]: types"),
-    ("vtbl", "EXPR: the virtual functions of a C++ object"),
+    ("vtbl", "EXPR: the virtual functions of a C++ object, the methods of a Rust trait object"),
     ("display", "the displays"),
     ("float", "the floating-point registers"),
     ("vector", "the vector registers"),

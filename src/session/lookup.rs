@@ -322,6 +322,10 @@ impl crate::value::decode::Symbols for Session {
         self.described_type(vtable, |program| program.vtable_class(vtable), || None)
     }
 
+    fn vtable_layout(&self, vtable: RunAddr) -> Option<TypeId> {
+        self.program.vtable_layout(vtable).map(|die| self.types.of_die(die))
+    }
+
     fn extent(&self, address: RunAddr) -> Option<(RunAddr, u64)> {
         let module = self.program.modules.at(address)?;
         let symbol = module.symbols().lookup(module.to_file(address))?;

@@ -56,6 +56,11 @@ pub trait Symbols {
     /// The type that the Rust vtable at the address was made for.
     fn vtable_class(&self, vtable: RunAddr) -> Option<TypeId>;
 
+    /// The structure that the debug information has for the Rust vtable at the address, a member for each slot.
+    fn vtable_layout(&self, _vtable: RunAddr) -> Option<TypeId> {
+        None
+    }
+
     /// The symbol that the address is in: where it begins, and its size in bytes (0 where the file does not say).
     fn extent(&self, _address: RunAddr) -> Option<(RunAddr, u64)> {
         None
