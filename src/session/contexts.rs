@@ -22,6 +22,7 @@ impl Session {
             first.lookup = lookup;
             first.trust = trust;
         }
+        self.walk_from_go_panics(&mut stack, limit);
         if let Some(thread) = thread {
             self.join_callbacks(thread, &mut stack, limit);
         }

@@ -9,7 +9,7 @@ use super::row::{Cfa, Row, Rule, truncate};
 use super::stack_reader::StackReader;
 use super::{MachineFrame, Stack, StackEnd, Trust, Unwinder, expression, signal_frame};
 use crate::addr::RunAddr;
-use crate::arch::{DwarfRegister, GENERAL_COUNT, RegisterState, Registers};
+use crate::arch::{Arch, DwarfRegister, GENERAL_COUNT, RegisterState, Registers};
 use crate::memory::{MissingReason, ReadError};
 
 /// Frames walked at most: more than fit on any stack that a kernel would grow (a frame takes at least a word).
@@ -172,11 +172,13 @@ impl Unwinder<'_> {
         let Some((cfa, cfa_state)) = cfa else { return Step::stop(None, Stop::Lost(StackEnd::Corrupt, None)) };
         let outermost = row.return_rule == Some(Rule::Undefined);
         let switched = !row.signal && !moves_outwards(current, Some(cfa));
-        if outermost {
+        let trampoline = if outermost { self.trampoline_behind(current, row, reader) } else { None };
+        if outermost && trampoline.is_none() {
             return Step::stop((!switched).then_some(cfa), Stop::End(StackEnd::Complete));
         }
 
         let return_address = match row.return_rule {
+            _ if trampoline.is_some() => trampoline,
             // The link register still holds it, which only a leaf (or code that a signal interrupted) can say.
             None | Some(Rule::SameValue) if current.in_call => None,
             None | Some(Rule::SameValue) if row.return_column == self.arch.pc() => None,
@@ -219,6 +221,17 @@ impl Unwinder<'_> {
         next.set(self.arch.pc(), return_address);
         let trust = if sure { Trust::Cfi } else { Trust::Scan };
         self.accept(Caller { registers: next, trust, in_call: !row.signal, cfa: Some(cfa), certain: true, place: None })
+    }
+
+    /// Go says of its handler of signals that nobody called it (TOPFRAME). The kernel did, and the handler returns to the
+    /// kernel's trampoline all the same: on arm64 the link register is at a frame's lowest word (go
+    /// `src/runtime/sys_linux_arm64.s`, sigtramp, Go 1.18 to 1.27).
+    fn trampoline_behind(&self, current: &Caller, row: &Row, reader: &mut StackReader<'_>) -> Option<u64> {
+        if !row.go || !current.in_call || self.arch != Arch::Aarch64 {
+            return None;
+        }
+        let saved = reader.word(current.registers.sp()?).ok()?;
+        signal_frame::recognise(self.arch, self.memory, saved).map(|_| saved)
     }
 
     /// Whether a Go function returns to where nothing calls: the runtime's signal handler makes a fault look like a call

@@ -15,9 +15,12 @@
 //!                                → crosscall2 → C's → runtime.asmcgocall
 //!                                0(sp): g0.sched.sp of the call around it
 //! ```
+//!
+//! On arm64 that is at 16(sp), the link register at 0(sp), the frame pointer below; `crosscall2` keeps C's registers at places
+//! that its unwind information does not tell (go `src/runtime/asm_arm64.s`, `src/runtime/cgo/asm_arm64.s`).
 
 use crate::addr::RunAddr;
-use crate::arch::{Arch, Registers};
+use crate::arch::{Arch, RegisterState, Registers};
 use crate::image::ThreadState;
 use crate::session::Session;
 use crate::unwind::{MachineFrame, Stack, StackEnd, Trust};
@@ -77,6 +80,9 @@ impl Session {
     /// What `runtime.sigpanic` was made to look called by was about to run its instruction: where that is a function's
     /// first, the one before it belongs to another, which says nothing of the frame.
     pub(in crate::session) fn walk_from_go_panics(&self, stack: &mut Stack, limit: usize) {
+        if self.image.arch == Arch::Aarch64 {
+            return self.walk_from_injected_calls(stack, limit);
+        }
         let lost = |index: usize| {
             let trust = stack.frames.get(index + 1).map(|frame| frame.trust);
             trust.is_none_or(|trust| matches!(trust, Trust::Scan | Trust::FramePointer))
@@ -89,9 +95,39 @@ impl Session {
                     .is_some_and(|callee| self.is_go_function(callee.lookup, b"runtime.sigpanic"))
         });
         let Some(index) = panic.filter(|index| stack.omitted_at.is_none_or(|at| at > *index)) else { return };
-        let Some(frame) = stack.frames.get(index) else { return };
-        let trust = frame.trust;
-        let mut rest = self.unwinder().unwind(&frame.registers, limit.saturating_sub(index).max(2));
+        let Some(registers) = stack.frames.get(index).map(|frame| frame.registers.clone()) else { return };
+        self.walk_again(stack, index, &registers, limit);
+    }
+
+    /// On arm64 the handler of signals puts the link register on the stack before it makes a call where none is: 16 bytes
+    /// that no unwind information tells (go `src/runtime/traceback.go`, unwinder.next, usesLR; `signal_arm64.go`,
+    /// preparePanic and pushCall, Go 1.18 to 1.27).
+    fn walk_from_injected_calls(&self, stack: &mut Stack, limit: usize) {
+        const INJECTED: [&[u8]; 3] = [b"runtime.sigpanic", b"runtime.asyncPreempt", b"runtime.debugCallV2"];
+        let mut from = 1;
+        for _ in 0..MAX_CALLBACKS {
+            let found = (from..stack.frames.len()).find(|index| {
+                let callee = stack.frames.get(index - 1);
+                callee.is_some_and(|callee| INJECTED.iter().any(|name| self.is_go_function(callee.lookup, name)))
+            });
+            let Some(index) = found.filter(|index| stack.omitted_at.is_none_or(|at| at > *index)) else { return };
+            let Some(mut registers) = stack.frames.get(index).map(|frame| frame.registers.clone()) else { return };
+            let Some(sp) = registers.sp() else { return };
+            let Ok(link) = self.memory().read_uint(RunAddr(sp), 8) else { return };
+            let Some(before) = sp.checked_add(16) else { return };
+            // What the function had in them when it was interrupted is told nowhere.
+            (0..AARCH64_LINK).for_each(|register| registers.set_state(register, 0, RegisterState::Unknown));
+            registers.set(Arch::Aarch64.sp(), before);
+            registers.set(AARCH64_LINK, link);
+            self.walk_again(stack, index, &registers, limit);
+            from = index + 1;
+        }
+    }
+
+    /// Walks from a frame on with those registers, of which the pc is no return address.
+    fn walk_again(&self, stack: &mut Stack, index: usize, registers: &Registers, limit: usize) {
+        let Some(trust) = stack.frames.get(index).map(|frame| frame.trust) else { return };
+        let mut rest = self.unwinder().unwind(registers, limit.saturating_sub(index).max(2));
         if let Some(first) = rest.frames.first_mut() {
             first.trust = trust;
         }
@@ -118,7 +154,12 @@ impl Session {
     /// Puts the frames of C in that called Go and were called by Go.
     pub(in crate::session) fn join_callbacks(&self, thread: &ThreadState, stack: &mut Stack, limit: usize) {
         let is_callback = |lookup| self.is_go_function(lookup, b"runtime.cgocallback");
-        if self.image.arch != Arch::X86_64 || !stack.frames.iter().any(|frame| is_callback(frame.lookup)) {
+        let link = match self.image.arch {
+            Arch::X86_64 => 0,
+            Arch::Aarch64 => 16,
+            Arch::I386 => return,
+        };
+        if !stack.frames.iter().any(|frame| is_callback(frame.lookup)) {
             return;
         }
         let Some(mut own_sp) = self.go_thread(thread).and_then(|on| on.own_sp) else { return };
@@ -147,7 +188,8 @@ impl Session {
             let c_frames = Stack { omitted: 0, omitted_at: None, ..inside };
             self.put(stack, index + 1, c_frames);
             self.put(stack, from, rest);
-            own_sp = self.memory().read_uint(RunAddr(own_sp), 8).unwrap_or(0);
+            let around = RunAddr(own_sp).checked_add(link).and_then(|at| self.memory().read_uint(at, 8).ok());
+            own_sp = around.unwrap_or(0);
         }
     }
 
@@ -171,17 +213,57 @@ impl Session {
         let size =
             callback.cfa?.0.checked_sub(callback.registers.sp()?).filter(|size| (24..MAX_FRAME).contains(size))?;
         let end = own_sp.checked_add(size)?;
-        let word = |below: u64| self.memory().read_uint(RunAddr(end.checked_sub(below)?), 8).ok();
-        let (pc, fp) = (word(8)?, word(16)?);
+        let word = |at: Option<u64>| self.memory().read_uint(RunAddr(at?), 8).ok();
+        let (pc, fp) = match self.image.arch {
+            Arch::X86_64 => (word(end.checked_sub(8))?, word(end.checked_sub(16))?),
+            // The frame pointer that lay below is overwritten by C's frames.
+            _ => (word(Some(own_sp))?, 0),
+        };
         self.memory().noted(RunAddr(own_sp), size as usize, crate::memory::ReadAs::Structure);
-        let mut stack = self.unwinder().unwind(&saved_registers(Arch::X86_64, [pc, end, fp, 0]), limit);
-        let first = stack.frames.first_mut()?;
         if !self.is_go_function(RunAddr(pc.checked_sub(1)?), b"crosscall2") {
             return None;
         }
+        let mut stack = self.unwinder().unwind(&saved_registers(self.image.arch, [pc, end, fp, 0]), limit);
+        let first = stack.frames.first_mut()?;
         first.lookup = RunAddr(pc.saturating_sub(1));
         first.trust = Trust::Cfi;
+        if self.image.arch == Arch::Aarch64 {
+            let (outside, cfa) = self.outside_of_crosscall(pc, end)?;
+            first.cfa = Some(RunAddr(cfa));
+            let mut rest = self.unwinder().unwind(&outside, limit.saturating_sub(1).max(1));
+            let caller = rest.frames.first_mut()?;
+            caller.lookup = RunAddr(caller.pc.0.saturating_sub(1));
+            caller.trust = Trust::Cfi;
+            self.put(&mut stack, 1, rest);
+        }
         Some(stack)
+    }
+
+    /// On arm64, C's registers as they were when it called `crosscall2`, which is at `pc` with its stack pointer at `sp`: as
+    /// its code says that it keeps them (go `src/runtime/cgo/asm_arm64.s`, Go 1.18 to 1.27).
+    fn outside_of_crosscall(&self, pc: u64, sp: u64) -> Option<(Registers, u64)> {
+        /// `sub sp, sp, #192`, `stp x29, x30, [sp, #176]`, and of the pairs from x19 on `stp x19, x20, [sp, #32]`.
+        const FRAME: u32 = 0xd103_03ff;
+        const LINK: u32 = 0xa90b_7bfd;
+        const FIRST: u32 = 0xa902_53f3;
+        /// Instructions that are looked at.
+        const MOST: u64 = 40;
+        let module = self.program.modules.at(RunAddr(pc)).filter(|module| module.is_go())?;
+        let symbol = module.symbols().lookup(module.to_file(RunAddr(pc.checked_sub(1)?)))?;
+        let length = module.to_file(RunAddr(pc)).0.checked_sub(symbol.address.0)?.min(4 * MOST);
+        let code = module.file()?.bytes_at(symbol.address)?.get(..length as usize)?;
+        let keeps = |wanted: u32| code.chunks_exact(4).any(|instruction| instruction == wanted.to_le_bytes());
+        if ![FRAME, LINK, FIRST].into_iter().all(keeps) {
+            return None;
+        }
+        let word = |offset: u64| self.memory().read_uint(RunAddr(sp).checked_add(offset)?, 8).ok();
+        let (fp, link, cfa) = (word(176)?, word(184)?, sp.checked_add(192)?);
+        self.memory().noted(RunAddr(sp), 192, crate::memory::ReadAs::Structure);
+        let mut registers = saved_registers(Arch::Aarch64, [link, cfa, fp, 0]);
+        for register in 19..=28u16 {
+            registers.set(register, word(32 + 8 * u64::from(register - 19))?);
+        }
+        Some((registers, cfa))
     }
 
     fn join_left_stack(&self, thread: &ThreadState, stack: &mut Stack, limit: usize) {

@@ -229,7 +229,11 @@ impl<'a> Spans<'a> {
         let span_index = (entry as usize).checked_sub(1)?;
         let span = self.spans.get(span_index)?;
         let inside = address.checked_sub(span.start)?;
-        let index = inside / span.slot;
+        // What fits 32 bits is divided in half the time.
+        let index = match (u32::try_from(inside), u32::try_from(span.slot)) {
+            (Ok(inside), Ok(slot)) => u64::from(inside / slot),
+            _ => inside / span.slot,
+        };
         if index >= u64::from(span.count) {
             return None;
         }
