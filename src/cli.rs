@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::command::common::ColorChoice;
 use crate::command::{CommandError, Output, Targeted};
@@ -101,7 +101,7 @@ fn wants_color(choice: ColorChoice) -> bool {
 }
 
 fn is_command(word: &OsStr) -> bool {
-    word == "help" || definition().get_subcommands().any(|command| OsStr::new(command.get_name()) == word)
+    word == "help" || word.to_str().is_some_and(Targeted::has_subcommand)
 }
 
 /// `obit TARGET`, as gdb is called: the interactive session.

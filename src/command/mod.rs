@@ -38,6 +38,8 @@ pub mod x;
 
 use std::io::{self, Write};
 
+use clap::Args as _;
+
 use crate::interrupt;
 use crate::report::style::Paint;
 
@@ -47,6 +49,7 @@ pub use targeted::Targeted;
 
 /// One question about a target.
 #[derive(clap::Subcommand, Debug)]
+#[command(defer = true)]
 pub enum Command {
     /// Show backtraces: the crashed thread in full, the other threads grouped by identical stack
     Bt(bt::Args),
@@ -105,6 +108,40 @@ pub enum Command {
 }
 
 impl Command {
+    /// Adds the arguments of the command of this name to a definition.
+    fn arguments_of(name: &str) -> fn(clap::Command) -> clap::Command {
+        match name {
+            "bt" => bt::Args::augment_args,
+            "analyze" => analyze::Args::augment_args,
+            "coverage" => coverage::Args::augment_args,
+            "fingerprint" => fingerprint::Args::augment_args,
+            "why" => why::Args::augment_args,
+            "threads" => threads::Args::augment_args,
+            "stacks" => stacks::Args::augment_args,
+            "goroutines" => goroutines::Args::augment_args,
+            "heap" => heap::Args::augment_args,
+            "refs" => heap::RefsArgs::augment_args,
+            "locks" => locks::Args::augment_args,
+            "info" => info::Args::augment_args,
+            "modules" => modules::Args::augment_args,
+            "maps" => maps::Args::augment_args,
+            "registers" => registers::Args::augment_args,
+            "print" => print::Args::augment_args,
+            "ptype" => ptype::Args::augment_args,
+            "x" => x::Args::augment_args,
+            "list" => list::Args::augment_args,
+            "disassemble" => disassemble::Args::augment_args,
+            "snapshot" => snapshot::Args::augment_args,
+            "export" => export::Args::augment_args,
+            "capture" => capture::Args::augment_args,
+            "watch" => watch::Args::augment_args,
+            "store" => store::Args::augment_args,
+            "notify" => store::NotifyArgs::augment_args,
+            "schema" => schema::Args::augment_args,
+            _ => |definition| definition,
+        }
+    }
+
     /// Answers in an opened session.
     pub fn run(&self, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
         match self {

@@ -37,12 +37,13 @@ impl Targeted {
     }
 }
 
-/// Every command with the target's arguments before its own.
+/// Every command with the target's arguments before its own. A command's arguments are defined when that command is
+/// asked for: the definitions of all take longer than a small core's backtrace.
 impl Subcommand for Targeted {
     fn augment_subcommands(definition: clap::Command) -> clap::Command {
         let mut definition = definition.subcommand_required(true).arg_required_else_help(true);
         for command in Command::augment_subcommands(clap::Command::new("")).get_subcommands() {
-            definition = definition.subcommand(with_target(command));
+            definition = definition.subcommand(command.clone().defer(with_arguments));
         }
         definition
     }
@@ -56,18 +57,19 @@ impl Subcommand for Targeted {
     }
 }
 
-fn with_target(command: &clap::Command) -> clap::Command {
-    if WITHOUT_TARGET.contains(&command.get_name()) {
-        return command.clone();
+fn with_arguments(command: clap::Command) -> clap::Command {
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    let own = Command::arguments_of(command.get_name());
+    let targeted = !WITHOUT_TARGET.contains(&command.get_name());
+    let mut defined = own(if targeted { TargetArgs::augment_args(command) } else { command });
+    // The command's own words, not its arguments' documentation.
+    if let Some(about) = about {
+        defined = defined.about(about);
     }
-    let mut targeted = TargetArgs::augment_args(clap::Command::new(command.get_name().to_owned()));
-    if let Some(about) = command.get_about() {
-        targeted = targeted.about(about.clone());
+    if let Some(about) = long_about {
+        defined = defined.long_about(about);
     }
-    if let Some(about) = command.get_long_about() {
-        targeted = targeted.long_about(about.clone());
-    }
-    targeted.args(command.get_arguments().cloned()).groups(command.get_groups().cloned())
+    defined
 }
 
 impl FromArgMatches for Targeted {

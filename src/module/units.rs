@@ -5,7 +5,7 @@
 //! makes it necessary.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use gimli::{AttributeValue, DebugInfoOffset, Section};
@@ -23,9 +23,9 @@ use crate::append::AppendVec;
 pub(super) const OWN: u32 = 0;
 const SUPPLEMENTARY: u32 = 1;
 
-/// Above this size, .debug_aranges is searched once for all addresses of a stack instead of being sorted.
+/// Above this size, .debug_aranges is searched on all cores.
 const LARGE_ARANGES: usize = 256 << 10;
-/// How often a large .debug_aranges is searched before it is worth sorting.
+/// How often .debug_aranges is searched for all addresses of a stack before it is worth sorting.
 const SEARCHES_BEFORE_SORTING: usize = 4;
 
 /// Where a unit's header is: section set, in .debug_types, offset.
@@ -53,7 +53,7 @@ pub struct DebugInfo {
     units: AppendVec<Unit>,
     by_key: RwLock<HashMap<UnitKey, UnitId>>,
     by_address: RwLock<HashMap<u64, Option<UnitId>>>,
-    searches: RwLock<usize>,
+    searches: AtomicUsize,
     aranges: OnceLock<RangeIndex>,
     without_aranges: OnceLock<RangeIndex>,
     starts: RwLock<HashMap<u32, Arc<Vec<usize>>>>,
@@ -82,7 +82,7 @@ impl DebugInfo {
             units: AppendVec::default(),
             by_key: RwLock::default(),
             by_address: RwLock::default(),
-            searches: RwLock::default(),
+            searches: AtomicUsize::new(0),
             aranges: OnceLock::new(),
             without_aranges: OnceLock::new(),
             starts: RwLock::default(),
@@ -177,12 +177,8 @@ impl DebugInfo {
     }
 
     fn search_aranges(&self, wanted: &[u64], candidates: &mut [Vec<usize>]) {
-        let section = self.file.dwarf.debug_aranges.reader();
-        let sorted = section.len() <= LARGE_ARANGES || {
-            let mut searches = self.searches.write().expect("not poisoned");
-            *searches += 1;
-            *searches > SEARCHES_BEFORE_SORTING
-        };
+        let sorted = self.aranges.get().is_some()
+            || self.searches.fetch_add(1, Ordering::Relaxed) >= SEARCHES_BEFORE_SORTING;
         if sorted {
             let index =
                 self.aranges.get_or_init(|| RangeIndex::new(self.arange_headers().iter().flat_map(aranges).collect()));
@@ -195,9 +191,13 @@ impl DebugInfo {
             let from = wanted.partition_point(|address| *address < range.low);
             wanted.get(from).is_some_and(|address| *address < range.high)
         };
-        let headers = self.arange_headers();
-        let holding: Vec<UnitRange> =
-            headers.par_iter().flat_map_iter(|header| aranges(header).filter(holds)).collect();
+        let holding: Vec<UnitRange> = if self.file.dwarf.debug_aranges.reader().len() > LARGE_ARANGES {
+            self.arange_headers().par_iter().flat_map_iter(|header| aranges(header).filter(holds)).collect()
+        } else {
+            let mut headers = self.file.dwarf.debug_aranges.headers();
+            let headers = std::iter::from_fn(|| headers.next().ok().flatten());
+            headers.flat_map(|header| aranges(&header).filter(holds)).collect()
+        };
         for range in holding {
             let from = wanted.partition_point(|address| *address < range.low);
             for (address, candidates) in wanted[from..].iter().zip(&mut candidates[from..]) {
