@@ -3,9 +3,9 @@
 use std::sync::{Mutex, OnceLock};
 
 /// Elements of the first chunk; each next chunk is twice as large.
-const FIRST_CHUNK: usize = 256;
-/// With doubling sizes, 24 chunks hold 2^32 elements.
-const CHUNKS: usize = 24;
+const FIRST_CHUNK: usize = 8;
+/// With doubling sizes, 29 chunks hold 2^32 elements.
+const CHUNKS: usize = 29;
 
 /// See the module's documentation.
 pub struct AppendVec<T> {

@@ -29,9 +29,9 @@ pub trait TypeProvider: Send + Sync {
 }
 
 /// Slots a chunk holds: the first has this many, each next twice as many.
-const FIRST_CHUNK: usize = 1024;
-/// Chunks: with doubling sizes, 22 of them hold 2^32 slots.
-const CHUNKS: usize = 22;
+const FIRST_CHUNK: usize = 32;
+/// Chunks: with doubling sizes, 27 of them hold 2^32 slots.
+const CHUNKS: usize = 27;
 
 struct Slot {
     die: Option<DieRef>,
