@@ -6,13 +6,14 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::Write as _;
 
 use super::code_text::{CodeText, CodeTexts, place, source_line};
+use super::digits::{push_decimal, push_hex};
 use super::fold::{Part, fold};
 use super::source::Sources;
 use super::style::Paint;
-use super::value_text::{PrintOptions, ValueStyle, value_text_with, write_value};
+use super::value_text::{PrintOptions, ValueStyle, write_value};
 use crate::module::ModuleId;
 use crate::session::modules::ModuleLabel;
 use crate::session::{Code, Frame, Role, Trace, Variable};
@@ -181,7 +182,11 @@ impl StackText<'_> {
 
     fn write_frame(&self, out: &mut String, trace: &Trace, position: usize, width: usize, detail: Detail) {
         let Some(frame) = trace.frames.get(position) else { return };
-        let _ = write!(out, "#{:<width$} ", frame.index);
+        let before = out.len();
+        out.push('#');
+        push_decimal(out, frame.index);
+        let used = out.len() - before;
+        out.extend(std::iter::repeat_n(' ', (width + 2).saturating_sub(used).max(1)));
         if frame.signal {
             let _ = writeln!(out, "{}", self.paint.heading("<signal handler called>"));
             return;
@@ -190,8 +195,15 @@ impl StackText<'_> {
         let first_of_machine_frame =
             position == 0 || trace.frames.get(position - 1).is_none_or(|inner| inner.machine != frame.machine);
         if detail != Detail::Compact && first_of_machine_frame {
-            let address = Hex { address: frame.pc.0, width: self.address_digits + 2 };
-            let _ = write!(out, "{} in ", self.paint.address(address));
+            match self.paint.enabled {
+                true => {
+                    let mut address = String::new();
+                    push_padded(&mut address, frame.pc.0, self.address_digits);
+                    let _ = write!(out, "{}", self.paint.address(address));
+                }
+                false => push_padded(out, frame.pc.0, self.address_digits),
+            }
+            out.push_str(" in ");
         }
         let has_unit = frame.code.language.is_some();
         let variables =
@@ -277,7 +289,10 @@ impl StackText<'_> {
             out.push('=');
             match hidden {
                 true => out.push_str("..."),
-                false => out.push_str(&value_text_with(self.types, &variable.value, &options)),
+                false => {
+                    let style = ValueStyle { options, ..ValueStyle::default() };
+                    write_value(out, self.types, &variable.value, style);
+                }
             }
             self.write_inferred(out, variable);
         }
@@ -310,15 +325,9 @@ impl StackText<'_> {
 }
 
 /// An address with its leading zeros.
-struct Hex {
-    address: u64,
-    width: usize,
-}
-
-impl Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#0width$x}", self.address, width = self.width)
-    }
+fn push_padded(out: &mut String, address: u64, digits: usize) {
+    out.push_str("0x");
+    push_hex(out, address, digits);
 }
 
 /// gdb's spelling of a value that is known from the call alone.

@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod bt_text;
 pub mod capture_documents;
 pub mod code_text;
+pub(crate) mod digits;
 pub mod documents;
 pub mod environment_text;
 pub mod fingerprint;

@@ -10,6 +10,7 @@ pub use text::text_within;
 
 use std::fmt::Write;
 
+use super::digits::{push_address, push_decimal};
 use crate::types::{Language, StructKind, Type, TypeId, TypeKind, TypeTable};
 use crate::value::{Absent, AbsentReason, Field, Map, Summary, Text, Value, ValueKind};
 
@@ -199,17 +200,17 @@ impl<'a> Writer<'a> {
                     let name = definition.name.as_deref().unwrap_or_default();
                     match super::formatted::flags_text(name, *number as u64) {
                         Some(flags) => self.out.push_str(&flags),
-                        None => self.display(number),
+                        None => push_decimal(self.out, *number),
                     }
                 }
-                _ => self.display(number),
+                _ => push_decimal(self.out, *number),
             },
-            ValueKind::Uint(number) => self.display(number),
+            ValueKind::Uint(number) => push_decimal(self.out, *number),
             ValueKind::Described { text, .. } => self.out.push_str(text),
             ValueKind::Char { code, char } => self.character(definition, *code, *char),
             ValueKind::Bool(0) => self.out.push_str("false"),
             ValueKind::Bool(1) => self.out.push_str("true"),
-            ValueKind::Bool(other) => self.display(other),
+            ValueKind::Bool(other) => push_decimal(self.out, *other),
             ValueKind::Enum { value, name } => self.enumeration(definition, *value, name.as_deref()),
             ValueKind::Float { text, .. } => match definition.language {
                 Language::Go | Language::Rust => self.out.push_str(&text.shortest()),
@@ -221,10 +222,11 @@ impl<'a> Writer<'a> {
                 }
                 match address {
                     Some(address) if *reference => {
-                        let _ = write!(self.out, "@{address}");
+                        self.out.push('@');
+                        push_address(self.out, address.0);
                     }
                     Some(_) if !self.options.addresses && self.shows_target(definition, string, symbol) => {}
-                    Some(address) => self.display(address),
+                    Some(address) => push_address(self.out, address.0),
                     None if !*reference => self.out.push_str("<synthetic pointer>"),
                     None => {}
                 }

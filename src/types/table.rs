@@ -37,6 +37,7 @@ struct Slot {
     die: Option<DieRef>,
     definition: OnceLock<Type>,
     complete: OnceLock<TypeId>,
+    stripped: OnceLock<TypeId>,
     name: OnceLock<String>,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -142,6 +143,7 @@ impl TypeTable {
             die,
             definition: OnceLock::new(),
             complete: OnceLock::new(),
+            stripped: OnceLock::new(),
             name: OnceLock::new(),
             attachment: OnceLock::new(),
         };
@@ -221,6 +223,18 @@ impl TypeTable {
 
     /// The same with its definition.
     pub fn stripped(&self, id: TypeId) -> (TypeId, &Type) {
+        if let Some(stripped) = self.slot(id).stripped.get() {
+            return (*stripped, self.get(*stripped));
+        }
+        let (stripped, definition) = self.find_stripped(id);
+        // An interrupted search for a definition may go on later.
+        if !crate::interrupt::requested() {
+            let _ = self.slot(id).stripped.set(stripped);
+        }
+        (stripped, definition)
+    }
+
+    fn find_stripped(&self, id: TypeId) -> (TypeId, &Type) {
         let mut id = id;
         let mut definition = self.get(id);
         for _ in 0..64 {

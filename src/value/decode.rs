@@ -15,6 +15,7 @@ mod tests;
 
 pub(crate) use scalar::flags;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::formatters::user::UserFormatters;
@@ -34,6 +35,11 @@ const MAX_STRING_BYTES: usize = 1 << 20;
 const MAX_RECURSION: usize = 100;
 /// Expressions of users' formatters that one variable may evaluate.
 const MAX_EXPRESSIONS: usize = 256;
+
+thread_local! {
+    /// Room for [`Run::path`]: most values need it for a moment.
+    static SPARE_PATH: Cell<Vec<(RunAddr, TypeId)>> = const { Cell::new(Vec::new()) };
+}
 
 /// Evaluates what depends on the running program: counts of arrays, places of virtual bases.
 pub trait DynamicEvaluator {
@@ -141,7 +147,12 @@ pub struct Decoder<'a> {
 impl Decoder<'_> {
     /// What is at `place`, as `type_id`. Holes are in the value.
     pub fn value(&self, place: &Place, type_id: TypeId) -> Value {
-        self.run().value(Source::of_place(place), type_id, 0)
+        let mut run = self.run();
+        run.path = SPARE_PATH.take();
+        let value = run.value(Source::of_place(place), type_id, 0);
+        run.path.clear();
+        SPARE_PATH.set(run.path);
+        value
     }
 
     fn run<'d>(&'d self) -> Run<'d, 'd> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use gimli::EvaluationResult;
 
-use self::pieces::{base_type, has_constants_alone, number_of, signed_leb, typed};
+use self::pieces::{base_type, has_constants_alone, number_of, signed_leb, typed, unsigned_leb};
 use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::{Arch, DwarfRegister, RegisterState};
@@ -23,6 +23,8 @@ use crate::module::unit::{Unit, Units};
 use crate::module::{DieRef, Expression, ModuleId};
 use crate::unwind::{MachineFrame, Trust};
 
+/// `DW_OP_stack_value`
+const STACK_VALUE: u8 = 0x9f;
 /// Operations that one expression may run.
 const MAX_OPERATIONS: u32 = 10_000;
 /// Expressions inside expressions (frame bases, entry values, implicit pointers).
@@ -299,7 +301,6 @@ impl<'a> Context<'a> {
     /// The content (at most 8 bytes, as they are in a register) that an expression of a call site computes: unlike
     /// other expressions it ends with the value on the stack, which may be a float.
     pub(super) fn content(&self, expression: &[u8], unit: &Unit) -> Result<u64, Absent> {
-        const STACK_VALUE: u8 = 0x9f;
         let value = [expression, &[STACK_VALUE]].concat();
         match self.run(&value, unit, None, Some(8)) {
             // A float of four bytes leaves the upper half of the register to itself.
@@ -350,6 +351,45 @@ impl<'a> Context<'a> {
             register @ 0x50..=0x6f if operand.is_empty() => {
                 Some(self.register_place(u16::from(register - 0x50), size).map(Place::Bytes))
             }
+            0x70..=0x8f if self.arch.address_size() == 8 => {
+                let address = self.simple_value(expression)?;
+                Some(address.map(|address| Place::Memory(RunAddr(self.arch.strip_pointer(address)))))
+            }
+            _ => match expression {
+                [value @ .., STACK_VALUE] if self.arch.address_size() == 8 && matches!(size, Some(1..=8)) => {
+                    let size = size? as usize;
+                    let held = |value: u64| PlaceBytes { data: value.to_le_bytes()[..size].to_vec(), ..Default::default() };
+                    Some(self.simple_value(value)?.map(|value| Place::Bytes(held(value))))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    /// The number that the commonest expressions of one operation leave on the stack, on machines of 64 bits.
+    fn simple_value(&self, expression: &[u8]) -> Option<Result<u64, Absent>> {
+        let (operation, operand) = expression.split_first()?;
+        match *operation {
+            0x91 => {
+                let offset = signed_leb(operand)?;
+                Some(self.frame_base().map(|base| base.wrapping_add_signed(offset)))
+            }
+            register @ 0x70..=0x8f => {
+                let offset = signed_leb(operand)?;
+                let base = self.register_low(u16::from(register - 0x70));
+                Some(base.map(|base| base.wrapping_add_signed(offset)))
+            }
+            literal @ 0x30..=0x4f if operand.is_empty() => Some(Ok(u64::from(literal - 0x30))),
+            0x10 => unsigned_leb(operand).map(Ok),
+            0x11 => signed_leb(operand).map(|value| Ok(value as u64)),
+            0xa3 | 0xf3 => {
+                let (length, inner) = operand.split_first()?;
+                if usize::from(*length) != inner.len() || super::recover::entry_type(inner).is_some() {
+                    return None;
+                }
+                let value = super::recover::entry_value(self, inner);
+                Some(value.inspect(|_| self.note_provenance(Provenance::EntryValue)))
+            }
             _ => None,
         }
     }
@@ -365,6 +405,20 @@ impl<'a> Context<'a> {
             place.holes.push((held, size, why));
         }
         Ok(place)
+    }
+
+    /// The first 8 bytes of a register in this frame.
+    fn register_low(&self, register: DwarfRegister) -> Result<u64, Absent> {
+        match self.frame() {
+            Some(frame) if self.tail.is_none() && frame.registers.get(register).is_none() => {
+                let bytes = self.register_bytes(register)?;
+                let mut low = [0; 8];
+                let length = bytes.len().min(8);
+                low[..length].copy_from_slice(&bytes[..length]);
+                Ok(u64::from_le_bytes(low))
+            }
+            _ => self.register(register),
+        }
     }
 
     /// A register's bytes in this frame.
@@ -421,6 +475,7 @@ impl<'a> Context<'a> {
         let survives = self.survives_call.replace(false);
         let outcome = match expression {
             [0x9c] => self.cfa().map(Outcome::Address),
+            [register @ 0x50..=0x6f] => self.register_low(u16::from(register - 0x50)).map(Outcome::Address),
             expression => self.run(expression, unit, None, Some(8)),
         };
         self.survives_call.set(survives);
@@ -469,11 +524,8 @@ impl<'a> Context<'a> {
                     evaluation.resume_with_memory(typed(unit, base_type, bits)?)
                 }
                 EvaluationResult::RequiresRegister { register, base_type } => {
-                    let bytes = self.register_bytes(register.0)?;
-                    let mut low = [0; 8];
-                    let length = bytes.len().min(8);
-                    low[..length].copy_from_slice(&bytes[..length]);
-                    evaluation.resume_with_register(typed(unit, base_type, u64::from_le_bytes(low))?)
+                    let value = self.register_low(register.0)?;
+                    evaluation.resume_with_register(typed(unit, base_type, value)?)
                 }
                 EvaluationResult::RequiresFrameBase => evaluation.resume_with_frame_base(self.frame_base()?),
                 EvaluationResult::RequiresCallFrameCfa => evaluation.resume_with_call_frame_cfa(self.cfa()?),

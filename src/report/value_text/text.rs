@@ -95,9 +95,33 @@ impl Writer<'_> {
         self.out.push('\'');
     }
 
+    /// The text where it is printed as it stands: printable ASCII without quotes, backslashes and long runs.
+    fn plain<'t>(&self, text: &'t Text, terminated: bool) -> Option<&'t str> {
+        let bytes = match text.bytes.as_slice() {
+            [bytes @ .., 0] if terminated => bytes,
+            bytes => bytes,
+        };
+        let (mut last, mut alike) = (0, 0);
+        for byte in bytes {
+            alike = if *byte == last { alike + 1 } else { 1 };
+            last = *byte;
+            if !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\') || alike > self.options.repeats {
+                return None;
+            }
+        }
+        std::str::from_utf8(bytes).ok()
+    }
+
     /// Text in quotes, long runs of a character apart from the rest. `terminated`: a last NUL is the terminator and
     /// is not shown.
     pub(super) fn text(&mut self, text: &Text, prefix: &str, terminated: bool) {
+        if let Some(plain) = self.plain(text, terminated) {
+            self.push(&[prefix, "\"", plain, "\""]);
+            if text.omitted > 0 {
+                self.out.push_str("...");
+            }
+            return;
+        }
         let mut glyphs = Glyph::all(&text.bytes);
         if terminated && self.options.null_stop {
             let end = glyphs.iter().position(|glyph| *glyph == Glyph::Char('\0'));

@@ -49,7 +49,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 let unit = self.decoder.size(first.type_id)?;
                 if let Some(address) = first.address() {
                     let bytes = length.saturating_mul(unit);
-                    first.must_be_mapped(address.0, bytes, &format!("{length} characters"))?;
+                    first.must_be_mapped(address.0, bytes, format_args!("{length} characters"))?;
                 }
                 let text = self.text(first.source(), length, unit.clamp(1, 4))?;
                 let text = match text {

@@ -184,7 +184,7 @@ impl<'v> Items<'v> {
         let Some(bytes) = bytes else {
             return Err(corrupt(format!("{length} elements of {stride} bytes do not fit behind {address:#x}")));
         };
-        object.must_be_mapped(address, bytes, &format!("{length} elements"))?;
+        object.must_be_mapped(address, bytes, format_args!("{length} elements"))?;
         Ok(Items::Strided { first: object.at(address, element), stride, length })
     }
 

@@ -211,13 +211,14 @@ impl<'v> Object<'v> {
 
     /// An integer (or pointer, character, truth value, enumeration) of at most 16 bytes, zero-extended.
     pub fn bits(&self) -> Result<u128, Refusal> {
-        match self.definition().kind {
-            TypeKind::Struct(_) | TypeKind::Array { .. } | TypeKind::Float | TypeKind::Complex => {
+        let definition = self.definition();
+        let size = match (&definition.kind, definition.size) {
+            (TypeKind::Struct(_) | TypeKind::Array { .. } | TypeKind::Float | TypeKind::Complex, _) => {
                 return Err(Refusal::Declined);
             }
-            _ => {}
-        }
-        let size = self.size()?;
+            (_, Some(size)) => size,
+            _ => self.size()?,
+        };
         self.note_structure(size);
         Ok(self.decoder.bits(self.source, size)?)
     }
@@ -336,7 +337,7 @@ impl<'v> Object<'v> {
     }
 
     /// Refuses what reaches beyond what the process had mapped: `what` are the bytes from `address` on.
-    pub fn must_be_mapped(&self, address: u64, bytes: u64, what: &str) -> Result<(), Refusal> {
+    pub fn must_be_mapped(&self, address: u64, bytes: u64, what: std::fmt::Arguments<'_>) -> Result<(), Refusal> {
         let Some(more) = bytes.checked_sub(1) else { return Ok(()) };
         let last = address.checked_add(more).map(RunAddr);
         let unmapped = last.is_none_or(|last| {

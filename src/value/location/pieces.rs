@@ -140,8 +140,6 @@ fn copy_bits(target: &mut [u8], to: u64, source: &[u8], from: u64, bits: u64) {
     }
 }
 
-/// A stack value's bytes. Generic values are address-sized; an object wider than that (a 128-bit integer that the
-/// compiler describes by a short constant) is not completed by guessing.
 /// Whether the expression is made of constants, taken as the object's value.
 pub(super) fn has_constants_alone(expression: &[u8], unit: &Unit) -> bool {
     use gimli::Operation::{Piece, SignedConstant, StackValue, UnsignedConstant};
@@ -156,6 +154,8 @@ pub(super) fn has_constants_alone(expression: &[u8], unit: &Unit) -> bool {
     }
 }
 
+/// A stack value's bytes. Generic values are address-sized; an object wider than that (a 128-bit integer that the
+/// compiler describes by a short constant) is not completed by guessing.
 fn value_bytes(value: gimli::Value, length: usize) -> Vec<u8> {
     let bytes: Vec<u8> = match value {
         gimli::Value::Generic(value) | gimli::Value::U64(value) => value.to_le_bytes().to_vec(),
@@ -202,6 +202,11 @@ pub(super) fn number_of(place: &PlaceBytes) -> Result<u64, Absent> {
     let length = place.data.len().min(8);
     low[..length].copy_from_slice(&place.data[..length]);
     Ok(u64::from_le_bytes(low))
+}
+
+pub(super) fn unsigned_leb(bytes: &[u8]) -> Option<u64> {
+    let mut reader = gimli::EndianSlice::new(bytes, gimli::LittleEndian);
+    gimli::Reader::read_uleb128(&mut reader).ok().filter(|_| reader.is_empty())
 }
 
 pub(super) fn signed_leb(bytes: &[u8]) -> Option<i64> {
