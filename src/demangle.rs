@@ -88,11 +88,14 @@ fn demangle_cpp(linkage: &str, with_parameters: bool) -> Option<String> {
 }
 
 fn demangle_plain_cpp(mangled: &str, with_parameters: bool) -> Option<String> {
-    let name = spell(mangled, false)?;
     if !with_parameters {
-        return Some(without_qualifiers(&name).to_owned());
+        return Some(without_qualifiers(&spell(mangled, false)?).to_owned());
     }
-    match template_constructor(mangled, &name) {
+    let constructor = match may_be_template_constructor(mangled) {
+        true => template_constructor(mangled, &spell(mangled, false)?),
+        false => None,
+    };
+    match constructor {
         Some(with_return_type) => spell(&with_return_type, true).map(|text| text.replacen("void ", "", 1)),
         None => spell(mangled, true),
     }
@@ -124,6 +127,11 @@ fn write(mangled: &str, with_parameters: bool) -> Option<Written> {
     let mut written = Written::default();
     symbol.structured_demangle(&mut written, &options).ok()?;
     Some(written)
+}
+
+/// Whether a constructor's mark is followed by template arguments somewhere (Itanium C++ ABI, `<ctor-dtor-name>`).
+fn may_be_template_constructor(mangled: &str) -> bool {
+    mangled.as_bytes().windows(3).any(|mark| matches!(mark, [b'C', b'1'..=b'5', b'I'] | [b'C', b'I', b'1'..=b'5']))
 }
 
 /// Constructor templates (`std::thread::thread<F>(F&&)`) have no return type in their mangled name, unlike all other

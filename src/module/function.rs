@@ -231,8 +231,11 @@ impl Function {
             if read > MAX_ENTRIES || raw.is_empty() {
                 break;
             }
-            let Ok(there) = raw.read_entry(&mut entry) else { break };
-            if !there {
+            let offset = raw.next_offset();
+            let mut ahead = raw.clone();
+            let Ok(abbreviation) = ahead.read_abbreviation() else { break };
+            let Some(abbreviation) = abbreviation else {
+                raw = ahead;
                 open.pop();
                 if open_call.is_some_and(|(_, depth)| open.len() < depth) {
                     open_call = None;
@@ -241,6 +244,18 @@ impl Function {
                     break;
                 }
                 continue;
+            };
+            // Of most entries nothing is wanted but where they are.
+            let tag = abbreviation.tag();
+            if function.scopes.is_empty() || has_wanted_attributes(tag) {
+                if raw.read_entry(&mut entry).is_err() {
+                    break;
+                }
+            } else {
+                if ahead.skip_attributes(abbreviation.attributes()).is_err() {
+                    break;
+                }
+                raw = ahead;
             }
             let parent = if open.is_empty() { None } else { open.last().copied().flatten() };
             let skipped = !open.is_empty() && parent.is_none();
@@ -249,7 +264,7 @@ impl Function {
                 function.frame_base = LocationSource::of(unit, &entry, gimli::DW_AT_frame_base);
                 children = function.add_scope(units, unit, &entry, None, ScopeKind::Function);
             } else if let Some(parent) = parent.filter(|_| !skipped) {
-                match entry.tag() {
+                match tag {
                     gimli::DW_TAG_inlined_subroutine => {
                         let number = |name| entry.attr_value(name).and_then(|value| value.udata_value());
                         let kind = ScopeKind::Inlined {
@@ -263,12 +278,12 @@ impl Function {
                         children = function.add_scope(units, unit, &entry, Some(parent), ScopeKind::Block);
                     }
                     gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
-                        function.scopes[parent as usize].entries.push(unit.die(entry.offset()));
+                        function.scopes[parent as usize].entries.push(unit.die(offset));
                     }
                     gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site => {
                         if let Some(site) = call_site(units, unit, &entry) {
                             function.call_sites.push(site);
-                            if entry.has_children() {
+                            if abbreviation.has_children() {
                                 open_call = Some((function.call_sites.len() - 1, open.len() + 1));
                             }
                         }
@@ -277,13 +292,13 @@ impl Function {
                 }
             } else if let Some((site, depth)) = open_call
                 && open.len() == depth
-                && matches!(entry.tag(), gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
+                && matches!(tag, gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
                 && let Some(parameter) = call_parameter(units, unit, &entry)
                 && let Some(site) = function.call_sites.get_mut(site)
             {
                 site.parameters.push(parameter);
             }
-            if entry.has_children() {
+            if abbreviation.has_children() {
                 open.push(children);
             } else if open.is_empty() {
                 break;
@@ -492,6 +507,18 @@ impl VariableDeclaration {
         variable.name = name?;
         Some(variable)
     }
+}
+
+/// Whether [`Function::read`] asks for more than an entry's place.
+fn has_wanted_attributes(tag: gimli::DwTag) -> bool {
+    let called = matches!(
+        tag,
+        gimli::DW_TAG_call_site
+            | gimli::DW_TAG_GNU_call_site
+            | gimli::DW_TAG_call_site_parameter
+            | gimli::DW_TAG_GNU_call_site_parameter
+    );
+    called || tag == gimli::DW_TAG_inlined_subroutine || is_block(tag)
 }
 
 /// Visits an entry and those that it elaborates (DW_AT_abstract_origin, DW_AT_specification), until `visit` says

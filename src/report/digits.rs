@@ -12,7 +12,7 @@ pub fn push_hex(out: &mut String, number: u64, width: usize) {
         rest >>= 4;
     }
     let start = start.min(digits.len() - width.clamp(1, digits.len()));
-    out.extend(digits[start..].iter().map(|digit| char::from(*digit)));
+    out.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
 }
 
 /// `0x4052a0`

@@ -208,7 +208,7 @@ fn many(summary: &Summary) -> Option<&Value> {
 
 /// What a pointer, reference or array says that its content is.
 fn target(types: &TypeTable, id: TypeId) -> Option<TypeId> {
-    match types.get(types.strip(id)).kind {
+    match types.stripped(id).1.kind {
         TypeKind::Pointer { target } | TypeKind::Reference { target, .. } => Some(target),
         TypeKind::Array { element, .. } => Some(element),
         _ => None,

@@ -140,7 +140,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn definition(&self, id: TypeId) -> &'a Type {
-        self.types.get(self.types.strip(id))
+        self.types.stripped(id).1
     }
 
     /// `(struct node *) ` where `print` writes it.

@@ -161,7 +161,11 @@ impl TypeTable {
     /// The definition, read now if nobody did before.
     #[inline]
     pub fn get(&self, id: TypeId) -> &Type {
-        let slot = self.slot(id);
+        self.definition(self.slot(id))
+    }
+
+    #[inline]
+    fn definition<'t>(&'t self, slot: &'t Slot) -> &'t Type {
         slot.definition.get_or_init(|| match slot.die {
             Some(die) => self.provider.load(die, self),
             None => Type {
@@ -223,13 +227,15 @@ impl TypeTable {
 
     /// The same with its definition.
     pub fn stripped(&self, id: TypeId) -> (TypeId, &Type) {
-        if let Some(stripped) = self.slot(id).stripped.get() {
-            return (*stripped, self.get(*stripped));
+        let slot = self.slot(id);
+        if let Some(&stripped) = slot.stripped.get() {
+            let slot = if stripped == id { slot } else { self.slot(stripped) };
+            return (stripped, self.definition(slot));
         }
         let (stripped, definition) = self.find_stripped(id);
         // An interrupted search for a definition may go on later.
         if !crate::interrupt::requested() {
-            let _ = self.slot(id).stripped.set(stripped);
+            let _ = slot.stripped.set(stripped);
         }
         (stripped, definition)
     }

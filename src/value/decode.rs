@@ -148,10 +148,11 @@ impl Decoder<'_> {
     /// What is at `place`, as `type_id`. Holes are in the value.
     pub fn value(&self, place: &Place, type_id: TypeId) -> Value {
         let mut run = self.run();
-        run.path = SPARE_PATH.take();
         let value = run.value(Source::of_place(place), type_id, 0);
-        run.path.clear();
-        SPARE_PATH.set(run.path);
+        if run.path.capacity() > 0 {
+            run.path.clear();
+            SPARE_PATH.set(run.path);
+        }
         value
     }
 
@@ -285,6 +286,14 @@ struct Run<'d, 'a> {
 }
 
 impl<'d, 'a: 'd> Run<'d, 'a> {
+    /// Notes that the object is being decoded, until it is popped from [`Run::path`].
+    fn enter(&mut self, place: RunAddr, stripped: TypeId) {
+        if self.path.capacity() == 0 {
+            self.path = SPARE_PATH.take();
+        }
+        self.path.push((place, stripped));
+    }
+
     /// The value of type `type_id` at `source`, within `nest` aggregates and followed pointers.
     fn value(&mut self, source: Source<'_>, type_id: TypeId, nest: usize) -> Value {
         if self.nodes == 0 || self.recursion >= MAX_RECURSION {

@@ -57,6 +57,8 @@ pub struct Context<'a> {
     /// In a virtual frame that a tail call replaced, no register has a value but the parameters of the call.
     pub(super) tail: Option<super::recover::TailFrame<'a>>,
     frame_base: OnceCell<Result<u64, Absent>>,
+    addresses: OnceCell<Option<(FileAddr, FileAddr)>>,
+    resumes_in_function: OnceCell<bool>,
     nesting: Cell<u32>,
     /// The register under evaluation may be used even if an inner call may have changed it: its location says that
     /// it survives.
@@ -106,6 +108,8 @@ impl<'a> Context<'a> {
             thread_pointer: None,
             tail: None,
             frame_base: OnceCell::new(),
+            addresses: OnceCell::new(),
+            resumes_in_function: OnceCell::new(),
             nesting: Cell::new(0),
             survives_call: Cell::new(false),
             resumes_in_scope: Cell::new(true),
@@ -189,6 +193,10 @@ impl<'a> Context<'a> {
 
     /// The frame's lookup and resume addresses in its module's space.
     fn addresses(&self) -> Option<(FileAddr, FileAddr)> {
+        *self.addresses.get_or_init(|| self.find_addresses())
+    }
+
+    fn find_addresses(&self) -> Option<(FileAddr, FileAddr)> {
         if let Some(tail) = &self.tail {
             return Some((tail.lookup, tail.lookup));
         }
@@ -202,7 +210,8 @@ impl<'a> Context<'a> {
     fn resumes_in_function(&self) -> bool {
         let Some(code) = &self.code else { return true };
         let Some(function) = &code.function else { return false };
-        self.resumes_in_scope.get() && self.resumes_within(&function.scopes[0].ranges)
+        let resumes = || self.resumes_within(&function.scopes[0].ranges);
+        self.resumes_in_scope.get() && *self.resumes_in_function.get_or_init(resumes)
     }
 
     /// Whether the address at which the frame goes on is in one of the ranges (or there are none).

@@ -33,7 +33,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let source = self.in_one_piece(source, definition.size)?;
         let place = source.address();
         if let Some(place) = place {
-            self.path.push((place, stripped));
+            self.enter(place, stripped);
         }
         let kind = match &content.variants {
             Some(part) if self.decoder.raw => {

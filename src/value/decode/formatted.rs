@@ -33,7 +33,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         };
         let place = source.address();
         if let Some(place) = place {
-            self.path.push((place, stripped));
+            self.enter(place, stripped);
         }
         let kind = self.shown(view, type_id, nest);
         if place.is_some() {

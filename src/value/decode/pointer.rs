@@ -80,7 +80,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         // Structures put themselves on the path.
         let entered = !matches!(known.kind, TypeKind::Struct(_));
         if entered {
-            self.path.push((place, stripped));
+            self.enter(place, stripped);
         }
         let whole = if self.decoder.raw { None } else { self.decoder.whole_object(place, target) };
         let whole = whole.filter(|(start, class)| !self.path.contains(&(*start, *class)));
@@ -159,7 +159,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
     ) -> Result<ValueKind, Absent> {
         let word = self.decoder.arch.address_size() as u64;
         let signed = |bits: u128| (bits << (128 - 8 * word)) as i128 >> (128 - 8 * word);
-        if !matches!(self.decoder.types.get(self.decoder.types.strip(target)).kind, TypeKind::Function { .. }) {
+        if !matches!(self.decoder.types.stripped(target).1.kind, TypeKind::Function { .. }) {
             return Ok(ValueKind::Int(signed(self.bits(source, word)?)));
         }
         let address = self.bits(source, word)? as u64;

@@ -24,7 +24,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let place = Object::new(self.decoder, source, type_id).to_place();
         let outer = self.summarised.replace((source.address(), type_id));
         if let Some(address) = source.address() {
-            self.path.push((address, stripped));
+            self.enter(address, stripped);
         }
         let kind = self.summary(user, formatter, &place, type_id, nest);
         if source.address().is_some() {
