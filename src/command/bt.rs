@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 
 use rayon::prelude::*;
 
@@ -114,21 +114,21 @@ pub(super) fn for_each_in_parallel<T: Send>(
         return take(make(thread));
     }
     let make_all = |chunk: &[&ThreadState]| -> Vec<T> { chunk.par_iter().map(|thread| make(thread)).collect() };
-    let mut made = Vec::new();
-    for chunk in threads.chunks(THREADS_AT_ONCE) {
-        interrupt::check()?;
-        let (taken, next) = std::thread::scope(|scope| {
-            let making = scope.spawn(|| make_all(chunk));
-            let taken = made.drain(..).try_for_each(&mut take);
-            (taken, making.join())
+    std::thread::scope(|scope| {
+        // A chunk is handed over before the next but one is begun.
+        let (send, receive) = mpsc::sync_channel(0);
+        scope.spawn(move || {
+            for chunk in threads.chunks(THREADS_AT_ONCE) {
+                if interrupt::requested() || send.send(make_all(chunk)).is_err() {
+                    return;
+                }
+                // Stacks that were read are not read again: without this, a thousand of them would stay in memory.
+                session.release_memory();
+            }
         });
-        taken?;
-        made = next.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // Stacks that were read are not read again: without this, a thousand of them would stay in memory.
-        session.release_memory();
-    }
-    interrupt::check()?;
-    made.into_iter().try_for_each(take)
+        receive.iter().try_for_each(|made| made.into_iter().try_for_each(&mut take))?;
+        Ok(interrupt::check()?)
+    })
 }
 
 fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(), CommandError> {

@@ -23,8 +23,11 @@ pub struct Function {
     pub die: DieRef,
     /// DW_AT_frame_base.
     pub frame_base: LocationSource,
-    /// In pre-order: the function itself first, then inlined calls and blocks.
+    /// In pre-order: the function itself first, then inlined calls and blocks: all of them, or those around
+    /// [`Function::at`] and what is directly in these.
     pub scopes: Vec<Scope>,
+    /// The address in the file whose scopes were read; `None` for all.
+    at: Option<u64>,
     /// Calls that it makes.
     pub call_sites: Vec<CallSite>,
 }
@@ -212,17 +215,18 @@ impl LocationSource {
 }
 
 impl Function {
-    /// Reads the function at `offset` of `unit`.
-    pub fn read(units: &dyn Units, unit: &Unit, offset: u32) -> Option<Function> {
+    /// Reads the function at `offset` of `unit`: all its calls, and all its scopes or those around an address.
+    pub fn read(units: &dyn Units, unit: &Unit, offset: u32, at: Option<u64>) -> Option<Function> {
         let mut raw = unit.unit.entries_raw(Some(gimli::UnitOffset(offset as usize))).ok()?;
         let mut function = Function {
             die: DieRef { module: unit.module, unit: unit.id, offset },
             frame_base: LocationSource::None,
             scopes: Vec::new(),
+            at,
             call_sites: Vec::new(),
         };
-        // For each open DIE with children: the scope that its children belong to, `None` where they are skipped.
-        let mut open: Vec<Option<u32>> = Vec::new();
+        // For each open DIE with children: what they belong to.
+        let mut open: Vec<Open> = Vec::new();
         let mut open_call: Option<(usize, usize)> = None;
         let mut entry = DebuggingInformationEntry::null();
         let mut read = 0;
@@ -247,7 +251,14 @@ impl Function {
             };
             // Of most entries nothing is wanted but where they are.
             let tag = abbreviation.tag();
-            if function.scopes.is_empty() || has_wanted_attributes(tag) {
+            let parent = open.last().copied();
+            let wanted = match parent {
+                None => true,
+                Some(Open::Scope(_)) => is_scope(tag) || is_call(tag),
+                Some(Open::Elsewhere) => is_call(tag),
+                Some(Open::Skipped) => open_call.is_some() && is_call_parameter(tag),
+            };
+            if wanted {
                 if raw.read_entry(&mut entry).is_err() {
                     break;
                 }
@@ -257,46 +268,46 @@ impl Function {
                 }
                 raw = ahead;
             }
-            let parent = if open.is_empty() { None } else { open.last().copied().flatten() };
-            let skipped = !open.is_empty() && parent.is_none();
-            let mut children = None;
-            if function.scopes.is_empty() {
-                function.frame_base = LocationSource::of(unit, &entry, gimli::DW_AT_frame_base);
-                children = function.add_scope(units, unit, &entry, None, ScopeKind::Function);
-            } else if let Some(parent) = parent.filter(|_| !skipped) {
-                match tag {
-                    gimli::DW_TAG_inlined_subroutine => {
-                        let number = |name| entry.attr_value(name).and_then(|value| value.udata_value());
-                        let kind = ScopeKind::Inlined {
-                            file: file_index(&entry, gimli::DW_AT_call_file),
-                            line: number(gimli::DW_AT_call_line).and_then(|line| u32::try_from(line).ok()),
-                            column: number(gimli::DW_AT_call_column).and_then(|column| u32::try_from(column).ok()),
-                        };
-                        children = function.add_scope(units, unit, &entry, Some(parent), kind);
-                    }
-                    tag if is_block(tag) => {
-                        children = function.add_scope(units, unit, &entry, Some(parent), ScopeKind::Block);
-                    }
-                    gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
-                        function.scopes[parent as usize].entries.push(unit.die(offset));
-                    }
-                    gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site => {
-                        if let Some(site) = call_site(units, unit, &entry) {
-                            function.call_sites.push(site);
-                            if abbreviation.has_children() {
-                                open_call = Some((function.call_sites.len() - 1, open.len() + 1));
-                            }
+            let mut children = Open::Skipped;
+            match (parent, tag) {
+                (None, _) => {
+                    function.frame_base = LocationSource::of(unit, &entry, gimli::DW_AT_frame_base);
+                    children = function.add_scope(units, unit, &entry, None, ScopeKind::Function);
+                }
+                (Some(Open::Scope(parent)), gimli::DW_TAG_inlined_subroutine) => {
+                    let number = |name| entry.attr_value(name).and_then(|value| value.udata_value());
+                    let kind = ScopeKind::Inlined {
+                        file: file_index(&entry, gimli::DW_AT_call_file),
+                        line: number(gimli::DW_AT_call_line).and_then(|line| u32::try_from(line).ok()),
+                        column: number(gimli::DW_AT_call_column).and_then(|column| u32::try_from(column).ok()),
+                    };
+                    children = function.add_scope(units, unit, &entry, Some(parent), kind);
+                }
+                (Some(Open::Scope(parent)), tag) if is_block(tag) => {
+                    children = function.add_scope(units, unit, &entry, Some(parent), ScopeKind::Block);
+                }
+                (Some(Open::Scope(parent)), gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable) => {
+                    function.scopes[parent as usize].entries.push(unit.die(offset));
+                }
+                (Some(Open::Elsewhere), tag) if is_scope(tag) => children = Open::Elsewhere,
+                (Some(Open::Scope(_) | Open::Elsewhere), tag) if is_call(tag) => {
+                    if let Some(site) = call_site(units, unit, &entry) {
+                        function.call_sites.push(site);
+                        if abbreviation.has_children() {
+                            open_call = Some((function.call_sites.len() - 1, open.len() + 1));
                         }
                     }
-                    _ => {}
                 }
-            } else if let Some((site, depth)) = open_call
-                && open.len() == depth
-                && matches!(tag, gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
-                && let Some(parameter) = call_parameter(units, unit, &entry)
-                && let Some(site) = function.call_sites.get_mut(site)
-            {
-                site.parameters.push(parameter);
+                (Some(Open::Skipped), tag) if is_call_parameter(tag) => {
+                    if let Some((site, depth)) = open_call
+                        && open.len() == depth
+                        && let Some(parameter) = call_parameter(units, unit, &entry)
+                        && let Some(site) = function.call_sites.get_mut(site)
+                    {
+                        site.parameters.push(parameter);
+                    }
+                }
+                _ => {}
             }
             if abbreviation.has_children() {
                 open.push(children);
@@ -335,9 +346,9 @@ impl Function {
         entry: &DebuggingInformationEntry<R>,
         parent: Option<u32>,
         kind: ScopeKind,
-    ) -> Option<u32> {
-        let number = u32::try_from(self.scopes.len()).ok()?;
-        self.scopes.push(Scope {
+    ) -> Open {
+        let Ok(number) = u32::try_from(self.scopes.len()) else { return Open::Skipped };
+        let scope = Scope {
             parent,
             kind,
             die: unit.die(entry.offset()),
@@ -345,8 +356,15 @@ impl Function {
             ranges: die_ranges(unit.dwarf, &unit.unit, entry),
             entries: Vec::new(),
             variables: OnceLock::new(),
-        });
-        Some(number)
+        };
+        let is_around = self.at.is_none_or(|address| parent.is_none() || scope.covers(address));
+        self.scopes.push(scope);
+        if is_around { Open::Scope(number) } else { Open::Elsewhere }
+    }
+
+    /// Whether the scopes around the address were read; `None` for all scopes.
+    pub fn is_read_at(&self, address: Option<u64>) -> bool {
+        self.at.is_none() || self.at == address
     }
 
     /// The scopes around the address, innermost first; the last is the function itself.
@@ -359,11 +377,7 @@ impl Function {
                 inside[index] = true;
                 continue;
             };
-            let covers = match scope.ranges[..] {
-                [] => scope.kind == ScopeKind::Block,
-                ref ranges => ranges.iter().any(|(low, high)| (*low..*high).contains(&address)),
-            };
-            inside[index] = covers && inside[parent as usize];
+            inside[index] = scope.covers(address) && inside[parent as usize];
             depths[index] = depths[parent as usize] + 1;
             // A block without ranges is looked through, but nothing says that the address is in it.
             if inside[index] && !scope.ranges.is_empty() && depths[index] >= depths[deepest] {
@@ -414,6 +428,14 @@ impl Function {
 }
 
 impl Scope {
+    /// Whether the address may be in the scope, where it is in the one around it.
+    fn covers(&self, address: u64) -> bool {
+        match self.ranges[..] {
+            [] => self.kind == ScopeKind::Block,
+            ref ranges => ranges.iter().any(|(low, high)| (*low..*high).contains(&address)),
+        }
+    }
+
     fn read_variable(&self, units: &dyn Units, die: DieRef) -> Option<VariableDeclaration> {
         Some(VariableDeclaration { scope: self.ranges.clone(), ..VariableDeclaration::read(units, die)? })
     }
@@ -509,16 +531,27 @@ impl VariableDeclaration {
     }
 }
 
-/// Whether [`Function::read`] asks for more than an entry's place.
-fn has_wanted_attributes(tag: gimli::DwTag) -> bool {
-    let called = matches!(
-        tag,
-        gimli::DW_TAG_call_site
-            | gimli::DW_TAG_GNU_call_site
-            | gimli::DW_TAG_call_site_parameter
-            | gimli::DW_TAG_GNU_call_site_parameter
-    );
-    called || tag == gimli::DW_TAG_inlined_subroutine || is_block(tag)
+/// What the children of an open entry belong to.
+#[derive(Clone, Copy)]
+enum Open {
+    /// A scope that is kept.
+    Scope(u32),
+    /// A scope that the address asked for is not in: only calls are wanted of it.
+    Elsewhere,
+    /// Nothing that is code of the function.
+    Skipped,
+}
+
+fn is_scope(tag: gimli::DwTag) -> bool {
+    tag == gimli::DW_TAG_inlined_subroutine || is_block(tag)
+}
+
+fn is_call(tag: gimli::DwTag) -> bool {
+    matches!(tag, gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site)
+}
+
+fn is_call_parameter(tag: gimli::DwTag) -> bool {
+    matches!(tag, gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
 }
 
 /// Visits an entry and those that it elaborates (DW_AT_abstract_origin, DW_AT_specification), until `visit` says

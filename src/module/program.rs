@@ -179,15 +179,16 @@ impl Program {
 
     fn resolve_in_unit(&self, module: &Module, unit: &Unit, here: FileAddr, info: &mut CodeInfo) {
         let mut position = unit.position(here);
-        let function = unit.skim().function_at(here.0).and_then(|range| self.function(unit, range.offset));
-        if let Some(function) = &function
-            && position.as_ref().is_some_and(|position| position.line.is_none())
+        let range = unit.skim().function_at(here.0);
+        let function = range.and_then(|range| self.function_read_at(unit, range.offset, Some(here.0)));
+        if position.as_ref().is_some_and(|position| position.line.is_none())
+            && let Some(whole) = range.and_then(|range| self.function(unit, range.offset))
         {
-            position = line_before(unit, function, here).or(position);
+            position = line_before(unit, &whole, here).or(position);
         }
         let (mut file, mut line, mut column) =
             position.map_or((None, None, None), |position| (position.file, position.line, position.column));
-        if unit.skim().function_at(here.0).is_none() {
+        if range.is_none() {
             // Assembly has lines, but no functions.
             let code = self.symbol_code(module, here);
             let code = Code { file, line, column, language: Some(unit.language), ..code };
@@ -246,14 +247,34 @@ impl Program {
         Code { function: Some(function), symbol: Some(symbol), ..Code::default() }
     }
 
-    /// The function at an offset of a unit, read once.
+    /// The function at an offset of a unit with all its scopes.
     pub fn function(&self, unit: &Unit, offset: u32) -> Option<Arc<Function>> {
+        self.function_read_at(unit, offset, None)
+    }
+
+    /// The same with the scopes around an address at least: most functions are on a stack at one place, and few of
+    /// the calls that were inlined into them are there. For a second address it is read whole.
+    fn function_read_at(&self, unit: &Unit, offset: u32, at: Option<u64>) -> Option<Arc<Function>> {
         let die = DieRef { module: unit.module, unit: unit.id, offset };
-        if let Some(known) = self.functions.read().expect("not poisoned").get(&die) {
+        let is_read = |known: &Option<Arc<Function>>| known.as_ref().is_none_or(|function| function.is_read_at(at));
+        let known = self.functions.read().expect("not poisoned").get(&die).cloned();
+        if let Some(known) = known.as_ref().filter(|known| is_read(known)) {
             return known.clone();
         }
-        let function = Function::read(self, unit, offset).map(Arc::new);
-        self.functions.write().expect("not poisoned").entry(die).or_insert(function).clone()
+        let at = at.filter(|_| known.is_none());
+        let function = Function::read(self, unit, offset, at).map(Arc::new);
+        let mut functions = self.functions.write().expect("not poisoned");
+        let kept = functions.entry(die).or_insert_with(|| function.clone());
+        if !is_read(kept) {
+            *kept = function;
+        }
+        kept.clone()
+    }
+
+    /// The function whose code holds the address, with all its scopes.
+    pub fn whole_function_at(&self, address: RunAddr) -> Option<Arc<Function>> {
+        let die = self.function_at(address)?.die;
+        self.function(self.unit(die)?, die.offset)
     }
 
     /// The functions whose entries were read so far.
@@ -282,7 +303,7 @@ impl Program {
         self.codes.read().expect("not poisoned").keys().copied().collect()
     }
 
-    /// The function whose code holds the address.
+    /// The function whose code holds the address, with the scopes around it.
     pub fn function_at(&self, address: RunAddr) -> Option<Arc<Function>> {
         self.code(address).function.clone()
     }

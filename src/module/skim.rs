@@ -239,7 +239,7 @@ pub fn die_ranges(
             && low < high
             && low != 0
         {
-            found.push((low, high));
+            return vec![(low, high)];
         }
         return found;
     }

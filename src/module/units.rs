@@ -177,8 +177,8 @@ impl DebugInfo {
     }
 
     fn search_aranges(&self, wanted: &[u64], candidates: &mut [Vec<usize>]) {
-        let sorted = self.aranges.get().is_some()
-            || self.searches.fetch_add(1, Ordering::Relaxed) >= SEARCHES_BEFORE_SORTING;
+        let sorted =
+            self.aranges.get().is_some() || self.searches.fetch_add(1, Ordering::Relaxed) >= SEARCHES_BEFORE_SORTING;
         if sorted {
             let index =
                 self.aranges.get_or_init(|| RangeIndex::new(self.arange_headers().iter().flat_map(aranges).collect()));

@@ -158,7 +158,7 @@ pub(super) fn scope(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
     };
     let session = &repl.state.session;
     let none = || CommandError::NoMatch(format!("Symbol table has no function with variables at {text}."));
-    let function = session.program.function_at(address).ok_or_else(none)?;
+    let function = session.program.whole_function_at(address).ok_or_else(none)?;
     let mut lines = Vec::new();
     for scope in (0..function.scopes.len() as u32).filter(|scope| !is_inlined(&function, *scope)) {
         for variable in function.variables(&*session.program, scope) {
@@ -245,7 +245,7 @@ pub(super) fn address(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandEr
 
 fn local(selected: &Selected<'_>, name: &str) -> Option<String> {
     let session = selected.session;
-    let function: std::sync::Arc<Function> = session.program.function_at(selected.frame()?.lookup)?;
+    let function: std::sync::Arc<Function> = session.program.whole_function_at(selected.frame()?.lookup)?;
     let scopes = 0..function.scopes.len() as u32;
     let mut all = scopes.flat_map(|scope| function.variables(&*session.program, scope));
     let found = all.find(|variable| variable.name == name)?;

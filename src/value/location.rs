@@ -367,7 +367,8 @@ impl<'a> Context<'a> {
             _ => match expression {
                 [value @ .., STACK_VALUE] if self.arch.address_size() == 8 && matches!(size, Some(1..=8)) => {
                     let size = size? as usize;
-                    let held = |value: u64| PlaceBytes { data: value.to_le_bytes()[..size].to_vec(), ..Default::default() };
+                    let held =
+                        |value: u64| PlaceBytes { data: value.to_le_bytes()[..size].to_vec(), ..Default::default() };
                     Some(self.simple_value(value)?.map(|value| Place::Bytes(held(value))))
                 }
                 _ => None,
