@@ -1,12 +1,12 @@
 //! Source files: found where the debug information says, under the system root, or by name in the directory where
 //! obit runs; read once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::image::snapshot::Snapshot;
-use crate::image::snapshot::format::{SOURCES, SourceRecord};
+use crate::image::snapshot::format::SourceRecord;
 use crate::module::debuginfod::Client;
 
 /// Files larger than this are no source that somebody reads.
@@ -21,8 +21,6 @@ pub struct Sources {
     files: Mutex<HashMap<String, Option<Arc<Source>>>>,
     /// The snapshot that has source lines, where the target is one.
     snapshot: Option<Arc<Snapshot>>,
-    /// What it has, read at the first look.
-    snapshot_lines: OnceLock<BTreeMap<String, SourceRecord>>,
 }
 
 /// Where a session was told to look for source files.
@@ -102,9 +100,7 @@ impl Sources {
     }
 
     fn kept(&self, name: &str) -> Option<Source> {
-        let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.has(SOURCES))?;
-        let files = self.snapshot_lines.get_or_init(|| snapshot.json(SOURCES).unwrap_or_default());
-        let kept = files.get(name)?.clone();
+        let kept = self.snapshot.as_ref()?.sources().get(name)?.clone();
         Some(Source { path: PathBuf::from(name), text: Vec::new(), starts: Vec::new(), kept: Some(kept) })
     }
 

@@ -8,13 +8,14 @@ pub mod format;
 pub mod frames;
 pub mod relative;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
-use self::format::{Header, Layout, from_hex};
+use self::format::{Header, Layout, ModuleRecord, SourceRecord, from_hex};
 use self::frames::Frames;
 use crate::addr::{Bias, RunAddr};
 use crate::image::elf_core::Source;
@@ -30,6 +31,8 @@ const LARGEST_JSON: u64 = 64 << 20;
 const LARGEST_HEADER: u64 = 1 << 20;
 /// What claims to be packed better than this is unpacked step by step.
 const LARGEST_RATIO: usize = 1 << 12;
+/// What is smaller is unpacked before another thread would have started.
+const LARGE: u64 = 256 << 10;
 /// A file has at most this many parts.
 const MOST_PARTS: usize = 1 << 16;
 
@@ -44,6 +47,9 @@ pub struct Snapshot {
     /// Start and length in the file of each part.
     places: HashMap<String, (usize, usize)>,
     unpacked: AtomicU64,
+    /// The executable's file, unpacked.
+    executable: OnceLock<Result<&'static [u8], String>>,
+    sources: OnceLock<BTreeMap<String, SourceRecord>>,
 }
 
 /// Whether a file that starts so is a snapshot: a ustar archive whose first member is the header.
@@ -73,10 +79,18 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         bytes,
         places,
         unpacked: AtomicU64::new(0),
+        executable: OnceLock::new(),
+        sources: OnceLock::new(),
     };
     match snapshot.json(format::LAYOUT) {
         Ok(layout) => snapshot.layout = layout,
         Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
+    }
+    let snapshot = Arc::new(snapshot);
+    if snapshot.size() >= LARGE {
+        let ahead = Arc::clone(&snapshot);
+        // What nearly every question needs next; where no thread is to be had, it is unpacked when it is asked for.
+        let _ = thread::Builder::new().spawn(move || ahead.unpack_ahead());
     }
     let mappings = snapshot.layout.mappings.iter().map(|record| Mapping {
         start: RunAddr(record.start.0),
@@ -107,7 +121,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
     }
     image.process.executable = image.process.executable.take().or_else(|| snapshot.header.process.executable.clone());
-    image.snapshot = Some(Arc::new(snapshot));
+    image.snapshot = Some(snapshot);
     Ok(image)
 }
 
@@ -140,6 +154,35 @@ impl Snapshot {
     pub fn module_file(&self, start: RunAddr) -> Result<&'static [u8], String> {
         let record = self.layout.modules.iter().find(|record| record.start.0 == start.0);
         let record = record.ok_or("the snapshot has no such module")?;
+        let is_first = self.executable().is_some_and(|executable| std::ptr::eq(executable, record));
+        if is_first {
+            self.executable.get_or_init(|| self.unpack_module(record)).clone()
+        } else {
+            self.unpack_module(record)
+        }
+    }
+
+    fn executable(&self) -> Option<&ModuleRecord> {
+        self.layout.modules.iter().find(|record| record.executable)
+    }
+
+    /// Unpacks what the other parts are looked at with, beside their being opened.
+    fn unpack_ahead(&self) {
+        if let Some(executable) = self.executable() {
+            let _ = self.module_file(RunAddr(executable.start.0));
+        }
+        self.sources();
+    }
+
+    /// The source lines that are in it, by file; none where it has no such part.
+    pub fn sources(&self) -> &BTreeMap<String, SourceRecord> {
+        self.sources.get_or_init(|| match self.has(format::SOURCES) {
+            true => self.json(format::SOURCES).unwrap_or_default(),
+            false => BTreeMap::new(),
+        })
+    }
+
+    fn unpack_module(&self, record: &ModuleRecord) -> Result<&'static [u8], String> {
         let Some(part) = &record.part else {
             return Err(match &record.missing {
                 Some(missing) => format!("not found when the snapshot was taken: {missing}"),
