@@ -52,6 +52,60 @@ fn boxes_of_several_traits_show_what_is_in_them() {
     check("fmt-nested-rust-release", 2, &[("result", &shown)]);
 }
 
+/// A filter over a map looks at its keys and values, and gives a map; as do all that a program may have.
+#[test]
+fn filters_over_maps() {
+    for (fixture, frame) in [("fmt-libstdcxx", 3), ("fmt-libstdcxx-old", 3), ("fmt-libcxx", 3)] {
+        check(
+            fixture,
+            frame,
+            &[
+                ("names[.key > 1]", "{[2] = \"two\", [3] = \"three\"}"),
+                ("names[.second == \"two\"]", "{[2] = \"two\"}"),
+                ("names[.key > 1][3]", "\"three\""),
+                ("names[.key > 1][1]", "obit: there is no key 1"),
+                ("names[.key > 1][0..1]", "{[2] = \"two\"}"),
+                ("names[.key > 7]", "{}"),
+                ("names[.key > 7].map(.value)", "{}"),
+                ("names.keys()", "{1, 2, 3}"),
+                ("names.map(.key * 2)", "{2, 4, 6}"),
+                ("hashed[.value == 3].map(.first)", "{\"z\"}"),
+                ("hashed[.key != \"y\"].len", "2"),
+                ("aligned[.value.x == 9]", "{[1] = {x = 9}}"),
+                ("many[.key == 1].values()", "{10, 11}"),
+                ("names[.id == 1]", "obit: an entry of a map has no member id, but .key and .value"),
+                ("names[. == 1]", "obit: an entry of a map is no number; .key and .value are its parts"),
+            ],
+        );
+    }
+    let rust = [
+        ("tree[.key > 27]", "{[28] = \"n28\", [29] = \"n29\"}"),
+        ("tree[.1 == \"n3\"].keys()", "[3]"),
+        ("hash[.0 == \"two\"]", "{[\"two\"] = 2}"),
+        ("hash[.value > 1][\"three\"]", "3"),
+        ("hash[.value > 1].len()", "2"),
+    ];
+    check("fmt-rust", 5, &rust);
+    check("fmt-rust-old", 5, &rust);
+    check(
+        "fmt-rust-crates",
+        5,
+        &[("index[.value == 17]", "{[\"k19\"] = 17}"), ("hash[.value == \"two\"]", "{[2] = \"two\"}")],
+    );
+    let go = [
+        ("one[.value == 1]", "{[\"one\"] = 1}"),
+        ("many[.key > 20 && .value < \"n23\"].len", "66"),
+        ("many[.value == \"n21\"]", "{[21] = \"n21\"}"),
+        ("large[.value == 7].len", "1"),
+        ("none[.key == \"a\"]", "{}"),
+        ("none.keys()", "{}"),
+        ("len(many.values())", "250"),
+    ];
+    for fixture in ["fmt-go", "fmt-go-old", "fmt-go-1.21"] {
+        check(fixture, 13, &go);
+    }
+}
+
 /// In its own functions, and in those of the runtime, `main` is a function too.
 #[test]
 fn go_s_package_main_is_no_function() {

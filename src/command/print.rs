@@ -4,11 +4,11 @@ use super::registers::symbol_text;
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
-use crate::expr::{Evaluated, Items, Variables, evaluate};
+use crate::expr::{Evaluated, Items, Role, Variables, evaluate};
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::{documents, value_text};
 use crate::types::TypeKind;
-use crate::value::{Limits, Place, Value, ValueKind};
+use crate::value::{Limits, Map, Place, Value, ValueKind};
 
 /// Arguments of `print`.
 #[derive(clap::Args, Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Args {
     /// Elsewhere:  frame(2).x, thread(1234).x, thread(1234).frame(2).$sp
     /// Arrays:     p[0]@8, *p@n, p[2..5], a[..=3], a[4..]
     /// Sequences:  a[.id == 7], a[. > 3], a.map(.name), len(a), a.len()
+    /// Maps:       m["key"], m[.value.id == 7], m[.key > 3].map(.value), m.keys(), m.values()
     /// Lists:      $list(head, next), $list(queue, struct job, link), $tree(root, left, right)
     /// Casts:      (type *) p, x as u32, static_cast<T>(x), {type} 0x1234
     /// Types:      sizeof(type), alignof(type), offsetof(type, member)
@@ -101,8 +102,11 @@ pub(crate) fn read(selected: &Selected<'_>, evaluated: &Evaluated, limits: &Limi
     }
 }
 
-/// Things in several places, as an array. Why there may be more of them stands behind the last one.
+/// Things in several places, as an array; entries as a map. Why there may be more of them stands behind the last one.
 fn read_items(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, limits: &Limits) -> Value {
+    if items.role != Role::Sequence {
+        return read_entries(selected, evaluated, items, limits);
+    }
     let shown = items.elements.iter().take(limits.items);
     let mut values: Vec<Value> = shown.map(|item| read(selected, item, limits)).collect();
     let omitted = (items.elements.len() - values.len()) as u64;
@@ -111,6 +115,27 @@ fn read_items(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, lim
     }
     let length = values.len() as u64 + omitted;
     Value { type_id: evaluated.type_id, kind: ValueKind::Array { length, items: values, omitted } }
+}
+
+/// The entries that a filter over a map gave, or one of them, as a map.
+fn read_entries(selected: &Selected<'_>, evaluated: &Evaluated, items: &Items, limits: &Limits) -> Value {
+    let entries = match items.role {
+        Role::Entry => std::slice::from_ref(evaluated),
+        _ => &items.elements,
+    };
+    let pair = |entry: &Evaluated| {
+        let [key, value] = entry.items.as_ref()?.elements.first_chunk()?;
+        Some((read(selected, key, limits), read(selected, value, limits)))
+    };
+    let mut pairs: Vec<(Value, Value)> = entries.iter().take(limits.items).filter_map(pair).collect();
+    let omitted = (entries.len() - pairs.len()) as u64;
+    if let (Some(end), 0) = (&items.end, omitted) {
+        let missing = || Value { type_id: evaluated.type_id, kind: ValueKind::Absent(end.clone()) };
+        pairs.push((missing(), missing()));
+    }
+    let length = items.end.is_none().then_some(entries.len() as u64);
+    let map = Map { title: String::new(), length, items: pairs, omitted };
+    Value { type_id: evaluated.type_id, kind: ValueKind::Map(Box::new(map)) }
 }
 
 /// A function itself, as gdb shows it: `{int (int, char **)} 0x401136 <main>`.

@@ -241,7 +241,7 @@ impl Evaluator<'_> {
     }
 
     /// A type that the program may not have, made once under that name.
-    fn made_once(&self, name: &str, make: impl FnOnce() -> TypeId) -> TypeId {
+    pub(super) fn made_once(&self, name: &str, make: impl FnOnce() -> TypeId) -> TypeId {
         if let Some(known) = self.made.borrow().get(name) {
             return *known;
         }

@@ -47,6 +47,26 @@ pub struct Items {
     pub elements: Vec<Evaluated>,
     /// Why there may be more of them: a cycle, a link that could not be read, a limit.
     pub end: Option<Absent>,
+    /// What they are to each other.
+    pub role: Role,
+}
+
+/// What things in a row are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Items of a sequence.
+    Sequence,
+    /// A key and its value.
+    Entry,
+    /// Entries of a map.
+    Map,
+}
+
+impl Items {
+    /// Items of a sequence.
+    pub(super) fn new(elements: Vec<Evaluated>, end: Option<Absent>) -> Items {
+        Items { elements, end, role: Role::Sequence }
+    }
 }
 
 impl Evaluated {
@@ -532,6 +552,9 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn number_of(&self, value: &Evaluated, span: &Range<usize>) -> Step<Number> {
+        if let Some(none) = self.no_number_of_entry(value, span) {
+            return none;
+        }
         let types = self.scope.types();
         let place = value.place.clone()?;
         let is_function_value = self.is_function_value(value.type_id);

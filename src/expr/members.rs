@@ -111,6 +111,9 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn member_of(&self, object: &Evaluated, name: &str, span: &Range<usize>) -> Step<Evaluated> {
+        if let Some(part) = self.part_of_entry(object, name, span) {
+            return part;
+        }
         let TypeKind::Struct(content) = self.kind_of(object.type_id) else {
             if let Some(child) = self.child_of_user(object, name, span) {
                 return child;

@@ -9,6 +9,7 @@ mod casts;
 pub mod classes;
 mod dollar;
 mod dynamic;
+mod entries;
 mod eval;
 mod go;
 mod lex;
@@ -35,7 +36,7 @@ mod eval_tests;
 
 use std::ops::Range;
 
-pub use eval::{Evaluated, Items, evaluate, evaluate_within, resolve_type, type_of};
+pub use eval::{Evaluated, Items, Role, evaluate, evaluate_within, resolve_type, type_of};
 pub use variables::Variables;
 
 use crate::addr::RunAddr;

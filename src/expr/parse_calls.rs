@@ -46,6 +46,10 @@ impl Parser<'_> {
             "at" => NodeKind::Index(operand, Box::new(self.nested(Self::whole)?)),
             "get" if self.is_punct(0, ")") => NodeKind::Unary("&", at(NodeKind::Unary("*", operand))),
             "map" => NodeKind::Map(operand, Box::new(self.nested(Self::relative)?)),
+            "keys" | "values" if self.is_punct(0, ")") => {
+                let part = NodeKind::Member(at(NodeKind::Item), name.trim_end_matches('s').to_owned());
+                NodeKind::Map(operand, at(part))
+            }
             "filter" | "where" => NodeKind::Filter(operand, Box::new(self.nested(Self::relative)?)),
             _ => {
                 let message = format!("{name}() cannot be called: the process is dead");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 use super::arithmetic::Number;
-use super::eval::{Evaluated, Evaluator, Items, Step, Stop};
+use super::eval::{Evaluated, Evaluator, Items, Role, Step, Stop};
 use super::tree::Node;
 use crate::types::go::GoKind;
 use crate::types::{Count, Language, Type, TypeId, TypeKind};
@@ -133,6 +133,7 @@ impl Evaluator<'_> {
 
     /// `a[i]`.
     pub(super) fn indexed(&self, array: Evaluated, index: &Node, depth: usize, span: &Range<usize>) -> Step<Evaluated> {
+        let array = self.through_references(array)?;
         let whole = |items: Evaluated| self.indexed(items, index, depth, span);
         if let Some(item) = self.items_of_user(&array, span, whole) {
             return item;
@@ -141,6 +142,9 @@ impl Evaluator<'_> {
             && let Some(item) = self.indexed_view(&array, index, depth, span)
         {
             return item;
+        }
+        if let Some(found) = self.indexed_entries(&array, index, depth) {
+            return found;
         }
         let number = self.integer(index, depth)?;
         if array.items.is_none() {
@@ -177,58 +181,73 @@ impl Evaluator<'_> {
         inclusive: bool,
         depth: usize,
     ) -> Step<Evaluated> {
+        // What is not needed while the array itself is looked for takes no place on the stack meanwhile.
         let whole = self.value_of(array, depth)?;
+        self.slice_of_value(whole, &array.span, first, last, inclusive, depth)
+    }
+
+    #[inline(never)]
+    fn slice_of_value(
+        &self,
+        array: Evaluated,
+        array_span: &Range<usize>,
+        first: Option<&Node>,
+        last: Option<&Node>,
+        inclusive: bool,
+        depth: usize,
+    ) -> Step<Evaluated> {
+        let whole = self.through_references(array)?;
         let start = first.map_or(Ok(0), |first| self.integer(first, depth))?;
         if self.is_string_object(whole.type_id) {
             let end = last.map(|last| self.integer(last, depth)).transpose()?;
             let end = end.map(|end| end.saturating_add(inclusive.into()));
-            return self.part_of_string(&whole, start, end, first.or(last).map_or(&array.span, |node| &node.span));
+            return self.part_of_string(&whole, start, end, first.or(last).map_or(array_span, |node| &node.span));
         }
-        let value = self.with_items(whole, &array.span)?;
+        let value = self.with_items(whole, array_span)?;
         let count = self.sequence(&value).and_then(|items| items.length().ok());
         let end = match last {
             Some(last) => self.integer(last, depth)?.saturating_add(inclusive.into()),
             None => match count {
                 Some(count) => count.into(),
-                None => return self.type_error(&array.span, "nothing tells where it ends"),
+                None => return self.type_error(array_span, "nothing tells where it ends"),
             },
         };
         let known = count.filter(|_| !matches!(self.kind_of(value.type_id), TypeKind::Pointer { .. }));
         if self.dry.get() {
             let Some(element) = self.item_type(&value).or_else(|| self.pointed(&value)) else {
-                return self.no_sequence(&value, &array.span);
+                return self.no_sequence(&value, array_span);
             };
-            self.element_size(element, &array.span)?;
+            self.element_size(element, array_span)?;
             return Ok(self.anywhere(self.array_of(element, u64::try_from(end.saturating_sub(start)).unwrap_or(1))));
         }
         let out_of_range = known.is_some_and(|known| start < 0 || end > known.into());
         let length = u64::try_from(end.saturating_sub(start)).ok().filter(|_| !out_of_range);
         let Some(length) = length else {
-            let span = first.or(last).map_or(array.span.clone(), |node| node.span.clone());
+            let span = first.or(last).map_or(array_span.clone(), |node| node.span.clone());
             let known = known.map(|known| format!(" of {known} items")).unwrap_or_default();
             return self.type_error(&span, format!("{start}..{end} is no part{known}"));
         };
         if let Some(items) = &value.items {
             let (start, length) = (start as usize, length as usize);
             let elements = items.elements.get(start..start + length).unwrap_or_default().to_vec();
-            let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &array.span) };
-            return Ok(self.items_of(element, Items { elements, end: None }));
+            let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, array_span) };
+            return Ok(self.items_of(element, Items { elements, end: None, role: items.role }));
         }
         let (base, element) = match self.slice_parts(&value) {
             Some((base, _)) => (base, self.item_type(&value)),
             None => (value.clone(), self.pointed(&value)),
         };
-        let Some(element) = element else { return self.no_sequence(&value, &array.span) };
+        let Some(element) = element else { return self.no_sequence(&value, array_span) };
         if length == 0 {
-            return Ok(self.items_of(element, Items { elements: Vec::new(), end: None }));
+            return Ok(self.items_of(element, Items::new(Vec::new(), None)));
         }
-        let object = self.index(base, start, &array.span)?;
+        let object = self.index(base, start, array_span)?;
         if let Ok(Place::Bytes(_)) = object.place {
             // What is not in memory is shown item by item.
             let whole = Elements { array: value, count: end as u64 };
             let elements: Step<Vec<Evaluated>> =
-                (start as u64..end as u64).map(|index| whole.item(self, index, &array.span)).collect();
-            return Ok(self.items_of(element, Items { elements: elements?, end: None }));
+                (start as u64..end as u64).map(|index| whole.item(self, index, array_span)).collect();
+            return Ok(self.items_of(element, Items::new(elements?, None)));
         }
         Ok(Evaluated { type_id: self.array_of(element, length), ..object })
     }
@@ -253,6 +272,7 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn length_of(&self, value: &Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        let value = &self.through_references(value.clone())?;
         if let Some(length) = self.items_of_user(value, span, |items| self.length_of(&items, span)) {
             return length;
         }
@@ -299,11 +319,17 @@ impl Evaluator<'_> {
 
     /// `a[.id == 7]`: the items for which it is true.
     pub(super) fn filter(&self, items: &Node, test: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(items, depth)?, &items.span)?;
+        let value = self.value_of(items, depth)?;
+        self.filtered(value, items, test, depth)
+    }
+
+    #[inline(never)]
+    fn filtered(&self, value: Evaluated, items: &Node, test: &Node, depth: usize) -> Step<Evaluated> {
+        let value = self.with_items(value, &items.span)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
         if self.dry.get() {
             self.with_item(self.anywhere(element), |this| this.number_at(test, depth))?;
-            return Ok(self.items_of(element, Items { elements: vec![self.anywhere(element)], end: None }));
+            return Ok(self.items_of(element, Items::new(vec![self.anywhere(element)], None)));
         }
         let mut elements = Vec::new();
         let mut unknown = None;
@@ -333,17 +359,29 @@ impl Evaluator<'_> {
                 ..absent
             })
             .or(end);
-        Ok(self.items_of(element, Items { elements, end }))
+        let role = value.items.as_ref().map_or(Role::Sequence, |items| items.role);
+        Ok(self.items_of(element, Items { elements, end, role }))
     }
 
     /// `a.map(.f)`: what the expression gives for every item.
     pub(super) fn map(&self, items: &Node, to: &Node, depth: usize) -> Step<Evaluated> {
-        let value = self.with_items(self.value_of(items, depth)?, &items.span)?;
+        let value = self.value_of(items, depth)?;
+        self.mapped(value, items, to, depth)
+    }
+
+    #[inline(never)]
+    fn mapped(&self, value: Evaluated, items: &Node, to: &Node, depth: usize) -> Step<Evaluated> {
+        let value = self.with_items(value, &items.span)?;
         let Some(element) = self.item_type(&value) else { return self.no_sequence(&value, &items.span) };
+        // Of no items it makes none, whatever their type would be.
+        if let Some(items) = value.items.as_ref().filter(|items| items.elements.is_empty() && !self.dry.get()) {
+            let void = self.scope.types().make_void(Language::C);
+            return Ok(self.items_of(void, Items::new(Vec::new(), items.end.clone())));
+        }
         // What it makes of an item's content has a type only once that is read.
         let found = match self.unread(|| self.with_item(self.anywhere(element), |this| this.value_of(to, depth))) {
             Ok(found) if self.dry.get() => {
-                return Ok(self.items_of(found.type_id, Items { elements: vec![found.clone()], end: None }));
+                return Ok(self.items_of(found.type_id, Items::new(vec![found.clone()], None)));
             }
             Ok(found) => Some(found.type_id),
             Err(Stop::Hole(_)) if !self.dry.get() => None,
@@ -367,6 +405,6 @@ impl Evaluator<'_> {
         })?;
         let readable = || elements.iter().find(|item| item.place.is_ok()).map(|item| item.type_id);
         let mapped = found.or_else(readable).unwrap_or_else(unknown);
-        Ok(self.items_of(mapped, Items { elements, end }))
+        Ok(self.items_of(mapped, Items::new(elements, end)))
     }
 }

@@ -89,7 +89,7 @@ impl Evaluator<'_> {
         let mut whole = evaluated(answer.place, answer.type_id);
         whole.items = answer.items.map(|(elements, end)| {
             let elements = elements.into_iter().map(|(place, type_id)| evaluated(place, type_id)).collect();
-            Arc::new(Items { elements, end })
+            Arc::new(Items::new(elements, end))
         });
         Ok(whole)
     }

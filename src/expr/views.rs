@@ -10,6 +10,7 @@ use super::eval::{Evaluated, Evaluator, Items, Step, Stop, computed};
 use super::sequence::MAX_ITEMS;
 use super::tree::Node;
 use super::{ErrorKind, arithmetic};
+use crate::types::go::GoKind;
 use crate::types::{Language, Member, MemberOffset, TypeId, TypeKind};
 use crate::value::decode::Decoder;
 use crate::value::formatters::{self, Item, MAX_WALK, View};
@@ -79,7 +80,7 @@ impl Evaluator<'_> {
     }
 
     /// A part of a view as the evaluator's own.
-    fn part(&self, item: Item<'_>) -> Step<Evaluated> {
+    pub(super) fn part(&self, item: Item<'_>) -> Step<Evaluated> {
         match item {
             Item::Object(object) => {
                 let place = object.to_place();
@@ -268,7 +269,13 @@ impl Evaluator<'_> {
         })
     }
 
-    fn is_key(&self, key: &Evaluated, wanted: &Evaluated, text: Option<&[u8]>, span: &Range<usize>) -> Step<bool> {
+    pub(super) fn is_key(
+        &self,
+        key: &Evaluated,
+        wanted: &Evaluated,
+        text: Option<&[u8]>,
+        span: &Range<usize>,
+    ) -> Step<bool> {
         // A key in an interface of Go's is what the interface holds; those of other kinds are other keys.
         let types = self.scope.types();
         if matches!(types.name(types.strip(key.type_id)), "runtime.eface" | "runtime.iface") {
@@ -339,8 +346,36 @@ impl Evaluator<'_> {
         }
     }
 
+    /// What Rust's references and boxes lead to, where that has items: as in Rust, `v[0]` is an element of a `&Vec`, not a
+    /// vector. What raw pointers lead to may be the first of many.
+    #[inline(never)]
+    pub(super) fn through_references(&self, value: Evaluated) -> Step<Evaluated> {
+        let types = self.scope.types();
+        let mut end = value.type_id;
+        for _ in 0..MAX_TRANSPARENT {
+            let TypeKind::Pointer { target } = *self.kind_of(end) else { break };
+            let name = self.name_of(types.strip(end));
+            let is_reference = name.starts_with('&') || name.starts_with("alloc::boxed::Box<");
+            if self.language_of(end) != Language::Rust || !is_reference {
+                break;
+            }
+            end = target;
+        }
+        let leads_to_items = end != value.type_id && {
+            let found = Evaluated::new(Ok(Place::Memory(crate::addr::RunAddr(0))), end, true);
+            self.is_sequence(&found) || self.has_view(&found) || self.has_items_of_user(end)
+        };
+        let mut found = value;
+        while leads_to_items && found.type_id != end {
+            let TypeKind::Pointer { target } = *self.kind_of(found.type_id) else { break };
+            found = self.follow(&found, target)?;
+        }
+        Ok(found)
+    }
+
     /// The object's items in a row, where it has any: what filters and maps go over. Other values stay as they are.
     pub(super) fn with_items(&self, value: Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        let value = self.through_references(value)?;
         if let Some(items) = self.items_of_user(&value, span, |items| self.with_items(items, span)) {
             return items;
         }
@@ -368,7 +403,14 @@ impl Evaluator<'_> {
                         }
                     }
                     let element = elements.first().map_or_else(|| self.make("int"), |first| first.type_id);
-                    Ok((self.items_of(element, Items { elements, end }), true))
+                    Ok((self.items_of(element, Items::new(elements, end)), true))
+                }
+                View::Map { entries, .. } => Ok((self.entries(entries)?, true)),
+                // A nil map of Go's.
+                View::Parts { parts, .. }
+                    if parts.is_empty() && self.scope.types().go_under(value.type_id, GoKind::Map).is_some() =>
+                {
+                    Ok((self.entries(Box::new(std::iter::empty()))?, true))
                 }
                 View::Transparent(item) => Ok((self.part(item)?, false)),
                 _ => Ok((value.clone(), true)),

@@ -37,7 +37,7 @@ impl Evaluator<'_> {
         let (item, found) = self.walk_type(head, type_name, link, depth)?;
         let next = self.link(item, link, depth)?;
         if self.dry.get() {
-            return Ok(self.items_of(item, Items { elements: vec![self.anywhere(item)], end: None }));
+            return Ok(self.items_of(item, Items::new(vec![self.anywhere(item)], None)));
         }
         let start = self.start(&found, item, next, head)?;
         let mut elements = Vec::new();
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
                 }
             }
         }
-        Ok(self.items_of(start.item, Items { elements, end }))
+        Ok(self.items_of(start.item, Items::new(elements, end)))
     }
 
     /// `$tree(root, left, right)`: the items from left to right.
@@ -85,7 +85,7 @@ impl Evaluator<'_> {
         let (item, found) = self.walk_type(root, type_name, left, depth)?;
         let (left, right) = (self.link(item, left, depth)?, self.link(item, right, depth)?);
         if self.dry.get() {
-            return Ok(self.items_of(item, Items { elements: vec![self.anywhere(item)], end: None }));
+            return Ok(self.items_of(item, Items::new(vec![self.anywhere(item)], None)));
         }
         let start = self.start(&found, item, left, root)?;
         let mut elements = Vec::new();
@@ -122,7 +122,7 @@ impl Evaluator<'_> {
                 }
             }
         }
-        Ok(self.items_of(start.item, Items { elements, end }))
+        Ok(self.items_of(start.item, Items::new(elements, end)))
     }
 
     fn at_address(&self, address: u64, type_id: TypeId) -> Evaluated {
