@@ -476,19 +476,19 @@ fn labels_and_times_are_told_of_arm64() {
     }
     for (number, go) in toolchains().iter().enumerate() {
         let directory = scratch(&format!("labels-arm64-{number}"));
-        if let Some(program) = build_for(go, "go-labels", &[], &directory, "arm64") {
-            if let Some(core) = die_emulated(&program, "", &directory) {
-                let arguments = ["--exe", program.to_str().unwrap()];
-                labels_and_waiting_times(&core, &arguments, go);
-                let heap = obit("heap", &core, &[&["types", "--json"], &arguments[..]].concat());
-                let heap: Value = serde_json::from_str(&heap).unwrap();
-                let types = heap["types"].as_array().unwrap();
-                assert!(types.iter().any(|row| row["type"] == "runtime.g"), "{}: {heap}", go.display());
-                let scheduler = obit("goroutines", &core, &[&["--sched", "--json"], &arguments[..]].concat());
-                let scheduler: Value = serde_json::from_str(&scheduler).unwrap();
-                let processors = scheduler["processors"].as_array().unwrap().len() as u64;
-                assert_eq!(scheduler["gomaxprocs"], processors, "{}: {scheduler}", go.display());
-            }
+        if let Some(program) = build_for(go, "go-labels", &[], &directory, "arm64")
+            && let Some(core) = die_emulated(&program, "", &directory)
+        {
+            let arguments = ["--exe", program.to_str().unwrap()];
+            labels_and_waiting_times(&core, &arguments, go);
+            let heap = obit("heap", &core, &[&["types", "--json"], &arguments[..]].concat());
+            let heap: Value = serde_json::from_str(&heap).unwrap();
+            let types = heap["types"].as_array().unwrap();
+            assert!(types.iter().any(|row| row["type"] == "runtime.g"), "{}: {heap}", go.display());
+            let scheduler = obit("goroutines", &core, &[&["--sched", "--json"], &arguments[..]].concat());
+            let scheduler: Value = serde_json::from_str(&scheduler).unwrap();
+            let processors = scheduler["processors"].as_array().unwrap().len() as u64;
+            assert_eq!(scheduler["gomaxprocs"], processors, "{}: {scheduler}", go.display());
         }
         let _ = fs::remove_dir_all(&directory);
     }
