@@ -74,12 +74,12 @@ impl Message {
             frames,
             count: row.count,
             hosts: row.hosts,
-            first: row.first.clone(),
-            last: row.last.clone(),
+            first: seconds(&row.first),
+            last: seconds(&row.last),
             versions: row.versions.clone(),
             owner: known.get(&row.fingerprint).assigned,
             crash: row.latest.clone(),
-            command: format!("obit bt '{}#{}'", bucket.name(), row.latest),
+            command: format!("obit bt '{}#{}'", everywhere(bucket), row.latest),
         })
     }
 
@@ -98,6 +98,25 @@ impl Message {
         title.replace('\n', " ")
     }
 
+    /// How many, on how many hosts, and when.
+    pub fn figures(&self) -> String {
+        let when = match self.first == self.last {
+            true => format!("at {}", self.first),
+            false => format!("{} to {}", self.first, self.last),
+        };
+        let crashes = if self.count == 1 { "crash" } else { "crashes" };
+        let hosts = if self.hosts == 1 { "host" } else { "hosts" };
+        format!("{} {crashes} on {} {hosts}, {when}", self.count, self.hosts)
+    }
+
+    /// `versions 1.2 to 1.4`
+    pub fn version_text(&self) -> Option<String> {
+        self.versions.as_ref().map(|(least, greatest)| match least == greatest {
+            true => format!("version {least}"),
+            false => format!("versions {least} to {greatest}"),
+        })
+    }
+
     /// All of it, as plain text.
     pub fn text(&self) -> String {
         let mut lines = vec![self.title(), format!("{}: {}", self.rule, self.why), String::new()];
@@ -105,16 +124,29 @@ impl Message {
         if !self.frames.is_empty() {
             lines.push(String::new());
         }
-        lines.push(format!("{} crashes on {} hosts, {} to {}", self.count, self.hosts, self.first, self.last));
-        match &self.versions {
-            Some((least, greatest)) if least == greatest => lines.push(format!("version {least}")),
-            Some((least, greatest)) => lines.push(format!("versions {least} to {greatest}")),
-            None => {}
-        }
+        lines.push(self.figures());
+        lines.extend(self.version_text());
         let owner = self.owner.as_ref().map(|owner| format!(", {owner}'s")).unwrap_or_default();
         lines.push(format!("group {}, {}{owner}", self.fingerprint, self.state));
         lines.push(self.command.clone());
         lines.join("\n")
+    }
+}
+
+/// A time without parts of a second.
+fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, rest)) if rest.ends_with('Z') => format!("{whole}Z"),
+        _ => time.to_owned(),
+    }
+}
+
+/// The store as it is named from every directory of a machine.
+fn everywhere(bucket: &Bucket) -> String {
+    let absolute = bucket.local().and_then(|directory| std::path::absolute(directory).ok());
+    match absolute.filter(|_| !bucket.name().contains("://")) {
+        Some(directory) => directory.display().to_string(),
+        None => bucket.name().to_owned(),
     }
 }
 
@@ -132,4 +164,23 @@ async fn frames(engine: &Engine, id: &str, top: Option<&str>) -> Result<Vec<Stri
     }
     let start = frames.iter().position(|frame| Some(frame.as_str()) == top).unwrap_or(0);
     Ok(frames.into_iter().skip(start).take(FRAMES).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_as_people_write_them() {
+        let one = Message {
+            count: 1,
+            hosts: 1,
+            first: seconds("2026-10-21T09:28:12.842Z"),
+            last: seconds("2026-10-21T09:28:12.842Z"),
+            ..Message::default()
+        };
+        assert_eq!(one.figures(), "1 crash on 1 host, at 2026-10-21T09:28:12Z");
+        let more = Message { count: 3, hosts: 2, last: "2026-10-22T00:00:00Z".to_owned(), ..one };
+        assert_eq!(more.figures(), "3 crashes on 2 hosts, 2026-10-21T09:28:12Z to 2026-10-22T00:00:00Z");
+    }
 }

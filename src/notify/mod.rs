@@ -57,14 +57,14 @@ pub async fn run(
     for rule in &rules.rule {
         for occasion in occasions::of(bucket, &engine, rule).await? {
             let message = Message::of(bucket, &engine, &known, rule, &occasion).await?;
+            let mut would = Vec::new();
             for receiver in &rule.to {
                 let told = told(receiver, &occasion);
                 if bucket.head(&told).await?.is_some() {
                     continue;
                 }
                 if dry {
-                    log(format!("to {receiver}:\n{}", message.text()));
-                    done.sent += 1;
+                    would.push(receiver.as_str());
                     continue;
                 }
                 if !claim(bucket, &told).await? {
@@ -81,6 +81,10 @@ pub async fn run(
                         done.failed += 1;
                     }
                 }
+            }
+            if !would.is_empty() {
+                log(format!("to {}:\n{}", would.join(", "), message.text()));
+                done.sent += would.len();
             }
         }
     }

@@ -62,15 +62,8 @@ fn content(message: &Message) -> Value {
     if !message.frames.is_empty() {
         lines.push(format!("```{}```", escaped(&message.frames.join("\n"))));
     }
-    let versions = message.versions.as_ref().map(|(least, greatest)| format!(", versions {least} to {greatest}"));
-    lines.push(escaped(&format!(
-        "{} crashes on {} hosts, {} to {}{}",
-        message.count,
-        message.hosts,
-        message.first,
-        message.last,
-        versions.unwrap_or_default()
-    )));
+    let versions = message.version_text().map(|versions| format!(", {versions}"));
+    lines.push(escaped(&format!("{}{}", message.figures(), versions.unwrap_or_default())));
     let owner = message.owner.as_ref().map(|owner| format!(", {owner}'s")).unwrap_or_default();
     lines.push(escaped(&format!("group {}, {}{owner}", message.fingerprint, message.state)));
     lines.push(format!("`{}`", escaped(&message.command)));

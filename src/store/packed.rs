@@ -19,8 +19,8 @@ use deltalake::datafusion::execution::object_store::ObjectStoreUrl;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::scan::{Crashes, File};
-use super::schema::QUERY;
+use super::promoted::{self, Promoted};
+use super::scan::{Crashes, File, schemas};
 use super::stats::Stats;
 
 /// Files that are read of a message.
@@ -29,6 +29,9 @@ const MOST_FILES: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 struct Head {
     columns: Vec<String>,
+    /// Attributes that are columns, in all of the files.
+    #[serde(default)]
+    promoted: Vec<Promoted>,
     store: String,
     files: Vec<PackedFile>,
 }
@@ -42,8 +45,8 @@ struct PackedFile {
     stats: String,
 }
 
-fn columns() -> Vec<String> {
-    QUERY.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
+fn columns(promoted: &[Promoted]) -> Vec<String> {
+    schemas(promoted).1.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
 }
 
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
@@ -60,12 +63,17 @@ impl Crashes {
             day: file.day,
             stats: file.stats.to_json(),
         });
-        let head = Head { columns: columns(), store: self.store.as_str().to_owned(), files: files.collect() };
+        let head = Head {
+            columns: columns(self.promoted()),
+            promoted: self.promoted().to_vec(),
+            store: self.store.as_str().to_owned(),
+            files: files.collect(),
+        };
         let head = serde_json::to_vec(&head).map_err(external)?;
         bytes.extend((head.len() as u64).to_le_bytes());
         bytes.extend(head);
         if let Some(waiting) = &self.waiting {
-            let mut writer = StreamWriter::try_new(bytes, &QUERY)?;
+            let mut writer = StreamWriter::try_new(bytes, &waiting.schema())?;
             writer.write(waiting)?;
             writer.finish()?;
         }
@@ -79,16 +87,17 @@ impl Crashes {
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
         let (head, waiting) = rest.split_at_checked(length).ok_or_else(short)?;
         let head: Head = serde_json::from_slice(head).map_err(external)?;
-        if head.columns != columns() {
+        if head.promoted.len() > promoted::MOST || head.columns != columns(&head.promoted) {
             return Err(exec_datafusion_err!("this node and who asks are of versions of obit with different columns"));
         }
         if head.files.len() > MOST_FILES {
             return Err(exec_datafusion_err!("more than {MOST_FILES} files"));
         }
+        let schema = schemas(&head.promoted).1;
         let files = head.files.into_iter().map(|file| {
             let stats = Arc::new(Stats::parse(&file.stats));
             let path = Path::parse(&file.path).map_err(external)?;
-            Ok(File::new(path, file.size, file.written, file.day, stats, &QUERY))
+            Ok(File::new(path, file.size, file.written, file.day, stats, &schema))
         });
         let files = files.collect::<Result<Vec<File>>>()?;
         let waiting = match waiting {
@@ -96,13 +105,13 @@ impl Crashes {
             waiting => {
                 let mut reader = StreamReader::try_new(Cursor::new(waiting), None)?;
                 let batch = reader.next().transpose()?.ok_or_else(short)?;
-                if batch.schema() != *QUERY {
+                if batch.schema() != schema {
                     return Err(exec_datafusion_err!("the inbox's rows are not of this table"));
                 }
                 Some(batch)
             }
         };
-        Ok(Crashes::new(ObjectStoreUrl::parse(head.store)?, files, waiting))
+        Ok(Crashes::new(ObjectStoreUrl::parse(head.store)?, files, waiting).with_promoted(head.promoted).spread())
     }
 }
 
@@ -110,7 +119,7 @@ impl Crashes {
 mod tests {
     use super::*;
     use crate::store::fleet::Fleet;
-    use crate::store::schema::{file_batch, query_batch};
+    use crate::store::schema::{FILE, QUERY, file_batch, query_batch};
 
     #[test]
     fn a_table_is_unpacked_as_it_was_packed_and_what_is_cut_is_refused() {
@@ -130,6 +139,15 @@ mod tests {
         for length in [0, 7, 8, 100, bytes.len() / 2] {
             Crashes::unpack(&bytes[..length]).unwrap_err();
         }
+        // Attributes that are columns are so on the other side.
+        let many: Vec<_> = (0..2000).map(|number| Fleet::default().crash(number, 2000)).collect();
+        let hot = promoted::hot(&file_batch(&many).unwrap(), &[], &FILE);
+        let waiting = promoted::in_query(&query_batch(&crashes).unwrap(), &hot).unwrap();
+        let with = Crashes::new(store, Vec::new(), Some(waiting.clone())).with_promoted(hot.clone());
+        let mut packed = Vec::new();
+        with.pack(&mut packed).unwrap();
+        let read = Crashes::unpack(&packed).unwrap();
+        assert_eq!((read.promoted(), &read.waiting), (hot.as_slice(), &Some(waiting)));
         let mut wrong = bytes.clone();
         wrong[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         Crashes::unpack(&wrong).unwrap_err();

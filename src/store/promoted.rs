@@ -32,10 +32,10 @@ const SHARE: usize = 5;
 /// Bytes that its values have at most, on average.
 const LONGEST: usize = 48;
 /// Columns of a table that attributes are promoted to.
-const MOST: usize = 24;
+pub(super) const MOST: usize = 24;
 
 /// A promoted attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Promoted {
     /// The column.
     pub column: String,

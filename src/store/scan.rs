@@ -59,6 +59,8 @@ pub struct Crashes {
     schemas: (SchemaRef, SchemaRef),
     /// Whether predicates are evaluated while files are decoded.
     late: bool,
+    /// Whether all that is read has two partitions at least.
+    spread: bool,
     read: Mutex<Read>,
 }
 
@@ -134,8 +136,11 @@ pub async fn register(
         }
         read.version = Some(table.version());
         let listed = table.files()?;
-        if reader == Reader::Here {
-            promoted = table.promoted()?;
+        promoted = table.promoted()?;
+        if reader == Reader::Cluster {
+            // What stands in for a column that a file does not have is not sent to nodes: those that all files have.
+            let of_all = listed.iter().map(|file| table::promoted_columns(&file.path())).min();
+            promoted.truncate(of_all.unwrap_or(0));
         }
         let (_, schema) = schemas(&promoted);
         crashes = without_indexed(table, &listed, crashes).await?;
@@ -172,7 +177,7 @@ async fn without_indexed(
 }
 
 /// Columns of files, and with the partition's.
-fn schemas(promoted: &[Promoted]) -> (SchemaRef, SchemaRef) {
+pub(super) fn schemas(promoted: &[Promoted]) -> (SchemaRef, SchemaRef) {
     let file = promoted::schema(&QUERY_FILE, promoted);
     let mut fields: Vec<Arc<Field>> = file.fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new(DAY, DataType::Date32, true)));
@@ -221,11 +226,27 @@ impl Crashes {
     /// Files of a store, and rows of the inbox.
     pub fn new(store: ObjectStoreUrl, files: Vec<File>, waiting: Option<RecordBatch>) -> Crashes {
         let schemas = (QUERY_FILE.clone(), QUERY.clone());
-        Crashes { store, files, waiting, promoted: Arc::from([]), schemas, late: true, read: Mutex::default() }
+        Crashes {
+            store,
+            files,
+            waiting,
+            promoted: Arc::from([]),
+            schemas,
+            late: true,
+            spread: false,
+            read: Mutex::default(),
+        }
+    }
+
+    /// For a cluster. Of what has one partition alone, a sort is not cut up among the tasks of a stage: each of them would sort
+    /// and give all of it (Ballista 55.0, `restrict_plan_to_partitions`), so that rows were there as often as there are tasks.
+    #[cfg(feature = "ballista")]
+    pub(super) fn spread(self) -> Crashes {
+        Crashes { spread: true, ..self }
     }
 
     /// With columns for attributes, which `waiting` has and the files are known by.
-    fn with_promoted(self, promoted: Vec<Promoted>) -> Crashes {
+    pub(super) fn with_promoted(self, promoted: Vec<Promoted>) -> Crashes {
         let schemas = schemas(&promoted);
         Crashes { promoted: promoted.into(), schemas, ..self }
     }
@@ -278,7 +299,10 @@ impl Crashes {
                 .with_metadata_size_hint(FOOTER)
         });
         let partitions = state.config().target_partitions();
-        let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
+        let mut groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
+        if self.spread && groups.len() == 1 {
+            groups.push(FileGroup::default());
+        }
         let adapter: Option<Arc<dyn PhysicalExprAdapterFactory>> = match has_columns {
             true => None,
             false => Some(Arc::new(Fallback { promoted: self.promoted.clone() })),
@@ -340,7 +364,11 @@ impl TableProvider for Crashes {
         }
         if plans.is_empty() || self.waiting.is_some() {
             let batches: Vec<RecordBatch> = self.waiting.iter().cloned().collect();
-            plans.push(MemorySourceConfig::try_new_exec(&[batches], self.schemas.1.clone(), projection.cloned())?);
+            let mut partitions = vec![batches];
+            if self.spread {
+                partitions.push(Vec::new());
+            }
+            plans.push(MemorySourceConfig::try_new_exec(&partitions, self.schemas.1.clone(), projection.cloned())?);
         }
         match plans.len() {
             1 => Ok(plans.remove(0)),

@@ -188,9 +188,12 @@ pub async fn notify(bucket: &Bucket, args: &NotifyArgs, json: bool) -> Result<()
             let (sent, failed) = (done.sent, done.failed);
             match json {
                 true => print("obit.store-notify/1", Vec::new(), Body { sent, failed, dry_run: args.dry_run })?,
-                false => {
-                    writeln!(io::stdout(), "{sent} {}, {failed} failed", if args.dry_run { "to send" } else { "sent" })?
+                false if args.dry_run && sent == 0 => writeln!(io::stdout(), "nothing would be sent")?,
+                false if args.dry_run => {
+                    let messages = if sent == 1 { "message" } else { "messages" };
+                    writeln!(io::stdout(), "{sent} {messages} would be sent")?
                 }
+                false => writeln!(io::stdout(), "{sent} sent, {failed} failed")?,
             }
             return match failed {
                 0 => Ok(()),

@@ -157,7 +157,11 @@ fn each_receiver_is_told_once_in_its_own_form_and_again_when_it_comes_back() {
     };
 
     let printed = notify(&["--dry-run"]);
-    assert!(printed.contains("to slack:") && printed.contains(&format!("obit bt '{url}#{}'", crash.id)), "{printed}");
+    assert!(
+        printed.contains("to slack, jira, mail, webhook.own:")
+            && printed.contains(&format!("obit bt '{url}#{}'", crash.id)),
+        "{printed}"
+    );
     assert!(log.lock().unwrap().is_empty() && letters.lock().unwrap().is_empty());
 
     assert!(notify(&["--json"]).contains("\"sent\":4"));

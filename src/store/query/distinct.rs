@@ -2,7 +2,7 @@
 //! number, and each group a bit for it: less memory, and states that are merged by numbers.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use deltalake::arrow::array::{
@@ -80,8 +80,24 @@ impl AggregateUDFImpl for Distinct {
     }
 }
 
-/// For pairs of numbers that are given out here, one after another: nobody else chooses them.
-#[derive(Default)]
+/// For views of texts: whoever chooses texts does not know the seed.
+#[derive(Clone)]
+struct Mixing(u64);
+
+impl Default for Mixing {
+    fn default() -> Mixing {
+        Mixing(std::hash::RandomState::new().hash_one(0u8))
+    }
+}
+
+impl BuildHasher for Mixing {
+    type Hasher = Mixed;
+
+    fn build_hasher(&self) -> Mixed {
+        Mixed(self.0)
+    }
+}
+
 struct Mixed(u64);
 
 impl Hasher for Mixed {
@@ -100,21 +116,117 @@ impl Hasher for Mixed {
         mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         self.0 = mixed ^ (mixed >> 33);
     }
+
+    fn write_u128(&mut self, number: u128) {
+        self.write_u64(number as u64);
+        self.write_u64((number >> 64) as u64);
+    }
+}
+
+/// Numbers that a group has, of those below [`NEAR`].
+#[derive(Clone)]
+enum Near {
+    /// The first so many of these.
+    Few([u16; FEW], u8),
+    /// A bit each.
+    Many(Vec<u64>),
+}
+
+/// What a few are at most: a group then takes 32 bytes.
+const FEW: usize = 14;
+/// Numbers below this are bits of their group's own, 512 bytes at most; others are pairs in one table.
+const NEAR: u32 = 1 << 12;
+
+impl Default for Near {
+    fn default() -> Near {
+        Near::Few([0; FEW], 0)
+    }
+}
+
+impl Near {
+    /// Whether it was not there.
+    fn add(&mut self, number: u16) -> bool {
+        match self {
+            Near::Few(numbers, count) => {
+                let known = numbers.get(..usize::from(*count)).unwrap_or_default();
+                if known.contains(&number) {
+                    return false;
+                }
+                match numbers.get_mut(usize::from(*count)) {
+                    Some(place) => {
+                        *place = number;
+                        *count += 1;
+                        true
+                    }
+                    None => {
+                        let mut bits = Vec::new();
+                        for number in numbers.iter().copied().chain([number]) {
+                            set(&mut bits, number);
+                        }
+                        *self = Near::Many(bits);
+                        true
+                    }
+                }
+            }
+            Near::Many(bits) => set(bits, number),
+        }
+    }
+
+    fn each(&self, then: &mut dyn FnMut(u32)) {
+        match self {
+            Near::Few(numbers, count) => {
+                numbers.iter().take(usize::from(*count)).for_each(|number| then(u32::from(*number)));
+            }
+            Near::Many(bits) => bits.iter().enumerate().for_each(|(at, bits)| each_bit(at as u32, *bits, then)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Near::Few(..) => 0,
+            Near::Many(bits) => bits.capacity() * 8,
+        }
+    }
+}
+
+fn set(bits: &mut Vec<u64>, number: u16) -> bool {
+    let at = usize::from(number >> 6);
+    if at >= bits.len() {
+        bits.resize(at + 1, 0);
+    }
+    let Some(word) = bits.get_mut(at) else { return false };
+    let is_new = *word >> (number & 63) & 1 == 0;
+    *word |= 1 << (number & 63);
+    is_new
+}
+
+fn each_bit(at: u32, mut bits: u64, then: &mut dyn FnMut(u32)) {
+    while bits != 0 {
+        then(at << 6 | bits.trailing_zeros());
+        bits &= bits - 1;
+    }
 }
 
 #[derive(Default)]
 struct Pairs {
     numbers: HashMap<Arc<str>, u32>,
     /// The same of texts of 12 bytes and less, by their view: a view has such a text in itself.
-    short: HashMap<u128, u32>,
+    short: HashMap<u128, u32, Mixing>,
     texts: Vec<Arc<str>>,
     /// Bytes of the texts.
     bytes: usize,
-    /// Sixty-four texts of a group: the group in the key's upper half, a sixty-fourth of the number in the lower.
-    bits: HashMap<u64, u64, BuildHasherDefault<Mixed>>,
+    /// What each group has.
+    near: Vec<Near>,
+    /// Bytes of those beside themselves.
+    near_bytes: usize,
+    /// Sixty-four larger numbers of a group: the group in the key's upper half, a sixty-fourth of the number in the lower.
+    bits: HashMap<u64, u64, Mixing>,
     /// Different texts of each group.
     counts: Vec<i64>,
 }
+
+/// What was taken out: how many each group has, and which, small numbers and others.
+type Taken = (Vec<i64>, Vec<Near>, Vec<(u64, u64)>);
 
 impl Pairs {
     fn number(&mut self, text: &str) -> Result<u32> {
@@ -132,13 +244,23 @@ impl Pairs {
     }
 
     fn add(&mut self, group: usize, number: u32) {
-        let bits = self.bits.entry((group as u64) << 32 | u64::from(number >> 6)).or_default();
-        let bit = 1 << (number & 63);
-        if *bits & bit == 0 {
-            *bits |= bit;
-            if let Some(count) = self.counts.get_mut(group) {
-                *count += 1;
+        let is_new = match u16::try_from(number).ok().filter(|_| number < NEAR) {
+            Some(near) => self.near.get_mut(group).is_some_and(|set| {
+                let before = set.size();
+                let is_new = set.add(near);
+                self.near_bytes += set.size() - before;
+                is_new
+            }),
+            None => {
+                let bits = self.bits.entry((group as u64) << 32 | u64::from(number >> 6)).or_default();
+                let bit = 1 << (number & 63);
+                let is_new = *bits & bit == 0;
+                *bits |= bit;
+                is_new
             }
+        };
+        if is_new && let Some(count) = self.counts.get_mut(group) {
+            *count += 1;
         }
     }
 
@@ -167,12 +289,15 @@ impl Pairs {
             return exec_err!("more than 4 billion groups");
         }
         self.counts.resize(groups.max(self.counts.len()), 0);
+        self.near.resize(groups.max(self.near.len()), Near::default());
         Ok(())
     }
 
     /// Takes the first groups out, or all; what is left begins at group 0.
-    fn take(&mut self, emit: EmitTo) -> (Vec<i64>, Vec<(u64, u64)>) {
+    fn take(&mut self, emit: EmitTo) -> Taken {
         let counts = emit.take_needed(&mut self.counts);
+        let near = emit.take_needed(&mut self.near);
+        self.near_bytes = self.near_bytes.saturating_sub(near.iter().map(Near::size).sum());
         let first = counts.len() as u64;
         let taken: Vec<(u64, u64)> = match emit {
             EmitTo::All => std::mem::take(&mut self.bits).into_iter().collect(),
@@ -182,20 +307,20 @@ impl Pairs {
                 taken
             }
         };
-        (counts, taken)
+        (counts, near, taken)
     }
 
     /// Their texts, as a list for each group.
     fn lists(&mut self, emit: EmitTo) -> Result<ListArray> {
-        let (counts, mut pairs) = self.take(emit);
+        let (counts, near, mut pairs) = self.take(emit);
         pairs.sort_unstable();
-        let mut values = StringViewBuilder::new();
-        for (key, mut bits) in pairs {
-            while bits != 0 {
-                let number = (key & u64::from(u32::MAX)) << 6 | u64::from(bits.trailing_zeros());
-                let text = self.texts.get(number as usize);
-                values.append_option(text.map(|text| text.as_ref()));
-                bits &= bits - 1;
+        let mut pairs = pairs.into_iter().peekable();
+        let mut values = StringViewBuilder::with_capacity(counts.iter().map(|count| *count as usize).sum());
+        let mut append = |number: u32| values.append_option(self.texts.get(number as usize).map(|text| text.as_ref()));
+        for (group, near) in near.iter().enumerate() {
+            near.each(&mut append);
+            while let Some((key, bits)) = pairs.next_if(|(key, _)| key >> 32 == group as u64) {
+                each_bit(key as u32, bits, &mut append);
             }
         }
         let lengths = counts.iter().map(|count| usize::try_from(*count).unwrap_or(0));
@@ -228,7 +353,7 @@ impl GroupsAccumulator for Pairs {
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
-        let (counts, _) = self.take(emit);
+        let (counts, ..) = self.take(emit);
         Ok(Arc::new(Int64Array::from(counts)))
     }
 
@@ -255,6 +380,8 @@ impl GroupsAccumulator for Pairs {
             + self.texts.capacity() * (size_of::<Arc<str>>() * 2 + 32)
             + self.short.capacity() * 33
             + self.bits.capacity() * 17
+            + self.near.capacity() * size_of::<Near>()
+            + self.near_bytes
             + self.counts.capacity() * 8
     }
 }
@@ -326,6 +453,34 @@ mod tests {
         let each = Pairs::default().convert_to_state(&texts(&[Some("a"), None]), None).unwrap();
         assert_eq!(each[0].as_list::<i32>().value_length(0), 1);
         assert_eq!(each[0].as_list::<i32>().value_length(1), 0);
+    }
+
+    /// Few and many, small numbers and large ones, in parts: as a set of texts counts them.
+    #[test]
+    fn many_different_texts_are_counted_in_every_way() {
+        let mut merged = Pairs::default();
+        let mut expected = vec![std::collections::HashSet::new(); 5];
+        for part in 0..3u64 {
+            let mut pairs = Pairs::default();
+            let rows: Vec<(usize, String)> = (0..20_000u64)
+                .map(|row| {
+                    let mixed = (row + part * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+                    let group = (mixed % 5) as usize;
+                    // Of the first group a dozen, of the last about all.
+                    (group, format!("host{}", mixed / 5 % [12, 40, 500, 5000, 50_000][group]))
+                })
+                .collect();
+            let values: StringViewArray = rows.iter().map(|(_, text)| Some(text.as_str())).collect();
+            let groups: Vec<usize> = rows.iter().map(|(group, _)| *group).collect();
+            rows.into_iter().for_each(|(group, text)| drop(expected[group].insert(text)));
+            pairs.update_batch(&[Arc::new(values)], &groups, None, 5).unwrap();
+            let first = pairs.state(EmitTo::First(2)).unwrap();
+            merged.merge_batch(&first, &[0, 1], 5).unwrap();
+            merged.merge_batch(&pairs.state(EmitTo::All).unwrap(), &[2, 3, 4], 5).unwrap();
+        }
+        let expected: Vec<i64> = expected.iter().map(|texts| texts.len() as i64).collect();
+        assert!(expected[0] == 12 && expected[4] > i64::from(NEAR), "{expected:?}");
+        assert_eq!(counts(&merged.evaluate(EmitTo::All).unwrap()), expected);
     }
 
     #[test]

@@ -205,6 +205,12 @@ impl Pattern {
 
     fn matches(&self, text: &str) -> bool {
         let Some((first, parts)) = self.parts.split_first() else { return false };
+        // Names of one program begin alike: where the pattern's beginning ends, most differ.
+        if let Some(last) = first.len().checked_sub(1)
+            && text.as_bytes().get(last) != first.as_bytes().get(last)
+        {
+            return false;
+        }
         let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
         let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
         for part in middle {
