@@ -118,6 +118,7 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
                 if text.omitted > 0 {
                     json.field_uint("omitted", Some(text.omitted));
                 }
+                write_cut(json, text);
             }
             if let Some(pointee) = pointee {
                 json.key("pointee");
@@ -244,6 +245,17 @@ fn write_text(json: &mut Json, text: &Text) {
     json.program_text(&text.bytes);
     json.field_uint("length", text.length);
     json.field_uint("omitted", Some(text.omitted));
+    write_cut(json, text);
+}
+
+/// Why a text is not there to its end.
+fn write_cut(json: &mut Json, text: &Text) {
+    if let Some(absent) = &text.cut {
+        json.key("cut");
+        json.begin_object();
+        write_absent(json, absent);
+        json.end_object();
+    }
 }
 
 fn write_absent(json: &mut Json, absent: &Absent) {

@@ -38,7 +38,8 @@ fn notes() -> Vec<Note> {
 /// One value of every kind.
 fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
     let value = |kind| Value { type_id: int, kind };
-    let text = |bytes: &[u8]| Text { bytes: bytes.to_vec(), length: Some(9), omitted: 1 };
+    let cut = || Some(Box::new(Absent { address: Some(RunAddr(9)), ..Absent::new(AbsentReason::NotSaved) }));
+    let text = |bytes: &[u8]| Text { bytes: bytes.to_vec(), length: Some(9), omitted: 1, cut: cut() };
     let pointer = |reference, pointee| ValueKind::Pointer {
         address: Some(RunAddr(0x10)),
         reference,
@@ -82,7 +83,12 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
         })),
         value(ValueKind::Titled {
             title: "Rc(strong=1, weak=0)".to_owned(),
-            content: Box::new(value(ValueKind::String(Text { bytes: b"x".to_vec(), length: Some(1), omitted: 0 }))),
+            content: Box::new(value(ValueKind::String(Text {
+                bytes: b"x".to_vec(),
+                length: Some(1),
+                omitted: 0,
+                cut: None,
+            }))),
         }),
         value(ValueKind::Described { number: 7, text: "0x7 (LWP 3)".into() }),
     ]

@@ -280,6 +280,8 @@ pub struct Text {
     pub length: Option<u64>,
     /// Bytes left out by a limit (or unreadable after the first ones).
     pub omitted: u64,
+    /// Why what follows could not be read, where it could not.
+    pub cut: Option<Box<Absent>>,
 }
 
 /// A field of a structure.

@@ -108,6 +108,9 @@ pub(super) enum Value {
         /// Bytes of the string that a limit left out.
         #[schemars(default)]
         omitted: Option<u64>,
+        /// Why the string could not be read to its end.
+        #[schemars(default)]
+        cut: Option<Cut>,
         /// What is there, where it was followed.
         #[schemars(default)]
         pointee: Option<Box<Value>>,
@@ -122,6 +125,8 @@ pub(super) enum Value {
         string: Option<String>,
         #[schemars(default)]
         omitted: Option<u64>,
+        #[schemars(default)]
+        cut: Option<Cut>,
         #[schemars(default)]
         pointee: Option<Box<Value>>,
     },
@@ -152,6 +157,9 @@ pub(super) enum Value {
         string: String,
         length: Option<u64>,
         omitted: u64,
+        /// Why it could not be read to its end.
+        #[schemars(default)]
+        cut: Option<Cut>,
     },
     /// The elements of a container.
     Sequence {
@@ -205,6 +213,16 @@ pub(super) enum Value {
     },
     /// A limit was reached here.
     Elided {},
+}
+
+/// Why a text is not there to its end.
+#[derive(JsonSchema)]
+pub(super) struct Cut {
+    why: Why,
+    #[schemars(default)]
+    address: Option<Hex>,
+    #[schemars(default)]
+    detail: Option<String>,
 }
 
 /// A key and its value.

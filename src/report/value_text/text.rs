@@ -24,9 +24,7 @@ impl Writer<'_> {
                 for glyph in Glyph::all(shown) {
                     glyph.write(self.out, '\0');
                 }
-                if text.omitted > 0 {
-                    self.out.push_str("...");
-                }
+                self.text_end(text);
             }
             (None, Some(text)) => {
                 let definition = self.definition(value.type_id);
@@ -117,9 +115,7 @@ impl Writer<'_> {
     pub(super) fn text(&mut self, text: &Text, prefix: &str, terminated: bool) {
         if let Some(plain) = self.plain(text, terminated) {
             self.push(&[prefix, "\"", plain, "\""]);
-            if text.omitted > 0 {
-                self.out.push_str("...");
-            }
+            self.text_end(text);
             return;
         }
         let mut glyphs = Glyph::all(&text.bytes);
@@ -167,8 +163,15 @@ impl Writer<'_> {
         if quoted {
             self.out.push('"');
         }
-        if text.omitted > 0 {
-            self.out.push_str("...");
+        self.text_end(text);
+    }
+
+    /// What stands behind a text that is not shown to its end.
+    fn text_end(&mut self, text: &Text) {
+        match &text.cut {
+            Some(absent) => self.out.push_str(&super::absent_text(absent)),
+            None if text.omitted > 0 => self.out.push_str("..."),
+            None => {}
         }
     }
 }

@@ -222,7 +222,9 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             let (symbol, string) = (self.symbol(address), character.and_then(|unit| self.c_string(address, unit)));
             return Ok(ValueKind::Pointer { address: Some(address), reference: false, symbol, string, pointee: None });
         }
-        if let (Some(unit), false, None) = (character, self.decoder.raw, stride) {
+        if let (Some(unit), false, None) = (character, self.decoder.raw, stride)
+            && !is_partly_known(source, length.saturating_mul(unit))
+        {
             return self.text(source, length, unit);
         }
         let stride = match stride {
@@ -251,6 +253,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let shown = length.min(self.decoder.limits.string.min(self.string_bytes) as u64);
         let size = (shown * unit) as usize;
         self.string_bytes = self.string_bytes.saturating_sub(size);
+        let mut cut = None;
         let mut bytes = match source {
             Source::Bytes { data, place, .. } => {
                 let bytes = data.get(..size).ok_or_else(super::beyond)?;
@@ -261,7 +264,11 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 }
                 bytes.to_vec()
             }
-            Source::Memory(address) => self.readable(address, size)?,
+            Source::Memory(address) => {
+                let (bytes, error) = self.readable(address, size)?;
+                cut = error.map(Box::new);
+                bytes
+            }
         };
         let units = bytes.len() as u64 / unit;
         if unit > 1 {
@@ -271,21 +278,44 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 .collect();
             bytes = utf8(&codes, unit as usize);
         }
-        Ok(ValueKind::String(Text { bytes, length: Some(length), omitted: length - units }))
+        Ok(ValueKind::String(Text { bytes, length: Some(length), omitted: length - units, cut }))
     }
 
-    /// The bytes up to the first unreadable one.
-    fn readable(&self, address: RunAddr, size: usize) -> Result<Vec<u8>, Absent> {
+    /// The bytes up to the first unreadable one, and why that is unreadable.
+    fn readable(&self, address: RunAddr, size: usize) -> Result<(Vec<u8>, Option<Absent>), Absent> {
         let mut bytes = Vec::new();
+        let mut end = None;
         while bytes.len() < size {
             let Some(at) = address.checked_add(bytes.len() as u64) else { break };
             match self.decoder.memory.piece(at, size - bytes.len()) {
                 Ok(piece) => bytes.extend_from_slice(piece),
                 Err(error) if bytes.is_empty() => return Err(error.into()),
-                Err(_) => break,
+                Err(error) => {
+                    end = Some(error.into());
+                    break;
+                }
             }
         }
         self.decoder.memory.noted(address, bytes.len(), ReadAs::Text);
-        Ok(bytes)
+        Ok((bytes, end))
     }
+}
+
+/// Whether some of the first `size` bytes are known and others not, so that each is shown by itself.
+fn is_partly_known(source: Source<'_>, size: u64) -> bool {
+    let Source::Bytes { place: Some((place, start)), .. } = source else { return false };
+    let Some(end) = usize::try_from(size).ok().and_then(|size| start.checked_add(size)) else { return false };
+    // Holes may overlap or follow each other.
+    let mut unknown_to = start;
+    let mut holes: Vec<(usize, usize)> = place.holes.iter().map(|(from, to, _)| (*from, *to)).collect();
+    holes.sort_unstable();
+    let mut any = false;
+    for (from, to) in holes.into_iter().filter(|(from, to)| *from < end && start < *to) {
+        any = true;
+        if from > unknown_to {
+            return true;
+        }
+        unknown_to = unknown_to.max(to);
+    }
+    any && unknown_to < end
 }

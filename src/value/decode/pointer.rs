@@ -118,7 +118,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         self.string_bytes = self.string_bytes.saturating_sub(bytes.len());
         let kept = bytes.len() as u64;
         if ended {
-            return Some(Text { bytes, length: Some(kept), omitted: 0 });
+            return Some(Text { bytes, length: Some(kept), omitted: 0, cut: None });
         }
         // How long it is in all. A string that runs into unreadable memory has no known length.
         let scan = if self.string_bytes == 0 { 0 } else { MAX_STRING_SCAN };
@@ -126,12 +126,17 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let (left, ended) = memory.read_c_string(rest, scan).unwrap_or_default();
         self.string_bytes = self.string_bytes.saturating_sub(left.len());
         let left = left.len() as u64;
-        Some(Text { bytes, length: ended.then_some(kept + left), omitted: if ended { left } else { left.max(1) } })
+        let omitted = if ended { left } else { left.max(1) };
+        // Where the limit came first, what follows is left out in any case.
+        let cut = if (kept as usize) < limit { self.decoder.memory.piece(rest, 1).err() } else { None };
+        let cut = cut.map(|error| Box::new(error.into()));
+        Some(Text { bytes, length: ended.then_some(kept + left), omitted, cut })
     }
 
     fn wide_string(&mut self, address: RunAddr, unit: usize, limit: usize) -> Option<Text> {
         let mut units = Vec::new();
         let mut ended = false;
+        let mut cut = None;
         while units.len() < limit {
             let at = address.checked_add((units.len() * unit) as u64)?;
             match self.decoder.memory.read_uint(at, unit) {
@@ -141,12 +146,16 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 }
                 Ok(code) => units.push(code as u32),
                 Err(_) if units.is_empty() => return None,
-                Err(_) => break,
+                Err(error) => {
+                    cut = Some(Box::new(error.into()));
+                    break;
+                }
             }
         }
         self.string_bytes = self.string_bytes.saturating_sub(units.len() * unit);
         let length = units.len() as u64;
-        Some(Text { bytes: utf8(&units, unit), length: ended.then_some(length), omitted: u64::from(!ended) })
+        let bytes = utf8(&units, unit);
+        Some(Text { bytes, length: ended.then_some(length), omitted: u64::from(!ended), cut })
     }
 
     /// A pointer to data member is an offset; one to a function is the Itanium ABI's pair (section 2.3): a function's

@@ -140,6 +140,31 @@ fn a_hole_in_a_place_costs_its_own_fields() {
 }
 
 #[test]
+fn of_a_text_the_known_part_is_shown() {
+    let types = types();
+    let text = types.table.make(array(types.char, Count::Fixed(8)));
+    let hole = || Absent::new(AbsentReason::OptimizedOut);
+    let shown = |holes: Vec<(usize, usize, Absent)>| {
+        let bytes = PlaceBytes { data: b"ab\0\0efgh".to_vec(), holes, ..PlaceBytes::default() };
+        value_text(&types.table, &decode(&types, &Bytes(vec![]), Limits::default(), &Place::Bytes(bytes), text))
+    };
+    let gone = "<optimized out>";
+    assert_eq!(
+        shown(vec![(2, 4, hole())]),
+        format!("{{97 'a', 98 'b', {gone}, {gone}, 101 'e', 102 'f', 103 'g', 104 'h'}}")
+    );
+    assert_eq!(
+        shown(vec![(2, 8, hole())]),
+        format!("{{97 'a', 98 'b', {gone}, {gone}, {gone}, {gone}, {gone}, {gone}}}")
+    );
+    assert_eq!(shown(vec![(0, 4, hole()), (4, 8, hole())]), gone);
+    assert_eq!(shown(vec![]), "\"ab\\000\\000efgh\"");
+    let memory = Bytes(vec![(0x1000, b"abc".to_vec())]);
+    let cut = value_text(&types.table, &decode(&types, &memory, Limits::default(), &AT, text));
+    assert_eq!(cut, "\"abc\"<not saved in the core at 0x1003>");
+}
+
+#[test]
 fn the_border_of_saved_memory_costs_its_own_fields() {
     let types = types();
     let id = types.table.make(structure(8, vec![member("a", types.int, 0), member("b", types.int, 4)]));
@@ -299,6 +324,7 @@ fn strings_end_at_limits_and_holes() {
     };
     assert_eq!(shown(&bytes, 100), "0x1008 \"hello, world\"");
     assert_eq!(shown(&bytes, 5), "0x1008 \"hello\"...");
-    assert_eq!(shown(&bytes[..15], 100), "0x1008 \"hello, \"...");
+    assert_eq!(shown(&bytes[..15], 100), "0x1008 \"hello, \"<not saved in the core at 0x100f>");
+    assert_eq!(shown(&bytes[..15], 3), "0x1008 \"hel\"...");
     assert_eq!(shown(&bytes[..8], 100), "0x1008 <error: Cannot access memory at address 0x1008>");
 }

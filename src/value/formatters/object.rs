@@ -434,6 +434,7 @@ impl<'v> Object<'v> {
                 omitted: length.saturating_sub(bytes.len() as u64),
                 bytes,
                 length: Some(length),
+                cut: None,
             }),
             Err(error) => ValueKind::Absent(error.into()),
         };
