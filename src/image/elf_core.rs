@@ -288,7 +288,10 @@ fn finish(
 ) -> Image {
     let mut core_notes = notes::read(arch, note_segments, &mut warnings);
     if core_notes.threads.is_empty() {
-        let message = format!("{} holds no thread's registers", path.display());
+        let message = match core_notes.other_system {
+            Some(system) => format!("{} is a core of {system}: threads are read of Linux's alone", path.display()),
+            None => format!("{} holds no thread's registers", path.display()),
+        };
         warnings.push(Note { code: "no-threads", message });
     }
     separate_files(&mut core_notes.files);

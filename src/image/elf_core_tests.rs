@@ -261,3 +261,11 @@ fn overlapping_segments_and_the_end_of_the_address_space() {
     assert_eq!(image.memory.piece(RunAddr(u64::MAX - 0xf), 99).unwrap(), [3; 15]);
     assert_eq!(codes(&image), ["no-threads"]);
 }
+
+#[test]
+fn cores_of_other_systems_are_said_to_be_such() {
+    let of = |owner: &str| CoreBuilder::new(Arch::X86_64).note(owner, 1, &[0; 64]).load(0x1000, 6, &[1; 8], 8).open();
+    assert!(of("NetBSD-CORE@1").notes[0].message.ends_with("is a core of NetBSD: threads are read of Linux's alone"));
+    assert!(of("FreeBSD").notes[0].message.contains("is a core of FreeBSD"));
+    assert!(of("GNU").notes[0].message.ends_with("holds no thread's registers"));
+}

@@ -54,6 +54,8 @@ pub struct CoreNotes {
     pub files: Vec<FileRange>,
     /// Whether there was an NT_FILE.
     pub has_files: bool,
+    /// Another system whose notes there are.
+    pub other_system: Option<&'static str>,
 }
 
 /// A thread's notes, not yet taken apart.
@@ -70,6 +72,9 @@ struct RawThread {
     /// Names of special registers whose value in `status` says nothing.
     unknown: &'static [u8],
 }
+
+/// Owners of other systems' notes (binutils 2.40, `elfcore_grok_*_note` in bfd/elf.c), and these systems.
+const OTHER_SYSTEMS: [(&str, &str); 3] = [("NetBSD-CORE", "NetBSD"), ("FreeBSD", "FreeBSD"), ("OpenBSD", "OpenBSD")];
 
 /// Reads note segments.
 pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> CoreNotes {
@@ -102,6 +107,8 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
                 continue;
             }
             if note.name() != b"CORE" && note.name() != b"LINUX" {
+                let system = OTHER_SYSTEMS.iter().find(|(owner, _)| note.name().starts_with(owner.as_bytes()));
+                result.other_system = result.other_system.or(system.map(|(_, system)| *system));
                 continue;
             }
             if kind == elf::NT_PRSTATUS {

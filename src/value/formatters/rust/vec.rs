@@ -27,7 +27,13 @@ pub(super) fn vec<'v>(object: &Object<'v>) -> Result<View<'v>, Refusal> {
     if pointer == 0 {
         return Err(corrupt("a Vec without a buffer"));
     }
-    let items = Items::strided(object, pointer, element, length)?;
+    let items = match Items::strided(object, pointer, element, length) {
+        // A Vec whose initialisation is yet to come: what its length would be is said beside why it cannot be.
+        Err(Refusal::Hole(absent)) => {
+            Items::Walk { length: Some(length), walk: Box::new(std::iter::once(Err(absent))) }
+        }
+        items => items?,
+    };
     Ok(View::Sequence { title: format!("Vec(size={length})"), set: false, items })
 }
 
