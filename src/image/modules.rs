@@ -17,7 +17,8 @@ const PF_X: u32 = 1;
 /// One file is loaded that often at most.
 const MAX_MODULES_PER_FILE: usize = 1024;
 
-/// The modules, ascending by address and not overlapping, and what was odd.
+/// The modules, ascending by address, and what was odd. They overlap only where one lies in a hole between another's
+/// mappings (aarch64's vDSO in the dynamic linker's).
 ///
 /// `executable_hint` is the program's file where the core has no name for it: its headers are read where those in
 /// memory were not saved.
@@ -223,7 +224,12 @@ impl Finder<'_> {
 
     fn vdso(&mut self) {
         let Some(start) = self.image.process.auxv(auxv::SYSINFO_EHDR).map(RunAddr) else { return };
-        if start.0 == 0 || self.covering(start).is_some() {
+        // The dynamic linker of aarch64 has a hole of 64 KiB before its data, in which the kernel puts the vDSO.
+        let is_mapped_at_start = |found: &Found| {
+            found.seed.mapped.iter().any(|(first, end, _)| *first <= start && start < *end)
+                || found.seed.mapped.is_empty() && found.seed.start <= start && start < found.seed.end
+        };
+        if start.0 == 0 || self.found.iter().any(is_mapped_at_start) {
             return;
         }
         let mapping = self.image.mapping_at(start);
@@ -450,11 +456,17 @@ impl Finder<'_> {
         }
         let mut seeds: Vec<ModuleSeed> = self.found.into_iter().map(|found| found.seed).collect();
         seeds.sort_by_key(|seed| (seed.start, seed.end));
+        let mut before = 0;
         for index in 1..seeds.len() {
-            let next = seeds[index].start;
-            if seeds[index - 1].start < next {
-                seeds[index - 1].end = seeds[index - 1].end.min(next);
+            let (start, end) = (seeds[index].start, seeds[index].end);
+            // What lies in a hole of a module does not end it.
+            if seeds[before].mapped.iter().any(|(first, ..)| *first >= end) {
+                continue;
             }
+            if seeds[before].start < start {
+                seeds[before].end = seeds[before].end.min(start);
+            }
+            before = index;
         }
         (seeds, self.notes)
     }

@@ -198,3 +198,26 @@ fn a_hinted_program_is_used_where_its_entry_fits() {
     assert_eq!((seeds.len(), notes[0].code), (0, "program-headers-missing"));
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn the_vdso_may_lie_in_a_hole_of_the_dynamic_linker() {
+    let linker = module_page(
+        Arch::Aarch64,
+        3,
+        0x100,
+        1,
+        &[[1, 5, 0, 0, 0x900, 0x900, 0x10000], [1, 6, 0x1000, 0x1_1000, 0x100, 0x100, 0x10000]],
+        0,
+    );
+    let vdso = module_page(Arch::Aarch64, 3, 0, 2, &[[1, 5, 0, 0, 0x900, 0x900, 16]], 0);
+    let builder = CoreBuilder::new(Arch::Aarch64)
+        .auxv(&[(auxv::ENTRY, 0x7000_0100), (auxv::SYSINFO_EHDR, 0x7000_8000)])
+        .files(&[(0x7000_0000, 0x7000_1000, 0, "/lib/ld.so"), (0x7001_1000, 0x7001_2000, 1, "/lib/ld.so")])
+        .load(0x7000_0000, 5, &linker, 0x1000)
+        .load(0x7000_8000, 5, &vdso, 0x1000)
+        .load(0x7001_1000, 6, &[], 0x1000);
+    let (seeds, _) = seeds(&builder);
+    let summary: Vec<_> = seeds.iter().map(|seed| (seed.path.as_str(), seed.start.0, seed.end.0)).collect();
+    assert_eq!(summary, [("/lib/ld.so", 0x7000_0000, 0x7001_2000), ("[vdso]", 0x7000_8000, 0x7000_9000)]);
+    assert!(seeds[1].is_vdso);
+}
