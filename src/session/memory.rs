@@ -177,6 +177,15 @@ impl ExecutableCode {
     }
 }
 
+impl ExecutableCode {
+    /// Whether `address` is in one of these functions of Go's runtime. Only Go's modules pay for the look-up.
+    fn is_go_symbol(&self, address: RunAddr, names: &[&[u8]]) -> bool {
+        let Some(module) = self.program.modules.at(address).filter(|module| module.is_go()) else { return false };
+        let symbol = module.symbols().lookup(module.to_file(address));
+        symbol.is_some_and(|symbol| names.contains(&symbol.name.strip_suffix(b".abi0").unwrap_or(symbol.name)))
+    }
+}
+
 impl CodeMap for ExecutableCode {
     fn code_at(&self, address: RunAddr) -> Option<CodeModule> {
         let module = self.program.modules.at(address)?;
@@ -209,19 +218,11 @@ impl CodeMap for ExecutableCode {
     }
 
     fn is_outermost(&self, address: RunAddr) -> bool {
-        let Some(module) = self.program.modules.at(address) else { return false };
-        // Go's assembly has no call frame information that says so; only Go's modules pay for the look-up.
-        module.is_go()
-            && module.symbols().lookup(module.to_file(address)).is_some_and(|symbol| {
-                matches!(
-                    symbol.name,
-                    b"runtime.goexit"
-                        | b"runtime.mstart"
-                        | b"runtime.goexit.abi0"
-                        | b"runtime.mstart.abi0"
-                        | b"runtime.rt0_go"
-                        | b"runtime.rt0_go.abi0"
-                )
-            })
+        // Go's assembly has no call frame information that says so.
+        self.is_go_symbol(address, &[b"runtime.goexit", b"runtime.mstart", b"runtime.rt0_go"])
+    }
+
+    fn is_injected(&self, address: RunAddr) -> bool {
+        self.is_go_symbol(address, &[b"runtime.sigpanic", b"runtime.asyncPreempt", b"runtime.debugCallV2"])
     }
 }

@@ -86,7 +86,9 @@ impl Unwinder<'_> {
             let frame = self.code.go_frame(module.key, crate::addr::FileAddr(address))?;
             Some(Row::of_go(self.arch, frame))
         });
-        row.map_or(Place::NoRow, Place::Row)
+        let Some(mut row) = row else { return Place::NoRow };
+        row.injected = row.go && self.code.is_injected(RunAddr(lookup));
+        Place::Row(row)
     }
 
     fn module_cfi(&self, module: &CodeModule) -> Arc<ModuleCfi> {

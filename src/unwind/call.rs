@@ -74,10 +74,11 @@ fn x86_indirect_call_length(modrm: u8, sib: Option<&u8>) -> Option<usize> {
 }
 
 /// Whether the instructions at `pc` are a PLT stub, which jumps on without touching the stack or a register that a
-/// call preserves: x86 `[endbr] [bnd] jmp *slot`.
+/// call preserves: x86 `[endbr] [bnd] jmp *slot`; aarch64 `[bti c] adrp x16; ldr x17; add x16; [autia1716] br x17`
+/// (SysVABI64 2023Q3, and binutils' `elfnn-aarch64.c`, elfNN_aarch64_small_plt_*).
 pub(super) fn is_plt_stub(arch: Arch, memory: &dyn Memory, pc: u64) -> bool {
     if arch == Arch::Aarch64 {
-        return false;
+        return is_aarch64_plt_stub(memory, pc).unwrap_or(false);
     }
     let mut bytes = [0; 7];
     if memory.read(RunAddr(pc), &mut bytes).is_err() {
@@ -90,4 +91,18 @@ pub(super) fn is_plt_stub(arch: Arch, memory: &dyn Memory, pc: u64) -> bool {
     rest = rest.strip_prefix(&[0xf2]).unwrap_or(rest);
     // jmp *disp32 (relative to rip on x86-64); i386 position-independent: jmp *disp32(%ebx).
     rest.starts_with(&[0xff, 0x25]) || arch == Arch::I386 && rest.starts_with(&[0xff, 0xa3])
+}
+
+fn is_aarch64_plt_stub(memory: &dyn Memory, pc: u64) -> Option<bool> {
+    const BTI_C: u32 = 0xd503_245f;
+    const AUTIA1716: u32 = 0xd503_219f;
+    const BR_X17: u32 = 0xd61f_0220;
+    let word = |index: u64| Some(memory.read_uint(RunAddr(pc.checked_add(4 * index)?), 4).ok()? as u32);
+    let start = u64::from(word(0)? == BTI_C);
+    // `adrp x16, page`; `ldr x17, [x16, #offset]`; `add x16, x16, #offset`.
+    let loads = word(start)? & 0x9f00_001f == 0x9000_0010
+        && word(start + 1)? & 0xffc0_03ff == 0xf940_0211
+        && word(start + 2)? & 0xff80_03ff == 0x9100_0210;
+    let jump = word(start + 3)?;
+    Some(loads && (jump == BR_X17 || jump == AUTIA1716 && word(start + 4)? == BR_X17))
 }

@@ -68,8 +68,11 @@ impl Unwinder<'_> {
         let untouched = lost.wild || stub;
         let meant = match self.returns_to(return_address)? {
             ReturnTo::Trampoline => true,
+            // aarch64's link register says who called, also where the callee jumped on to nowhere as its last deed, and
+            // where it was reached through a stub.
             ReturnTo::Call(Call::Direct(target)) => {
                 stub || lost.pc.checked_sub(target).is_some_and(|into| into < MAX_FUNCTION)
+                    || self.arch == Arch::Aarch64 && (lost.wild || call::is_plt_stub(self.arch, self.memory, target))
             }
             ReturnTo::Call(Call::Indirect) => untouched || self.arch == Arch::Aarch64,
         };

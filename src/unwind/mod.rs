@@ -146,6 +146,12 @@ pub trait CodeMap: Send + Sync {
     fn is_outermost(&self, _address: RunAddr) -> bool {
         false
     }
+
+    /// Whether Go's runtime makes threads look as if they had called the function at `address` where a signal met them
+    /// (`runtime.sigpanic`, `runtime.asyncPreempt`).
+    fn is_injected(&self, _address: RunAddr) -> bool {
+        false
+    }
 }
 
 /// Unwinds threads of one target.

@@ -10,7 +10,7 @@ use crate::module::R;
 use crate::module::go_table::GoFrame;
 
 /// DWARF's number of the link register (AADWARF64, 4.1).
-const AARCH64_LINK: DwarfRegister = 30;
+pub(super) const AARCH64_LINK: DwarfRegister = 30;
 
 /// A compiled row.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub signal: bool,
     /// Whether Go's compiler made it.
     pub go: bool,
+    /// Whether Go's runtime makes what a signal met look as if it had called the function.
+    pub injected: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl Row {
                 rule => rules.push((register.0, rule)),
             }
         }
-        Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go })
+        Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go, injected: false })
     }
 }
 
@@ -123,6 +125,7 @@ impl Row {
             kept: 0,
             signal: false,
             go: true,
+            injected: false,
         }
     }
 }

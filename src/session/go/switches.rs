@@ -280,7 +280,14 @@ impl Session {
             (stack.end, stack.omitted, stack.omitted_at) = (StackEnd::Complete, 0, None);
             return;
         }
-        let Some(on) = self.go_thread(thread) else { return };
+        let Some(on) = self.go_thread(thread) else {
+            // The goroutine whose stack grew was preempted; what lies behind is left from before.
+            if switch == Switch::Caller && self.go_structures().is_ok() {
+                stack.frames.truncate(index + 1);
+                (stack.end, stack.omitted, stack.omitted_at) = (StackEnd::Complete, 0, None);
+            }
+            return;
+        };
         let within = |sp: u64| (on.stack.0..on.stack.1).contains(&sp);
         let sp = stack.frames.get(index).and_then(|frame| frame.registers.sp());
         // Called on the thread's own stack, or by what has no goroutine.
