@@ -100,7 +100,9 @@ pub(super) fn of(case: &Case<'_>) -> Option<Fault> {
     if !matches!(signal.number, SIGSEGV | SIGBUS) {
         return Some(fault);
     }
-    fault.address = reported;
+    // Linux keeps the tag of a refused address (arm64, since 5.11), which the processor does not look at.
+    let untagged = |address: u64| Some(case.arch().strip_pointer(address)).filter(|plain| case.is_mapped(*plain));
+    fault.address = reported.map(|address| untagged(address).unwrap_or(address));
     fault.reported = reported.is_some();
     let page_of_pc = reported.is_some_and(|address| address.wrapping_sub(pc) < MAX_LENGTH as u64);
     if bytes.is_empty() && !case.is_executable(pc) || page_of_pc && !case.is_executable(reported.unwrap_or(pc)) {
@@ -116,14 +118,14 @@ pub(super) fn of(case: &Case<'_>) -> Option<Fault> {
         Some(address) => known.iter().find(|(operand, start)| {
             let start = case.arch().strip_pointer(*start);
             // An access may reach the page at fault from the one before it, and string operations go on.
-            address.wrapping_sub(start) < operand.size.max(1)
+            case.arch().strip_pointer(address).wrapping_sub(start) < operand.size.max(1)
         }),
         None if case.arch() == Arch::X86_64 => known.iter().find(|(_, start)| Fault::is_non_canonical(*start)),
         None => None,
     };
     if let Some((operand, start)) = hit {
         fault.operand = Some(*operand);
-        fault.address = Some(*start);
+        fault.address = untagged(*start).or(Some(*start));
     } else if reported.is_none() && fault.operation.as_ref().is_some_and(|operation| operation.flow == Flow::Return) {
         // `ret` to a non-canonical address faults at itself.
         let target = registers.sp().and_then(|sp| case.word(sp)).filter(|target| Fault::is_non_canonical(*target));

@@ -30,6 +30,9 @@ const NT_X86_XSAVE_LAYOUT: u32 = 0x205;
 /// NT_ARM_PAC_MASK (Linux 5.0, include/uapi/linux/elf.h): `struct user_pac_mask`.
 const NT_ARM_PAC_MASK: u32 = 0x406;
 
+/// NT_ARM_TAGGED_ADDR_CTRL (Linux 5.10, include/uapi/linux/elf.h): what `PR_GET_TAGGED_ADDR_CTRL` says.
+const NT_ARM_TAGGED_ADDR_CTRL: u32 = 0x409;
+
 const SIGSTOP: i32 = 19;
 
 /// One range of NT_FILE.
@@ -68,6 +71,7 @@ struct RawThread {
     xstate: Option<&'static [u8]>,
     tls: Option<&'static [u8]>,
     pac_mask: Option<&'static [u8]>,
+    tag_control: Option<&'static [u8]>,
     sve: Option<&'static [u8]>,
     /// Names of special registers whose value in `status` says nothing.
     unknown: &'static [u8],
@@ -143,6 +147,9 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
                 elf::NT_386_TLS | elf::NT_ARM_TLS => thread.tls = thread.tls.or(Some(content)),
                 elf::NT_ARM_SVE => thread.sve = thread.sve.or(Some(content)),
                 kind if kind.0 == NT_ARM_PAC_MASK => thread.pac_mask = thread.pac_mask.or(Some(content)),
+                kind if kind.0 == NT_ARM_TAGGED_ADDR_CTRL => {
+                    thread.tag_control = thread.tag_control.or(Some(content));
+                }
                 _ => {}
             }
         }
@@ -284,6 +291,7 @@ fn lazy_vectors(
                     ("tpidr", thread.tls, 0),
                     ("pauth_dmask", thread.pac_mask, 0),
                     ("pauth_cmask", thread.pac_mask, 8),
+                    ("tag_ctl", thread.tag_control, 0),
                 ];
                 let system = system.into_iter().filter_map(|(name, note, at)| Some((name, word(note?, at, 8)?)));
                 vectors.named.extend(system.map(|(name, value)| (name, value.to_le_bytes().to_vec())));

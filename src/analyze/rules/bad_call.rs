@@ -76,6 +76,30 @@ const FUNCTIONS: &[Known] = &[
     ("readdir", &[(0, true, Extent::Object)]),
 ];
 
+/// What glibc adds to the names of its functions for one kind of processor (sysdeps/x86_64/multiarch and
+/// sysdeps/aarch64/multiarch, glibc 2.17 to 2.41).
+const VARIANTS: &[&str] = &[
+    "_avx",
+    "_sse",
+    "_evex",
+    "_erms",
+    "_generic",
+    "_ssse",
+    "_unaligned",
+    "_sve",
+    "_asimd",
+    "_simd",
+    "_mte",
+    "_mops",
+    "_thunderx",
+    "_falkor",
+    "_kunpeng",
+    "_emag",
+    "_zva",
+    "_a64fx",
+    "_oryon",
+];
+
 /// Functions that give a block back.
 const FREES: &[&str] = &["free", "realloc", "operator delete", "operator delete[]"];
 
@@ -245,15 +269,13 @@ fn known(name: &str) -> Option<Known> {
     let name = name.split('@').next().unwrap_or(name);
     let plain = name.trim_start_matches("__GI_").trim_start_matches("__libc_").trim_start_matches("__isoc23_");
     let exact = FUNCTIONS.iter().find(|(known, _)| *known == plain || plain.trim_start_matches('_') == *known);
-    // `__memmove_avx_unaligned_erms`, `__strlen_sse2`.
+    // `__memmove_avx_unaligned_erms`, `__strlen_sse2`, `__memcpy_sve`.
     let variant = || {
         let plain = plain.trim_start_matches('_');
         FUNCTIONS.iter().find(|(known, _)| {
             let rest = plain.strip_prefix(known);
             rest.is_some_and(|rest| {
-                ["_avx", "_sse", "_evex", "_erms", "_generic", "_ssse", "_unaligned"]
-                    .iter()
-                    .any(|kind| rest.starts_with(kind))
+                VARIANTS.iter().any(|kind| rest.starts_with(kind))
             })
         })
     };
@@ -271,6 +293,8 @@ mod tests {
             ("__memmove_avx_unaligned_erms", Some("memmove")),
             ("__strlen_avx2", Some("strlen")),
             ("__GI_strcmp", Some("strcmp")),
+            ("__memcpy_sve", Some("memcpy")),
+            ("__strlen_asimd", Some("strlen")),
             ("memcpyish", None),
             ("main", None),
         ] {

@@ -36,6 +36,9 @@ const CHECKS: &[(u8, &str)] = &[
 ];
 const OUT_OF_BOUNDS: u8 = 18;
 const DIVISION: u8 = 3;
+/// `__builtin_trap` as GCC writes it on aarch64 (gcc 12, config/aarch64/aarch64.md, `trap`), and as clang does.
+const GCC_TRAP: u16 = 1000;
+const CLANG_TRAP: u16 = 1;
 
 /// A trap, or an instruction that there is not.
 pub fn instruction(case: &Case<'_>) -> Vec<Finding> {
@@ -54,7 +57,8 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let frame = case.to_blame(fault.frame);
     let place = case.in_at(frame);
     let number = case.signal_number();
-    if number == SIGILL
+    let trap_signal = if case.arch() == Arch::Aarch64 { SIGTRAP } else { SIGILL };
+    if number == trap_signal
         && let Some(check) = checked(case, fault.pc)
     {
         let what = CHECKS.iter().find(|(known, _)| *known == check).map(|(_, what)| *what)?;
@@ -69,8 +73,9 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         return Some(super::access::instruction_evidence(case, fault, finding).ask("info locals").ask("list"));
     }
     let traps = fault.operation.as_ref().is_some_and(|operation| operation.flow == Flow::Trap);
+    let is_builtin = matches!(break_number(case, fault.pc), Some(GCC_TRAP | CLANG_TRAP));
     let (certainty, summary) = match (&fault.text, traps, number) {
-        (Some(text), true, SIGILL) => (
+        (Some(text), true, _) if number == SIGILL || is_builtin => (
             Certainty::Certain,
             format!(
                 "trap {place}: `{}` stands where the compiler or the program wants no way on (__builtin_trap, unreachable code, a failed check)",
@@ -92,8 +97,13 @@ fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or(text)
 }
 
-/// The check in clang's `ud1 CHECK(%eax),%eax` (67 0f b9 40 CHECK).
+/// The check in clang's `ud1 CHECK(%eax),%eax` (67 0f b9 40 CHECK), on aarch64 in `brk #0x5500 + CHECK` (LLVM 19,
+/// AArch64InstrInfo.td, `ubsantrap`).
 fn checked(case: &Case<'_>, pc: u64) -> Option<u8> {
+    if case.arch() == Arch::Aarch64 {
+        let number = break_number(case, pc)?;
+        return (number >> 8 == u16::from(b'U')).then_some(number as u8);
+    }
     if case.arch() != Arch::X86_64 {
         return None;
     }
@@ -102,4 +112,13 @@ fn checked(case: &Case<'_>, pc: u64) -> Option<u8> {
         [0x67, 0x0f, 0xb9, 0x00, _] => Some(0),
         _ => None,
     }
+}
+
+/// `brk #number` of aarch64 (Arm ARM DDI 0487, C6.2, BRK).
+fn break_number(case: &Case<'_>, pc: u64) -> Option<u16> {
+    if case.arch() != Arch::Aarch64 {
+        return None;
+    }
+    let word = case.memory().read_uint(RunAddr(pc), 4).ok()?;
+    (word & 0xffe0_001f == 0xd420_0000).then_some((word >> 5) as u16)
 }

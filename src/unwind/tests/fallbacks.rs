@@ -96,6 +96,36 @@ fn aarch64_call_of_null_returns_by_the_link_register() {
     assert_eq!(stack.frames[1].registers.sp(), Some(STACK));
 }
 
+/// `bl` at an address.
+fn branch_with_link(target: &mut Target, at: u64, callee: u64) {
+    let distance = (callee.wrapping_sub(at) >> 2) as u32 & 0x03ff_ffff;
+    target.code(at, &(0x9400_0000 | distance).to_le_bytes());
+}
+
+#[test]
+fn aarch64_jump_to_null_as_a_last_deed_keeps_the_caller() {
+    let mut target = Target::new(Arch::Aarch64, &[0, 0]);
+    branch_with_link(&mut target, BARE + 4, MAIN);
+    let stack = target.unwind(&[(32, 0), (31, STACK), (30, BARE + 8), (29, STACK)], 10);
+    check(&stack, &[0, BARE + 8], StackEnd::Complete);
+}
+
+#[test]
+fn aarch64_function_behind_a_stub_returns_by_the_link_register() {
+    let elsewhere = BARE + 0x8000;
+    for stub in [&[0x9000_0110u32, 0xf940_3211, 0x9101_8210, 0xd61f_0220][..], &[0xd503_245f, 0x9000_0110, 0xf940_3211]]
+    {
+        let mut target = Target::new(Arch::Aarch64, &[0, 0]);
+        let bytes: Vec<u8> = stub.iter().flat_map(|word| word.to_le_bytes()).collect();
+        target.code(MAIN, &bytes);
+        branch_with_link(&mut target, BARE + 4, MAIN);
+        let stack = target.unwind(&[(32, elsewhere), (31, STACK), (30, BARE + 8), (29, STACK)], 10);
+        // The second stub lacks its jump.
+        let expected = if stub.len() == 4 { &[elsewhere, BARE + 8][..] } else { &[elsewhere] };
+        check(&stack, expected, StackEnd::Complete);
+    }
+}
+
 #[test]
 fn plt_stub_without_frame_information() {
     let mut target = with_main(&[CODE + 0x10, 0, MAIN + 8]);
