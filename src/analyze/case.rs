@@ -54,7 +54,7 @@ impl<'a> Case<'a> {
     /// The thread that the process died through.
     pub fn new(session: &'a Session, thread: &'a ThreadState, blame: &Blame) -> Case<'a> {
         let trace = session.kept_trace(thread, FRAMES);
-        let kinds = trace.frames.iter().map(|frame| blame.kind(session, frame).map(Box::from)).collect();
+        let kinds = kinds(session, &trace.frames, blame);
         let mut signal = thread.signal.clone().or_else(|| session.image.signal.clone());
         let mut fault_frame = 0;
         let mut handled = false;
@@ -188,7 +188,7 @@ impl<'a> Case<'a> {
 
     /// The function that the call in a frame calls, by the call's target, without `@plt`.
     pub fn callee(&self, frame: usize) -> Option<String> {
-        let tracer = super::code::Tracer::new(self, self.frame(frame)?.machine)?;
+        let tracer = super::code::Tracer::of_frame(self, frame)?;
         self.function_at(tracer.operation()?.target?)
     }
 
@@ -331,6 +331,26 @@ impl<'a> Case<'a> {
             _ => "NULL",
         }
     }
+}
+
+/// The frames' kinds. Where the C library is part of the program, its functions that no rule names are told by what C
+/// reserves for it (C17, 7.1.3) and by the want of debug information, which the program's own frames have.
+fn kinds(session: &Session, frames: &[Frame], blame: &Blame) -> Vec<Option<Box<str>>> {
+    let mut kinds: Vec<Option<Box<str>>> =
+        frames.iter().map(|frame| blame.kind(session, frame).map(Box::from)).collect();
+    let mut described = None;
+    for (frame, kind) in frames.iter().zip(&mut kinds).rev() {
+        if kind.is_some() {
+            continue;
+        }
+        let is_reserved = || frame.code.function.as_deref().is_some_and(|name| name.starts_with("__"));
+        if frame.code.file.is_some() {
+            described = frame.module;
+        } else if frame.module.is_some() && frame.module == described && is_reserved() {
+            *kind = Some("libc".into());
+        }
+    }
+    kinds
 }
 
 /// The trampoline by which a handler of a fault was called, and the fault. Go's runtime meets what it raises itself in

@@ -213,6 +213,12 @@ pub struct Tracer<'a> {
 }
 
 impl<'a> Tracer<'a> {
+    /// For a frame. One that a tail call replaced has no registers and no call any more: nothing is known of it.
+    pub fn of_frame(case: &'a Case<'a>, frame: usize) -> Option<Tracer<'a>> {
+        let frame = case.frame(frame).filter(|frame| frame.tail_call.is_none())?;
+        Tracer::new(case, frame.machine)
+    }
+
     /// For a machine frame; `None` where its code is not at hand.
     pub fn new(case: &'a Case<'a>, machine: usize) -> Option<Tracer<'a>> {
         let frame = case.trace.stack.frames.get(machine)?;

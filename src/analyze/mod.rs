@@ -21,6 +21,7 @@ pub mod blame;
 pub mod case;
 pub mod code;
 pub mod coverage;
+mod debug_text;
 pub mod errno;
 pub mod fault;
 pub mod finding;

@@ -455,7 +455,9 @@ impl<'a> Context<'a> {
         };
         match frame.registers.state(register) {
             RegisterState::Exact => frame.registers.get(register).ok_or_else(|| not_kept(self.arch, register)),
-            RegisterState::PerhapsClobbered if self.survives_call.get() && self.is_unwound_surely() => {
+            RegisterState::PerhapsClobbered
+                if self.survives_call.get() && self.is_unwound_surely() && self.is_left_alone(register) =>
+            {
                 frame.registers.get_perhaps_clobbered(register).ok_or_else(|| not_kept(self.arch, register))
             }
             _ => super::recover::argument_at_call(self, register).unwrap_or_else(|| Err(not_kept(self.arch, register))),
@@ -467,6 +469,24 @@ impl<'a> Context<'a> {
     fn is_unwound_surely(&self) -> bool {
         let inner = self.frames.get(..=self.at).unwrap_or_default();
         inner.iter().all(|frame| matches!(frame.trust, Trust::Context | Trust::Cfi))
+    }
+
+    /// Whether a register of which no inner frame's call frame information speaks can have kept its value. A caller leaves
+    /// something in it because its compiler saw all that is called from there (GCC's -fipa-ra): functions of the same
+    /// module that debug information describes. What is written by hand may save registers and say nothing of it
+    /// (`__hwasan_tag_mismatch`), and then calls what changes them.
+    fn is_left_alone(&self, register: DwarfRegister) -> bool {
+        let module = self.code.as_ref().and_then(|code| code.module);
+        for frame in self.frames.get(..self.at).unwrap_or_default().iter().rev() {
+            let code = self.program.code(frame.lookup);
+            if code.module != module || code.function.is_none() {
+                return false;
+            }
+            if frame.registers.state(register) == RegisterState::Exact {
+                break;
+            }
+        }
+        true
     }
 
     fn frame_base(&self) -> Result<u64, Absent> {

@@ -62,6 +62,7 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
     if wanted.is_empty() {
         return;
     }
+    let is_any_once = wanted.iter().any(|(_, is_once)| *is_once);
     let shared: &[ThreadWait] = threads;
     let by_thread: Vec<Vec<(RunAddr, bool)>> = session
         .image
@@ -71,6 +72,7 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
         .map(|(thread, waiting)| {
             let trace = session.trace(thread, FRAMES_WITH_GUARDS);
             let held = held(session, &trace, waiting);
+            let initialised = if is_any_once { initialised(session, &trace) } else { HashSet::new() };
             let is_held = |word: RunAddr| held.iter().any(|held| (held.start..held.end).contains(&word.0));
             // Who reads may wait to read once more, behind a writer who waits for the first time to be over.
             let reads = waiting.wait().filter(|wait| wait.kind == Kind::ReadLock).and_then(|wait| wait.word);
@@ -83,8 +85,7 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
                 .filter(|(word, is_once)| match is_once {
                     false => is_held(*word),
                     true => {
-                        waiting.wait().is_none_or(|wait| wait.word != Some(*word))
-                            && initialises(session, &trace, *word)
+                        waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialised.contains(&word.0)
                     }
                 })
                 .map(|(word, _)| (*word, is_read(*word)))
@@ -204,35 +205,36 @@ fn collect(guard: Object<'_>, found: &mut Vec<Held>, nesting: usize) {
     }
 }
 
-/// Whether the thread is in the call that initialises what the word guards: a frame of `pthread_once` or `Once::call` that
-/// keeps its address.
-fn initialises(session: &Session, trace: &Trace, word: RunAddr) -> bool {
-    (0..trace.frames.len()).any(|position| {
-        let Some(frame) = trace.frames.get(position).filter(|frame| !frame.inlined && !frame.signal) else {
-            return false;
-        };
+/// What the thread may be initialising: what its frames of `pthread_once` or `Once::call` keep, be it in a register that
+/// calls preserve or in their part of the stack.
+fn initialised(session: &Session, trace: &Trace) -> HashSet<u64> {
+    let mut kept = HashSet::new();
+    for (position, frame) in trace.frames.iter().enumerate() {
+        if frame.inlined || frame.signal {
+            continue;
+        }
         let name = frames::function_name(session, trace, position);
-        let is_once = name.is_some_and(|name| super::primitive::is_once(&name));
-        is_once && keeps(session, trace, frame.machine, word)
-    })
+        if name.is_some_and(|name| super::primitive::is_once(&name)) {
+            keep(session, trace, frame.machine, &mut kept);
+        }
+    }
+    kept
 }
 
-/// Whether a frame has the address in a register that calls preserve, or in its part of the stack.
-fn keeps(session: &Session, trace: &Trace, machine: usize, word: RunAddr) -> bool {
-    let Some(frame) = trace.stack.frames.get(machine) else { return false };
+/// What a frame has in registers that calls preserve, and in its part of the stack.
+fn keep(session: &Session, trace: &Trace, machine: usize, kept: &mut HashSet<u64>) {
+    let Some(frame) = trace.stack.frames.get(machine) else { return };
     let arch = session.image.arch;
-    let mut registers = (0..crate::arch::GENERAL_COUNT as u16).filter(|register| arch.is_callee_saved(*register));
-    if registers.any(|register| frame.registers.get(register) == Some(word.0)) {
-        return true;
-    }
-    let (Some(start), Some(end)) = (frame.registers.sp(), frame.cfa) else { return false };
+    let registers = (0..crate::arch::GENERAL_COUNT as u16).filter(|register| arch.is_callee_saved(*register));
+    kept.extend(registers.filter_map(|register| frame.registers.get(register)));
+    let (Some(start), Some(end)) = (frame.registers.sp(), frame.cfa) else { return };
     let length = end.0.saturating_sub(start).min(MAX_FRAME);
-    let Ok(bytes) = session.memory().read_vec(RunAddr(start), length as usize) else { return false };
-    bytes.chunks_exact(arch.address_size()).any(|chunk| {
+    let Ok(bytes) = session.memory().read_vec(RunAddr(start), length as usize) else { return };
+    kept.extend(bytes.chunks_exact(arch.address_size()).map(|chunk| {
         let mut wide = [0; 8];
         wide.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        u64::from_le_bytes(wide) == word.0
-    })
+        u64::from_le_bytes(wide)
+    }));
 }
 
 /// The object whose method the frame is in: where `self` or `this` points.

@@ -115,7 +115,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     case.kind(fault.frame).filter(|kind| *kind == "libc")?;
     let frame = case.own_frame(fault.frame)?;
     let machine = case.frame(frame)?.machine;
-    let tracer = Tracer::new(case, machine)?;
+    let tracer = Tracer::of_frame(case, frame)?;
     let call = tracer.operation().filter(|call| matches!(call.flow, Flow::Call | Flow::IndirectCall))?;
     let (name, arguments) = function(case, call.target, frame)?;
     let registers = argument_registers(case.arch());
@@ -163,18 +163,21 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         return Some(super::access::instruction_evidence(case, fault, finding).ask("bt"));
     }
     for (position, written, extent) in arguments {
-        let Some(Some((Some(value), guessed, named, sum))) = values.get(*position) else { continue };
-        let mut value = *value;
-        // The function may use its argument's register for something else by then.
+        let Some(Some((value, guessed, named, sum))) = values.get(*position) else { continue };
         let base = fault.operand.and_then(|operand| case.registers(fault.machine)?.get(operand.address.base?));
+        // Of a function that is given one pointer alone it is known whose a null one is, however deep inside.
+        let null = base.filter(|base| arguments.len() == 1 && *base < super::null_pointer::LOWEST);
+        let Some(mut value) = value.or(null) else { continue };
+        // The function may use its argument's register for something else by then.
         if *guessed && value < super::null_pointer::LOWEST && base != Some(value) && address != value {
-            // Of one pointer alone it is known whose it is.
-            let null = base.filter(|base| arguments.len() == 1 && *base < super::null_pointer::LOWEST);
             let Some(null) = null else { continue };
             value = null;
         }
         let length = match extent {
-            Extent::Bytes(of) => values.get(*of).and_then(|found| found.as_ref()?.0),
+            // A length counts with the function: what is left in its register may be less, or something else.
+            Extent::Bytes(of) => {
+                values.get(*of).and_then(|found| found.as_ref()).filter(|found| !found.1).and_then(|found| found.0)
+            }
             Extent::String | Extent::Object => None,
         };
         let text = named.as_ref().map(|named| named.text.clone());

@@ -48,7 +48,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     case.kind(fault.frame).filter(|kind| matches!(*kind, "libc" | "abort" | "header"))?;
     let frame = case.own_frame(fault.frame)?;
     let machine = case.frame(frame)?.machine;
-    let tracer = Tracer::new(case, machine)?;
+    let tracer = Tracer::of_frame(case, frame)?;
     let call = tracer.operation().filter(|call| matches!(call.flow, Flow::Call | Flow::IndirectCall))?;
     // A function of the program's own that ends in the call was given other arguments.
     let (name, at) = match call.target.and_then(|target| case.function_at(target)) {

@@ -73,7 +73,7 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
     let first = message.lines().next().unwrap_or(message);
     // A pointer that no allocation returned: then nothing was damaged.
     let outside = pointer.as_ref().and_then(|(_, value)| {
-        let tracer = Tracer::new(case, case.frame(frame)?.machine)?;
+        let tracer = Tracer::of_frame(case, frame)?;
         super::pointers::outside_heap(case, &tracer, (*value)?)
     });
     let kind = match class {
@@ -155,8 +155,7 @@ fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, Option<u64>)
         "the allocator" => callee.to_owned(),
         name => format!("{name}()"),
     };
-    let found = case.frame(frame).and_then(|found| {
-        let tracer = Tracer::new(case, found.machine)?;
+    let found = Tracer::of_frame(case, frame).and_then(|tracer| {
         let register = *argument_registers(case.arch()).first()?;
         let sum = tracer.register(register, tracer.here, 0)?;
         Some((tracer.expression(&sum)?.text, tracer.value(&sum)))
@@ -214,7 +213,7 @@ fn by_frames(case: &Case<'_>) -> Option<Finding> {
         .find_function(from, &["__assert_fail*", "__GI___assert_fail", "__assert_perror_fail", "__assert_rtn"])
         .is_some()
     {
-        let tracer = Tracer::new(case, case.frame(frame)?.machine)?;
+        let tracer = Tracer::of_frame(case, frame)?;
         let registers = argument_registers(case.arch());
         let value = |position: usize| tracer.value(&tracer.register(*registers.get(position)?, tracer.here, 0)?);
         let expression = case.text_at(value(0)?)?;
@@ -312,8 +311,7 @@ fn fortified(case: &Case<'_>, frame: usize) -> Finding {
         Some(name.strip_prefix("__")?.strip_suffix("_chk")?.to_owned())
     });
     let call = checked.map_or("a call".to_owned(), |name| format!("{name}()"));
-    let destination = case.frame(frame).and_then(|found| {
-        let tracer = Tracer::new(case, found.machine)?;
+    let destination = Tracer::of_frame(case, frame).and_then(|tracer| {
         let sum = tracer.register(*argument_registers(case.arch()).first()?, tracer.here, 0)?;
         let address = tracer.value(&sum)?;
         let (name, start, type_id) = tracer.variable_around(address)?;

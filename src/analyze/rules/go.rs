@@ -199,7 +199,7 @@ fn text_at_call(case: &Case<'_>, frame: usize) -> Option<String> {
         Arch::Aarch64 => [0, 1],
         Arch::I386 => return None,
     };
-    let tracer = Tracer::new(case, case.frame(frame)?.machine)?;
+    let tracer = Tracer::of_frame(case, frame)?;
     let value = |register| tracer.value(&tracer.register(register, tracer.here, 0)?);
     text(case, value(data)?, value(length)?)
 }

@@ -59,7 +59,7 @@ pub(super) fn trap_message(case: &Case<'_>, from: usize) -> Option<(usize, Strin
 
 /// What the frame's call was given.
 fn argument(case: &Case<'_>, frame: usize, position: usize) -> Option<u64> {
-    let tracer = Tracer::new(case, case.frame(frame)?.machine)?.without_names();
+    let tracer = Tracer::of_frame(case, frame)?.without_names();
     let register = *argument_registers(case.arch()).get(position)?;
     tracer.value(&tracer.register(register, tracer.here, 0)?)
 }

@@ -21,6 +21,7 @@ mod overrun;
 mod pointers;
 mod rust;
 mod rust_arguments;
+mod rust_errors;
 mod sanitizer;
 mod sanitizer_calls;
 mod sent;

@@ -141,21 +141,26 @@ pub(super) fn object_of(tracer: &Tracer<'_>, fault: &Fault) -> Option<Object> {
 }
 
 fn summary(case: &Case<'_>, fault: &Fault, object: Option<&Object>, pointer: Option<&Pointer>, verb: &str) -> String {
-    let place = case.place(fault.frame);
     let null = case.null_word(fault.frame);
     let address = fault.address.unwrap_or(0);
+    // A library's own words say little without whom it was called by.
+    let frame = case.to_blame(fault.frame);
+    let is_inside = case.kind(fault.frame).is_some() && frame != fault.frame;
+    let place = match is_inside {
+        true => super::access::inside(case, fault, frame),
+        false => format!("at {}", case.place(fault.frame)),
+    };
     match (object, pointer) {
         (Some(object), Some(pointer)) if pointer.value.is_none_or(|value| value == 0) => {
-            format!("null pointer: `{}` {verb} at {place}, `{}` is {null}", object.named.text, pointer.named.text)
+            format!("null pointer: `{}` {verb} {place}, `{}` is {null}", object.named.text, pointer.named.text)
         }
         (Some(object), Some(pointer)) => format!(
-            "null pointer: `{}` {verb} at {place}, `{}` is {:#x}: nearly {null}",
+            "null pointer: `{}` {verb} {place}, `{}` is {:#x}: nearly {null}",
             object.named.text,
             pointer.named.text,
             pointer.value.unwrap_or(0)
         ),
         _ => {
-            let frame = case.to_blame(fault.frame);
             let at = match address.wrapping_neg() {
                 below @ 1..=NEARLY => format!("address {address:#x} ({null} - {below})"),
                 _ => format!("address {address:#x}"),

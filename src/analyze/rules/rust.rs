@@ -43,6 +43,12 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     }
     let message = name.as_deref().and_then(|name| message(case, entry.map_or(frame, |entry| entry + 1), name));
     let message = message.or_else(|| in_frame(case, case.find_function(began, &["core::panicking::panic_fmt"])?));
+    let failed = entry.filter(|_| name.as_deref() == Some("core::result::unwrap_failed"));
+    let error = failed.map(|callee| super::rust_errors::error(case, callee + 1, callee));
+    let message = match (message, &error) {
+        (Some(message), Some(Ok((_, text)))) => Some(format!("{message}: {text}")),
+        (message, _) => message,
+    };
     let place = case.in_at(frame);
     let is_abort = case.is_function(began, &["std::process::abort"]);
     if is_abort && message.is_none() {
@@ -56,6 +62,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let mut finding = case.finding("panic", class, Certainty::Certain, frame, summary);
     if let Some(message) = message {
         finding = finding.with("message", None, message);
+    }
+    match error {
+        Some(Ok((type_name, _))) => finding = finding.with("error", None, format!("a {type_name}")),
+        Some(Err(why)) => finding = finding.with("error", None, format!("not shown: {why}")),
+        None => {}
     }
     if let Some(name) = name {
         finding = finding.with("raised by", None, name);
@@ -73,7 +84,7 @@ fn message(case: &Case<'_>, frame: usize, callee: &str) -> Option<String> {
         "core::cell::panic_already_mutably_borrowed" => Some("already mutably borrowed"),
         _ => callee.rsplit("panic_const_").next().filter(|_| callee.contains("panic_const_")).and_then(constant),
     };
-    let tracer = case.frame(frame).and_then(|found| Tracer::new(case, found.machine));
+    let tracer = Tracer::of_frame(case, frame);
     let value = |position: usize| {
         let tracer = tracer.as_ref()?;
         tracer.value(&tracer.register(*argument_registers(case.arch()).get(position)?, tracer.here, 0)?)

@@ -47,9 +47,18 @@ const MAX_REPORT: usize = 16 << 10;
 /// Frames of one of its stacks that are evidence.
 const MAX_FRAMES: usize = 3;
 
+const STACK_MISMATCH: &str = "stack tag-mismatch";
+
 /// Beginnings of what is reported, and what that is.
 const KINDS: &[(&str, Class)] = &[
     ("heap-use-after-free", Class::UseAfterFree),
+    ("use-after-free", Class::UseAfterFree),
+    ("use-after-scope", Class::UseAfterFree),
+    ("global-overflow", Class::OutOfBounds),
+    ("allocation-tail-overwritten", Class::OutOfBounds),
+    ("invalid-free", Class::HeapCorruption),
+    (STACK_MISMATCH, Class::WildPointer),
+    ("tag-mismatch", Class::WildPointer),
     ("stack-use-after", Class::UseAfterFree),
     ("use-after-poison", Class::UseAfterFree),
     ("heap-buffer-overflow", Class::OutOfBounds),
@@ -98,7 +107,8 @@ pub fn reported(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
-    let of_case = case.find_function(case.fault_frame, FUNCTIONS)?;
+    let from = reports_from(case);
+    let of_case = case.find_function(from, FUNCTIONS)?;
     // The outermost of its frames in a row: what it was called for, and where.
     let mut outermost = of_case;
     for index in of_case..case.trace.frames.len().min(of_case + 32) {
@@ -122,20 +132,21 @@ fn found(case: &Case<'_>) -> Option<Finding> {
                 "*Die*",
                 "*Abort*",
                 "__msan_warning*",
+                "__hwasan::Report*",
                 "__lsan::HandleLeaks*",
                 "scudo::report*",
             ],
         )
     };
-    if !(case.fault_frame..=outermost).any(is_report) {
+    if !(from..=outermost).any(is_report) {
         return None;
     }
     let frame = case.own_frame(outermost + 1).unwrap_or(outermost);
     let report = report(case);
-    let told = sanitizer_calls::told(case, case.fault_frame, outermost, frame);
-    let said = report.as_ref().map(|report| first_line(report)).or_else(|| told.as_ref().map(|told| told.what.clone()));
+    let told = sanitizer_calls::told(case, from, outermost, frame);
+    let said = report.as_ref().map(|report| what(report)).or_else(|| told.as_ref().map(|told| told.what.clone()));
     let class = match (&report, &told) {
-        (Some(report), _) => class_of(&first_line(report)),
+        (Some(report), _) => class_of_report(report),
         (None, Some(told)) => told.class,
         (None, None) => by_function(case, outermost),
     };
@@ -143,7 +154,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let is_of_end = told.as_ref().is_some_and(|told| told.has_no_place);
     let place = if is_of_end { String::new() } else { format!(" {}", case.in_at(frame)) };
     let frame = if is_of_end { outermost } else { frame };
-    let name = if is_of_end { "LeakSanitizer" } else { sanitizer(case, outermost) };
+    let name = match report.as_deref().and_then(reporter) {
+        _ if is_of_end => "LeakSanitizer",
+        Some(name) => name,
+        None => sanitizer(case, from, outermost),
+    };
     let summary = match &said {
         Some(said) => format!("{name}: {said}{place}"),
         None => format!("{name} ended the process{place}"),
@@ -169,12 +184,26 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     Some(finding.ask(format!("frame {}", case.frame(frame)?.index)).ask("info locals"))
 }
 
-fn sanitizer(case: &Case<'_>, frame: usize) -> &'static str {
+/// The innermost frame that may report. HWAddressSanitizer's checks may be instructions that trap: its signal handler
+/// reports then (compiler-rt 19, hwasan_linux.cpp, `HwasanOnSIGTRAP`).
+fn reports_from(case: &Case<'_>) -> usize {
+    let in_handler = (0..case.fault_frame).any(|index| case.is_function(index, &["__hwasan::HandleTagMismatch*"]));
+    if in_handler { 0 } else { case.fault_frame }
+}
+
+/// Whose report it is, by its own words.
+fn reporter(report: &str) -> Option<&'static str> {
+    let line = report.lines().next()?;
+    let names = ["HWAddressSanitizer", "AddressSanitizer", "MemorySanitizer", "ThreadSanitizer", "LeakSanitizer", "Scudo"];
+    names.into_iter().find(|name| line.contains(name))
+}
+
+fn sanitizer(case: &Case<'_>, from: usize, frame: usize) -> &'static str {
     // The outermost may be an intercepted function of the C library.
     let own = |index: &usize| {
         case.function(*index).is_some_and(|name| !name.trim_start_matches('_').starts_with("interceptor"))
     };
-    let name = (case.fault_frame..=frame).rev().find(own).and_then(|index| case.function(index)).unwrap_or_default();
+    let name = (from..=frame).rev().find(own).and_then(|index| case.function(index)).unwrap_or_default();
     [
         ("__lsan", "LeakSanitizer"),
         ("scudo", "Scudo"),
@@ -202,6 +231,32 @@ fn by_function(case: &Case<'_>, frame: usize) -> Class {
 
 fn class_of(said: &str) -> Class {
     KINDS.iter().find(|(start, _)| said.starts_with(start)).map_or(Class::Abort, |(_, class)| *class)
+}
+
+/// What was reported. HWAddressSanitizer sees that tags differ, and says further on why that may be.
+fn what(report: &str) -> String {
+    let line = first_line(report);
+    match cause(report) {
+        Some(cause) if line.starts_with("tag-mismatch") => format!("{cause} ({line})"),
+        _ => line,
+    }
+}
+
+fn class_of_report(report: &str) -> Class {
+    let line = first_line(report);
+    match (cause(report), line.starts_with("tag-mismatch"), line.starts_with("invalid-free")) {
+        (Some(cause), true, _) => class_of(cause),
+        (Some("use-after-free"), _, true) => Class::DoubleFree,
+        _ => class_of(&line),
+    }
+}
+
+/// The likeliest cause by HWAddressSanitizer (compiler-rt 19, hwasan_report.cpp); of the stack it may know more than
+/// that tags differ there.
+fn cause(report: &str) -> Option<&str> {
+    let mut causes = report.lines().filter_map(|line| line.trim().strip_prefix("Cause: ")).map(str::trim);
+    let first = causes.next()?;
+    Some(if first == STACK_MISMATCH { causes.next().unwrap_or(first) } else { first })
 }
 
 /// What stands behind the beginning of a report, to the end of the line.
@@ -299,6 +354,18 @@ mod tests {
         assert_eq!(class_of(&first_line(REPORT)), Class::UseAfterFree);
         assert_eq!(stack_of(REPORT, "freed by thread").as_deref(), Some("drop a.c:2 ← main a.c:3"));
         assert_eq!(stack_of(REPORT, "allocated by thread").as_deref(), Some("make a.c:1"));
+    }
+
+    #[test]
+    fn tags_that_differ_have_a_cause() {
+        let freed = "==1==ERROR: HWAddressSanitizer: tag-mismatch on address 0x10 at pc 0x1\nREAD of size 4\n\nCause: use-after-free\n";
+        assert_eq!(what(freed), "use-after-free (tag-mismatch on address 0x10)");
+        assert_eq!((class_of_report(freed), reporter(freed)), (Class::UseAfterFree, Some("HWAddressSanitizer")));
+        let twice = "==1==ERROR: HWAddressSanitizer: invalid-free on address 0x10 at pc 0x1 on thread T0\nCause: use-after-free\n";
+        assert_eq!(what(twice), "invalid-free on address 0x10");
+        assert_eq!(class_of_report(twice), Class::DoubleFree);
+        let on_stack = "==1==ERROR: HWAddressSanitizer: tag-mismatch on address 0x10 at pc 0x1\nCause: stack tag-mismatch\n";
+        assert_eq!(class_of_report(on_stack), Class::WildPointer);
     }
 
     #[test]

@@ -140,7 +140,7 @@ struct Given<'a> {
 
 impl<'a> Given<'a> {
     fn of(case: &'a Case<'a>, frame: usize) -> Option<Given<'a>> {
-        let tracer = Tracer::new(case, case.frame(frame)?.machine)?.without_names();
+        let tracer = Tracer::of_frame(case, frame)?.without_names();
         Some(Given { case, tracer })
     }
 
