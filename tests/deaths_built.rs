@@ -20,6 +20,9 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
     ("rethrow", "uncaught-exception", "certain", "`throw;` where no exception was being handled", "main"),
     ("filled", "wild-pointer", "likely", "or memory filled with 0xff) in total() at", "total"),
     ("token", "null-pointer", "likely", "null pointer: strtol() was given the result of strtok() at", "value_of"),
+    ("environment", "null-pointer", "likely", "was given the result of getenv() at", "from_environment"),
+    // As a function's last deed, too: the allocator's own calls are not the program's.
+    ("inside", "heap-corruption", "certain", "heap corruption: free()", "give_back"),
     ("ran-into", "out-of-bounds", "likely", "right past the end of what may be written", "fill"),
     ("file-size", "signal-sent", "certain", "the limit of a file's size (RLIMIT_FSIZE) was reached: write(", "put"),
     ("refused", "sandbox", "certain", "the system call socket (41)", "refused"),
@@ -29,6 +32,7 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
 const BUILDS: &[(&str, &[&str], &[&str])] = &[
     ("gcc-O0", &["g++", "-O0", "-D_GLIBCXX_ASSERTIONS"], &[]),
     ("gcc-O1", &["g++", "-O1", "-D_GLIBCXX_ASSERTIONS"], &["code", "filled", "refused", "file-size"]),
+    ("gcc-O2", &["g++", "-O2", "-D_GLIBCXX_ASSERTIONS"], &["code", "filled", "refused", "file-size", "token"]),
     ("clang-O0", &["clang++-19", "-O0", "-D_GLIBCXX_ASSERTIONS"], &["token"]),
     (
         "libcxx",
@@ -38,7 +42,7 @@ const BUILDS: &[(&str, &[&str], &[&str])] = &[
     (
         "libcxx-debug",
         &["clang++-19", "-O1", "-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG"],
-        &["token", "async", "front", "code", "filled", "refused", "file-size", "rethrow"],
+        &["token", "async", "front", "code", "filled", "refused", "file-size", "rethrow", "environment"],
     ),
 ];
 

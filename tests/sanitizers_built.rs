@@ -25,6 +25,7 @@ const DEATHS: &[(&str, &str, &str, &str, Option<&str>)] = &[
     ("null", "undefined", "null-pointer", "member access within", Some("length_of")),
     ("shift", "undefined", "abort", "shift", Some("shift")),
     ("twice", "scudo", "double-free", "Scudo: invalid chunk state when deallocating", Some("release")),
+    ("twice", "hwaddress", "double-free", "HWAddressSanitizer: invalid-free", Some("release")),
     ("twice", "address", "double-free", "AddressSanitizer: attempting double-free", Some("release")),
 ];
 
@@ -34,6 +35,9 @@ fn build(directory: &Path, compiler: &str, sanitizer: &str) -> Option<PathBuf> {
     let mut compile = Command::new(compiler);
     compile.args(["-g", "-O1", "-fno-omit-frame-pointer", "-fno-builtin", "-std=c++17", "-pthread"]);
     compile.arg(format!("-fsanitize={sanitizer}")).arg("-fno-sanitize-recover=all").arg("-o").arg(&program).arg(source);
+    if sanitizer == "hwaddress" && cfg!(target_arch = "x86_64") {
+        compile.arg("-fsanitize-hwaddress-experimental-aliasing");
+    }
     let built = compile.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     built.then_some(program)
 }
@@ -42,8 +46,10 @@ fn core(program: &Path, what: &str, work: &Path) -> Option<PathBuf> {
     let _ = fs::remove_dir_all(work);
     fs::create_dir_all(work).unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -c unlimited && exec \"$@\"", "sh"]).arg(program).arg(what).current_dir(work);
-    for name in ["ASAN", "TSAN", "MSAN", "LSAN", "UBSAN"] {
+    // HWAddressSanitizer's heap is shared memory, of gigabytes: it stays out.
+    let script = "ulimit -c unlimited && echo 0x31 >/proc/self/coredump_filter && exec \"$@\"";
+    shell.args(["-c", script, "sh"]).arg(program).arg(what).current_dir(work);
+    for name in ["ASAN", "HWASAN", "TSAN", "MSAN", "LSAN", "UBSAN"] {
         shell.env(format!("{name}_OPTIONS"), "abort_on_error=1:halt_on_error=1:disable_coredump=0");
     }
     shell.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();

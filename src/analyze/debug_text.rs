@@ -54,7 +54,9 @@ impl Line<'_> {
             ValueKind::Enum { value, .. } => self.push(&value.to_string()),
             ValueKind::Float { text, .. } => self.push(&text.shortest()),
             ValueKind::Pointer { string: Some(text), .. } => self.text(text),
-            ValueKind::Pointer { pointee: Some(pointee), reference: true, .. } => self.value(pointee, nesting + 1),
+            ValueKind::Pointer { pointee: Some(pointee), .. } if self.is_transparent(value.type_id) => {
+                self.value(pointee, nesting + 1);
+            }
             ValueKind::Pointer { address: Some(address), .. } => self.push(&address.to_string()),
             ValueKind::Struct { union: false, fields } => {
                 self.push(last_part((self.name)(value.type_id)));
@@ -99,6 +101,12 @@ impl Line<'_> {
             }
             _ => self.push("…"),
         }
+    }
+
+    /// Whether what a pointer leads to shows in its place: references and boxes, but no raw pointers.
+    fn is_transparent(&self, type_id: TypeId) -> bool {
+        let name = (self.name)(type_id);
+        name.starts_with('&') || name.starts_with("alloc::boxed::Box<")
     }
 
     fn fields(&mut self, fields: &[Field], nesting: usize) {

@@ -10,6 +10,8 @@ use crate::arch::operation::Flow;
 
 /// How far a string may go on before its memory ends.
 const MAX_STRING: u64 = 1 << 24;
+/// A length that is only left in the function's register is below that; what is more may be anything.
+const MAX_GUESSED: u64 = 1 << 40;
 /// How far from a block's address its allocator looks.
 const NEAR: u64 = 4096;
 
@@ -174,9 +176,10 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             value = null;
         }
         let length = match extent {
-            // A length counts with the function: what is left in its register may be less, or something else.
             Extent::Bytes(of) => {
-                values.get(*of).and_then(|found| found.as_ref()).filter(|found| !found.1).and_then(|found| found.0)
+                let found = values.get(*of).and_then(|found| found.as_ref());
+                // The function counts it down, or has an address in its register by then.
+                found.and_then(|found| found.0.filter(|length| !found.1 || *length < MAX_GUESSED))
             }
             Extent::String | Extent::Object => None,
         };

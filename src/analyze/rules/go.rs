@@ -2,6 +2,7 @@
 //! on the stack were called with.
 
 use crate::addr::RunAddr;
+use crate::analyze::blame::Blame;
 use crate::analyze::code::Tracer;
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::arch::{Arch, DwarfRegister};
@@ -12,6 +13,8 @@ use crate::value::Place;
 const MAX_MESSAGE: u64 = 1024;
 /// Functions of the runtime's that hand a message on.
 const CALLERS: usize = 3;
+/// Frames of a goroutine that are looked at for the program's own.
+const MAX_WAITING: usize = 64;
 /// Goroutines that are named where all are asleep.
 const MAX_ASLEEP: usize = 8;
 /// Functions that raise a panic, and what it is.
@@ -137,7 +140,7 @@ fn asleep(case: &Case<'_>, thrown: usize, text: &str) -> Option<Finding> {
             }
             count += 1;
             if let (true, Some(id)) = (asleep.len() < MAX_ASLEEP, goroutine.id) {
-                asleep.push((id, waits(runtime, goroutine)));
+                asleep.push((id, waits(case, runtime, goroutine)));
             }
         }
     }
@@ -152,10 +155,12 @@ fn asleep(case: &Case<'_>, thrown: usize, text: &str) -> Option<Finding> {
     Some(finding.ask("goroutines").ask("locks"))
 }
 
-/// `[chan receive] in main.main() at main.go:3`
-fn waits(runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> String {
+/// `[chan receive] in main.main() at main.go:3`, the innermost frame that is the program's own.
+fn waits(case: &Case<'_>, runtime: &GoRuntime<'_>, goroutine: &Goroutine) -> String {
     let reason = goroutine.wait_reason.as_deref().unwrap_or(goroutine.state.code());
-    let place = runtime.place(goroutine).map(|code| {
+    let trace = runtime.trace(goroutine, MAX_WAITING);
+    let own = trace.frames.iter().find(|frame| Blame::usual().kind(case.session, frame).is_none());
+    let place = own.map(|frame| frame.code.clone()).or_else(|| runtime.place(goroutine)).map(|code| {
         let function = code.function.as_deref().map(|name| format!(" in {name}()")).unwrap_or_default();
         let file = code.file.as_deref().map(|file| file.rsplit('/').next().unwrap_or(file));
         let line = file.zip(code.line).map(|(file, line)| format!(" at {file}:{line}")).unwrap_or_default();

@@ -46,7 +46,8 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let failed = entry.filter(|_| name.as_deref() == Some("core::result::unwrap_failed"));
     let error = failed.map(|callee| super::rust_errors::error(case, callee + 1, callee));
     let message = match (message, &error) {
-        (Some(message), Some(Ok((_, text)))) => Some(format!("{message}: {text}")),
+        // The message's own place for it may be known already.
+        (Some(message), Some(Ok((_, text)))) => Some(format!("{}: {text}", message.trim_end_matches(": …"))),
         (message, _) => message,
     };
     let place = case.in_at(frame);
