@@ -10,7 +10,7 @@ use crate::module::R;
 use crate::module::go_table::GoFrame;
 
 /// DWARF's number of the link register (AADWARF64, 4.1).
-pub(super) const AARCH64_LINK: DwarfRegister = 30;
+const AARCH64_LINK: DwarfRegister = 30;
 
 /// A compiled row.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cache::Place;
 use super::call::call_before;
 use super::fallback::Lost;
-use super::row::{AARCH64_LINK, Cfa, Row, Rule, truncate};
+use super::row::{Cfa, Row, Rule, truncate};
 use super::stack_reader::StackReader;
 use super::{MachineFrame, Stack, StackEnd, Trust, Unwinder, expression, signal_frame};
 use crate::addr::RunAddr;
@@ -42,16 +42,6 @@ pub(super) enum Stop {
     /// Call frame information led nowhere; if the fallbacks don't either, this is the end. With the address where a
     /// scan should start.
     Lost(StackEnd, Option<u64>),
-}
-
-/// What a signal met, seen from a function that Go's runtime put behind it.
-#[derive(Clone, Copy)]
-struct Interrupted {
-    sp: u64,
-    /// aarch64's link register.
-    link: Option<u64>,
-    /// Whether it stands behind a call after all.
-    in_call: bool,
 }
 
 /// What one step knows of the frame that it leaves.
@@ -220,7 +210,6 @@ impl Unwinder<'_> {
             let general = (0..GENERAL_COUNT as DwarfRegister).filter(|register| *register != row.return_column);
             general.for_each(|register| next.set_state(register, 0, RegisterState::Unknown));
         }
-        let interrupted = if row.injected { self.interrupted(return_address, cfa, reader) } else { None };
         next.set_state(self.arch.sp(), cfa, RegisterState::Exact);
         for (register, rule) in &row.rules {
             let (value, state) = rule.apply(*register, registers, cfa, reader).unwrap_or((0, RegisterState::Unknown));
@@ -229,27 +218,12 @@ impl Unwinder<'_> {
         if row.return_column != self.arch.pc() && next.get(row.return_column).is_some() {
             next.set(row.return_column, return_address);
         }
-        if let Some(interrupted) = interrupted {
-            next.set(self.arch.sp(), interrupted.sp);
-            interrupted.link.into_iter().for_each(|link| next.set(AARCH64_LINK, link));
-        }
         next.set(self.arch.pc(), return_address);
-        let in_call = !row.signal && interrupted.is_none_or(|interrupted| interrupted.in_call);
+        // A call right before it leaves open which of both it is: what a signal met, or what called nothing.
+        let met_signal = row.injected && !self.returns_from_call(return_address);
+        let in_call = !row.signal && !met_signal;
         let trust = if sure { Trust::Cfi } else { Trust::Scan };
         self.accept(Caller { registers: next, trust, in_call, cfa: Some(cfa), certain: true, place: None })
-    }
-
-    /// Where a signal met the code that Go's runtime made look as if it had called a function (runtime/signal_arm64.go,
-    /// `preparePanic` and `pushCall`, Go 1.17 to 1.27: the link register is stored below the stack pointer, which moves
-    /// by 16, and gets the program counter).
-    fn interrupted(&self, pc: u64, cfa: u64, reader: &mut StackReader<'_>) -> Option<Interrupted> {
-        if self.arch != Arch::Aarch64 {
-            // A call right before it leaves open which of both it is.
-            return (!self.returns_from_call(pc)).then_some(Interrupted { sp: cfa, link: None, in_call: false });
-        }
-        let link = reader.word(cfa).ok()?;
-        // Where the program jumped to nowhere, its caller stands for it.
-        Some(Interrupted { sp: cfa.wrapping_add(16), link: Some(link), in_call: link == pc })
     }
 
     /// Go says of its handler of signals that nobody called it (TOPFRAME). The kernel did, and the handler returns to the
