@@ -47,7 +47,10 @@ fn hang(program: &Path, primitive: &str, size: usize, work: &Path) -> Option<(Ve
     let _ = fs::remove_dir_all(work);
     fs::create_dir_all(work).unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -c unlimited && exec env --default-signal=QUIT \"$@\"", "sh"]).arg(program).args([primitive, &size.to_string()]);
+    shell
+        .args(["-c", "ulimit -c unlimited && exec env --default-signal=QUIT \"$@\"", "sh"])
+        .arg(program)
+        .args([primitive, &size.to_string()]);
     let mut process = shell.current_dir(work).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut said: Vec<Vec<String>> = lines

@@ -167,11 +167,8 @@ mod tests {
         let fields = vec![field("key", ValueKind::String(text)), field("tries", ValueKind::Uint(3))];
         let missing = of(ValueKind::Variant { title: None, variant: "Missing".into(), fields });
         assert_eq!(debug_text(&|_| "", &missing), r#"Missing { key: "a\"b", tries: 3 }"#);
-        let odd = ValueKind::Variant {
-            title: None,
-            variant: "Odd".into(),
-            fields: vec![field("__0", ValueKind::Int(-5))],
-        };
+        let odd =
+            ValueKind::Variant { title: None, variant: "Odd".into(), fields: vec![field("__0", ValueKind::Int(-5))] };
         assert_eq!(debug_text(&|_| "", &of(odd)), "Odd(-5)");
         let nothing = ValueKind::Variant { title: None, variant: "Nothing".into(), fields: Vec::new() };
         assert_eq!(debug_text(&|_| "", &of(nothing)), "Nothing");

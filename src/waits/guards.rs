@@ -84,9 +84,7 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
                 .iter()
                 .filter(|(word, is_once)| match is_once {
                     false => is_held(*word),
-                    true => {
-                        waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialised.contains(&word.0)
-                    }
+                    true => waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialised.contains(&word.0),
                 })
                 .map(|(word, _)| (*word, is_read(*word)))
                 .collect();

@@ -280,9 +280,7 @@ fn known(name: &str) -> Option<Known> {
         let plain = plain.trim_start_matches('_');
         FUNCTIONS.iter().find(|(known, _)| {
             let rest = plain.strip_prefix(known);
-            rest.is_some_and(|rest| {
-                VARIANTS.iter().any(|kind| rest.starts_with(kind))
-            })
+            rest.is_some_and(|rest| VARIANTS.iter().any(|kind| rest.starts_with(kind)))
         })
     };
     exact.or_else(variant).copied()

@@ -16,9 +16,9 @@ const MAX_FRAME: u64 = 512;
 
 /// The error: its type and what it is, or why it cannot be shown.
 pub(super) fn error(case: &Case<'_>, caller: usize, callee: usize) -> Result<(String, String), &'static str> {
-    let (at, type_id) = passed(case, caller).or_else(|| in_frame(case, callee)).ok_or(
-        "where the caller passed it, or its type, is not known (no debug information describes the vtable)",
-    )?;
+    let (at, type_id) = passed(case, caller)
+        .or_else(|| in_frame(case, callee))
+        .ok_or("where the caller passed it, or its type, is not known (no debug information describes the vtable)")?;
     let session = case.session;
     let value = session.with_decoder(None, |decoder| decoder.value(&Place::Memory(at), type_id));
     match &value.kind {

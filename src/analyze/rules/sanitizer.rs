@@ -194,7 +194,8 @@ fn reports_from(case: &Case<'_>) -> usize {
 /// Whose report it is, by its own words.
 fn reporter(report: &str) -> Option<&'static str> {
     let line = report.lines().next()?;
-    let names = ["HWAddressSanitizer", "AddressSanitizer", "MemorySanitizer", "ThreadSanitizer", "LeakSanitizer", "Scudo"];
+    let names =
+        ["HWAddressSanitizer", "AddressSanitizer", "MemorySanitizer", "ThreadSanitizer", "LeakSanitizer", "Scudo"];
     names.into_iter().find(|name| line.contains(name))
 }
 
@@ -364,7 +365,8 @@ mod tests {
         let twice = "==1==ERROR: HWAddressSanitizer: invalid-free on address 0x10 at pc 0x1 on thread T0\nCause: use-after-free\n";
         assert_eq!(what(twice), "invalid-free on address 0x10");
         assert_eq!(class_of_report(twice), Class::DoubleFree);
-        let on_stack = "==1==ERROR: HWAddressSanitizer: tag-mismatch on address 0x10 at pc 0x1\nCause: stack tag-mismatch\n";
+        let on_stack =
+            "==1==ERROR: HWAddressSanitizer: tag-mismatch on address 0x10 at pc 0x1\nCause: stack tag-mismatch\n";
         assert_eq!(class_of_report(on_stack), Class::WildPointer);
     }
 
