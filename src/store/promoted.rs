@@ -63,8 +63,17 @@ impl Promoted {
     }
 
     /// The map that it is promoted out of.
-    fn map(&self) -> &'static str {
+    pub(super) fn map(&self) -> &'static str {
         if self.is_number { "attrs_num" } else { "attrs" }
+    }
+
+    /// Its values out of the map, which is the column `at` of rows of that schema.
+    pub fn from_map(&self, at: usize, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+        let map = Arc::new(Column::new(self.map(), at));
+        let function: Arc<ScalarUDF> = Arc::new(udf(Kind::MapGet));
+        let options = Arc::new(ConfigOptions::default());
+        let call = ScalarFunctionExpr::try_new(function, vec![map, lit(self.key.as_str())], schema, options)?;
+        Ok(Arc::new(call))
     }
 
     /// What a table's field says of itself.
@@ -210,11 +219,8 @@ impl PhysicalExprAdapter for OfFile {
             else {
                 return Ok(Transformed::no(expression));
             };
-            let map = Arc::new(Column::new(one.map(), self.logical.index_of(one.map())?));
-            let function: Arc<ScalarUDF> = Arc::new(udf(Kind::MapGet));
-            let options = Arc::new(ConfigOptions::default());
-            let call = ScalarFunctionExpr::try_new(function, vec![map, lit(one.key.as_str())], &self.logical, options)?;
-            Ok(Transformed::yes(Arc::new(call) as Arc<dyn PhysicalExpr>))
+            let call = one.from_map(self.logical.index_of(one.map())?, &self.logical)?;
+            Ok(Transformed::yes(call))
         });
         self.usual.rewrite(replaced?.data)
     }

@@ -137,11 +137,6 @@ pub async fn register(
         read.version = Some(table.version());
         let listed = table.files()?;
         promoted = table.promoted()?;
-        if reader == Reader::Cluster {
-            // What stands in for a column that a file does not have is not sent to nodes: those that all files have.
-            let of_all = listed.iter().map(|file| table::promoted_columns(&file.path())).min();
-            promoted.truncate(of_all.unwrap_or(0));
-        }
         let (_, schema) = schemas(&promoted);
         crashes = without_indexed(table, &listed, crashes).await?;
         files = listed.iter().map(|file| File::of(file, &place, &schema)).collect();
@@ -327,6 +322,60 @@ impl Crashes {
     }
 }
 
+#[cfg(feature = "ballista")]
+impl Crashes {
+    /// Reads files that do not have all columns of attributes, for nodes that are sent the plan: what stands in for a column is
+    /// a step of it.
+    async fn of_files_without(
+        &self,
+        state: &dyn Session,
+        files: &[&File],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        use deltalake::datafusion::physical_expr::PhysicalExpr;
+        use deltalake::datafusion::physical_expr::expressions::Column;
+        use deltalake::datafusion::physical_plan::projection::ProjectionExec;
+        let plain = Crashes::new(self.store.clone(), Vec::new(), None).spread();
+        let bytes = |file: &File| i64::try_from(file.meta.size).unwrap_or(i64::MAX);
+        let files: Vec<File> = files
+            .iter()
+            .map(|file| File { statistics: file.stats.for_queries(&QUERY, bytes(file)), ..(*file).clone() })
+            .collect();
+        let all = (0..self.schemas.1.fields().len()).collect();
+        let wanted: Vec<Arc<Field>> = projection
+            .unwrap_or(&all)
+            .iter()
+            .filter_map(|index| self.schemas.1.fields().get(*index).cloned())
+            .collect();
+        let of_map = |field: &Field| self.promoted.iter().find(|one| one.column == *field.name());
+        let mut read: Vec<usize> = Vec::new();
+        let mut places = Vec::with_capacity(wanted.len());
+        for field in &wanted {
+            let name = of_map(field).map_or(field.name().as_str(), |one| one.map());
+            let index = QUERY.index_of(name)?;
+            let place = read.iter().position(|known| *known == index).unwrap_or_else(|| {
+                read.push(index);
+                read.len() - 1
+            });
+            places.push(place);
+        }
+        let plan = plain.of_files(state, files.iter().collect(), Some(&read), true).await?;
+        let schema = plan.schema();
+        let columns = wanted.iter().zip(places).map(|(field, place)| {
+            let column: Arc<dyn PhysicalExpr> = match of_map(field) {
+                Some(one) => one.from_map(place, &schema)?,
+                None => Arc::new(Column::new(field.name(), place)),
+            };
+            Ok((column, field.name().clone()))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        if columns.is_empty() {
+            return Ok(plan);
+        }
+        Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
+    }
+}
+
 #[async_trait::async_trait]
 impl TableProvider for Crashes {
     fn schema(&self) -> SchemaRef {
@@ -358,6 +407,11 @@ impl TableProvider for Crashes {
         let (with, without): (Vec<&File>, Vec<&File>) =
             selected.into_iter().partition(|file| file.promoted >= self.promoted.len());
         for (files, has_columns) in [(with, true), (without, false)] {
+            #[cfg(feature = "ballista")]
+            if self.spread && !has_columns && !files.is_empty() {
+                plans.push(self.of_files_without(state, &files, projection).await?);
+                continue;
+            }
             if !files.is_empty() {
                 plans.push(self.of_files(state, files, projection, has_columns).await?);
             }
