@@ -472,7 +472,9 @@ mod tests {
                 .collect();
             let values: StringViewArray = rows.iter().map(|(_, text)| Some(text.as_str())).collect();
             let groups: Vec<usize> = rows.iter().map(|(group, _)| *group).collect();
-            rows.into_iter().for_each(|(group, text)| drop(expected[group].insert(text)));
+            for (group, text) in rows {
+                expected[group].insert(text);
+            }
             pairs.update_batch(&[Arc::new(values)], &groups, None, 5).unwrap();
             let first = pairs.state(EmitTo::First(2)).unwrap();
             merged.merge_batch(&first, &[0, 1], 5).unwrap();
