@@ -106,6 +106,35 @@ fn filters_over_maps() {
     }
 }
 
+/// Go's imaginary numbers, and what delve adds to Go: an interface's content, a channel's buffer by its elements' type.
+#[test]
+fn go_s_complex_numbers_and_delve_s_members() {
+    for fixture in ["fmt-go", "fmt-go-old"] {
+        check(
+            fixture,
+            13,
+            &[
+                ("1+2i", "1 + 2i"),
+                ("-2i", "0 + -2i"),
+                ("1e3i", "0 + 1000i"),
+                ("(1+2i) * (3-1.5i)", "6 + 4.5i"),
+                ("(6+4.5i) / (1+2i) == 3-1.5i", "true"),
+                ("real(3+4i) + imag(3+4i)", "7"),
+                ("1i < 2i", "obit: < is nothing for complex numbers"),
+                ("queue.buf", "{0, 2, 3, 0}"),
+                ("queue.buf[1] + queue.buf[2]", "5"),
+                ("queue.buf[. > 2]", "{3}"),
+                ("no_queue.buf", "obit: the channel is nil"),
+                ("number.(data) + 1", "43"),
+                ("text.(data)", "\"boxed\""),
+                ("who.(data).name", "\"ada\""),
+                ("nothing.(data)", "obit: the interface is nil"),
+                ("keys.(data)", "obit: []int is no interface"),
+            ],
+        );
+    }
+}
+
 /// In its own functions, and in those of the runtime, `main` is a function too.
 #[test]
 fn go_s_package_main_is_no_function() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::eval::{Evaluated, Evaluator, Step, computed, slice};
 use super::tree::{Node, TypeName};
+use super::views::unread;
 use crate::types::go::GoKind;
 use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::value::Place;
@@ -120,6 +121,22 @@ impl Evaluator<'_> {
         let target = self.type_of(type_name)?;
         let value = self.value_of(interface, depth)?;
         self.asserted(value, target, &interface.span)
+    }
+
+    /// `interface.(data)`
+    #[inline(never)]
+    pub(super) fn held_data(&self, interface: &Node, depth: usize) -> Step<Evaluated> {
+        let value = self.value_of(interface, depth)?;
+        if self.scope.types().go_under(value.type_id, GoKind::Interface).is_none() {
+            return self.type_error(&interface.span, format!("{} is no interface", self.name_of(value.type_id)));
+        }
+        if self.dry.get() {
+            return Err(unread().into());
+        }
+        match self.held_by_interface(&value)? {
+            Some(inner) => Ok(inner),
+            None => self.type_error(&interface.span, "the interface is nil"),
+        }
     }
 
     pub(super) fn asserted(&self, value: Evaluated, target: TypeId, span: &Range<usize>) -> Step<Evaluated> {

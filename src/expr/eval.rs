@@ -304,6 +304,8 @@ impl<'a> Evaluator<'a> {
     fn other_node(&self, node: &Node, depth: usize) -> Step<Evaluated> {
         match &node.kind {
             NodeKind::Int { value, unsigned, long } => self.literal(*value, *unsigned, *long),
+            NodeKind::Imaginary(value) => self.imaginary(*value),
+            NodeKind::Held(interface) => self.held_data(interface, depth),
             NodeKind::Float(value, false) => self.number(Number::Float(*value), &node.span),
             NodeKind::Float(value, true) => self.number_as(self.make("float"), Number::Float(*value), &node.span),
             NodeKind::Null => {

@@ -267,7 +267,7 @@ impl Evaluator<'_> {
         self.number_as(part, Number::Float(if name == "real" { real } else { imaginary }), span)
     }
 
-    fn complex_parts(&self, value: &Evaluated, span: &Range<usize>) -> Step<(f64, f64)> {
+    pub(super) fn complex_parts(&self, value: &Evaluated, span: &Range<usize>) -> Step<(f64, f64)> {
         let size = self.scope.types().size(value.type_id).unwrap_or(0);
         let bytes = self.bytes(&value.place.clone()?, size.min(32))?;
         let part = |from: usize, width: usize| Some(bytes.get(from..from + width)?.to_vec());

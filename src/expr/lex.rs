@@ -18,6 +18,8 @@ pub enum TokenKind {
     },
     /// A floating-point number, and whether `f` follows it.
     Float(f64, bool),
+    /// Go's `2i`.
+    Imaginary(f64),
     /// `u8` right behind a number: Rust's.
     Suffix(&'static str),
     /// `'a'`.
@@ -165,6 +167,10 @@ impl<'a> Lexer<'a> {
                 return value.map(|value| TokenKind::Float(value, false)).map_err(|_| self.error(start, "no number"));
             }
         }
+        if let Some(number) = digits.strip_suffix('i').filter(|_| !is_hex && self.suffix.is_none()) {
+            let value = number.replace('_', "").parse();
+            return value.map(TokenKind::Imaginary).map_err(|_| self.error(start, format!("{digits} is no number")));
+        }
         let has_fraction = self.rest().starts_with('.') && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
         let has_exponent = digits.contains(['e', 'E']);
         if !is_hex && (has_fraction || has_exponent) {
@@ -203,6 +209,10 @@ impl<'a> Lexer<'a> {
                 text = number.trim_end_matches('_');
                 self.suffix = Some(suffix);
             }
+        }
+        if let Some(number) = text.strip_suffix('i') {
+            let value = number.replace('_', "").parse();
+            return value.map(TokenKind::Imaginary).map_err(|_| self.error(start, format!("{text} is no number")));
         }
         let single = text.ends_with(['f', 'F']);
         let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();

@@ -7,6 +7,7 @@ use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number, slice};
 use super::tree::Node;
 use super::{ErrorKind, nearest};
 use crate::addr::RunAddr;
+use crate::types::go::GoKind;
 use crate::types::{Member, MemberOffset, TypeId, TypeKind, Variant, VariantPart};
 use crate::value::{Absent, AbsentReason, Place};
 
@@ -35,6 +36,9 @@ impl Evaluator<'_> {
             return found;
         }
         let mut object_value = value?;
+        if name == "buf" && self.scope.types().go_under(object_value.type_id, GoKind::Chan).is_some() {
+            return self.channel_buffer(&object_value, span);
+        }
         // As many pointers and references as there are: Rust's and Go's dots go through all of them.
         for _ in 0..8 {
             match *self.kind_of(object_value.type_id) {

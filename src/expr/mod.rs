@@ -7,6 +7,7 @@
 mod arithmetic;
 mod casts;
 pub mod classes;
+mod complex;
 mod dollar;
 mod dynamic;
 mod entries;

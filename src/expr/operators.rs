@@ -53,6 +53,9 @@ impl Evaluator<'_> {
 
     pub(super) fn unary(&self, operator: &'static str, operand: &Node, depth: usize) -> Step<Evaluated> {
         let value = self.value_of(operand, depth)?;
+        if self.is_complex(&value) {
+            return self.complex_unary(operator, &value, &operand.span);
+        }
         let number = self.number_of(&value, &operand.span)?;
         // Rust's turns the bits of a number.
         let is_number = matches!((self.kind_of(value.type_id), number), (TypeKind::Int { .. }, Number::Int { .. }));
@@ -153,6 +156,9 @@ impl Evaluator<'_> {
         (right_value, right_span): (Evaluated, &Range<usize>),
         span: &Range<usize>,
     ) -> Step<Evaluated> {
+        if self.is_complex(&left_value) || self.is_complex(&right_value) {
+            return self.complex_binary(operator, (&left_value, left_span), (&right_value, right_span), span);
+        }
         if matches!(operator, "+" | "-") {
             let (left_target, right_target) = (self.stepped_over(&left_value), self.stepped_over(&right_value));
             match (left_target, right_target, operator) {

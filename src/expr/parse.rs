@@ -483,6 +483,7 @@ impl<'a> Parser<'a> {
         let kind = match token.kind {
             TokenKind::Int { value, unsigned, long } => NodeKind::Int { value, unsigned, long },
             TokenKind::Float(value, single) => NodeKind::Float(value, single),
+            TokenKind::Imaginary(value) => NodeKind::Imaginary(value),
             TokenKind::Char(code) => NodeKind::Char(code),
             TokenKind::Str(text) => return Ok(self.strings(text)),
             TokenKind::Register(name) if self.is_punct(1, "(") => return self.dollar_call(&name),

@@ -12,6 +12,13 @@ impl Parser<'_> {
     #[inline(never)]
     pub(super) fn assertion(&mut self, operand: Node) -> Result<Node, ExprError> {
         self.at += 2;
+        // delve's, where no type is called so.
+        let is_data = matches!(self.peek(), TokenKind::Ident(name) if name == "data");
+        if is_data && self.is_punct(1, ")") && !(self.is_type)("data") {
+            self.at += 2;
+            let start = operand.span.start;
+            return Ok(node(start, self.token_end_before(), NodeKind::Held(Box::new(operand))));
+        }
         let type_name = self.type_name().ok_or_else(|| self.unexpected("a type"))?;
         self.expect(")")?;
         let start = operand.span.start;

@@ -11,6 +11,8 @@ fn show(node: &Node) -> String {
     match &node.kind {
         NodeKind::Int { value, .. } => value.to_string(),
         NodeKind::Float(value, _) => format!("{value:?}"),
+        NodeKind::Imaginary(value) => format!("{value:?}i"),
+        NodeKind::Held(interface) => format!("held({})", show(interface)),
         NodeKind::Char(code) => format!("char {code}"),
         NodeKind::Str(text) => format!("{:?}", String::from_utf8_lossy(text)),
         NodeKind::Bool(value) => value.to_string(),

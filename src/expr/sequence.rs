@@ -108,6 +108,28 @@ impl Evaluator<'_> {
         }
     }
 
+    /// A channel's `buf`: what the runtime has as an address alone, by the type of the channel's elements.
+    #[inline(never)]
+    pub(super) fn channel_buffer(&self, channel: &Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        let element = self.scope.types().go_under(channel.type_id, GoKind::Chan).and_then(|chan| chan.element);
+        let TypeKind::Pointer { target } = *self.kind_of(channel.type_id) else {
+            return self.type_error(span, format!("{} is no channel", self.name_of(channel.type_id)));
+        };
+        if !self.dry.get() && self.number_of(channel, span)?.as_int() == 0 {
+            return self.type_error(span, "the channel is nil");
+        }
+        let header = self.follow(channel, target)?;
+        let buffer = self.member_of(&header, "buf", span)?;
+        let Some(element) = element else { return Ok(buffer) };
+        if self.dry.get() {
+            return Ok(self.anywhere(self.array_of(element, 1)));
+        }
+        let room = self.number_of(&self.member_of(&header, "dataqsiz", span)?, span)?.as_int();
+        let address = self.number_of(&buffer, span)?.as_int();
+        let array = self.array_of(element, u64::try_from(room).unwrap_or(0));
+        Ok(Evaluated::new(Ok(Place::Memory(crate::addr::RunAddr(address as u64))), array, true))
+    }
+
     pub(super) fn is_sequence(&self, value: &Evaluated) -> bool {
         self.item_type(value).is_some()
     }

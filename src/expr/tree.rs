@@ -25,6 +25,8 @@ pub enum NodeKind {
     },
     /// A floating-point number; `float` where `f` follows it.
     Float(f64, bool),
+    /// An imaginary number.
+    Imaginary(f64),
     /// A character.
     Char(u32),
     /// Text.
@@ -87,6 +89,8 @@ pub enum NodeKind {
     Cast(TypeName, Box<Node>, CastStyle),
     /// `a.(type)`: what an interface of Go's holds, where it is of that type.
     Assert(Box<Node>, TypeName),
+    /// `a.(data)`: what an interface of Go's holds, whatever it is.
+    Held(Box<Node>),
     /// `{type} a`.
     At(TypeName, Box<Node>),
     /// `sizeof (type)`.

@@ -347,7 +347,7 @@ impl Evaluator<'_> {
     }
 
     /// What Rust's references and boxes lead to, where that has items: as in Rust, `v[0]` is an element of a `&Vec`, not a
-    /// vector. What raw pointers lead to may be the first of many.
+    /// vector. What raw pointers lead to may be the first of many. In Go a pointer to an array stands for the array.
     #[inline(never)]
     pub(super) fn through_references(&self, value: Evaluated) -> Step<Evaluated> {
         let types = self.scope.types();
@@ -355,8 +355,12 @@ impl Evaluator<'_> {
         for _ in 0..MAX_TRANSPARENT {
             let TypeKind::Pointer { target } = *self.kind_of(end) else { break };
             let name = self.name_of(types.strip(end));
-            let is_reference = name.starts_with('&') || name.starts_with("alloc::boxed::Box<");
-            if self.language_of(end) != Language::Rust || !is_reference {
+            let is_reference = match self.language_of(end) {
+                Language::Rust => name.starts_with('&') || name.starts_with("alloc::boxed::Box<"),
+                Language::Go => matches!(self.kind_of(target), TypeKind::Array { .. }),
+                _ => false,
+            };
+            if !is_reference {
                 break;
             }
             end = target;
