@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn variants_show_as_their_authors_wrote_them() {
-        let text = Text { bytes: b"a\"b".to_vec(), length: Some(3), omitted: 0 };
+        let text = Text { bytes: b"a\"b".to_vec(), length: Some(3), omitted: 0, cut: None };
         let fields = vec![field("key", ValueKind::String(text)), field("tries", ValueKind::Uint(3))];
         let missing = of(ValueKind::Variant { title: None, variant: "Missing".into(), fields });
         assert_eq!(debug_text(&|_| "", &missing), r#"Missing { key: "a\"b", tries: 3 }"#);
@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn lines_end() {
-        let mut value = of(ValueKind::String(Text { bytes: vec![b'x'; 1000], length: Some(1000), omitted: 0 }));
+        let mut value =
+            of(ValueKind::String(Text { bytes: vec![b'x'; 1000], length: Some(1000), omitted: 0, cut: None }));
         assert!(debug_text(&|_| "", &value).len() <= MAX_LINE + 3);
         for _ in 0..40 {
             value = of(ValueKind::Array { length: 1, items: vec![value], omitted: 0 });
