@@ -1,5 +1,6 @@
 //! The memory that a core holds: which addresses, and where their bytes are.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::addr::RunAddr;
@@ -125,10 +126,30 @@ impl CoreMemory {
     }
 }
 
+thread_local! {
+    /// What [`CoreMemory::segments_up_to`] found last: mostly the same stack is read again.
+    static LAST: Cell<usize> = const { Cell::new(0) };
+}
+
+impl CoreMemory {
+    /// How many segments start at the address or before.
+    fn segments_up_to(&self, address: RunAddr) -> usize {
+        let last = LAST.get();
+        let begins_before =
+            last.checked_sub(1).and_then(|index| self.starts.get(index)).is_some_and(|start| *start <= address.0);
+        if begins_before && self.starts.get(last).is_none_or(|next| *next > address.0) {
+            return last;
+        }
+        let found = self.starts.partition_point(|start| *start <= address.0);
+        LAST.set(found);
+        found
+    }
+}
+
 impl Memory for CoreMemory {
     fn piece(&self, address: RunAddr, limit: usize) -> Result<&[u8], ReadError> {
         let missing = |reason| Err(ReadError { address, reason });
-        let after = self.starts.partition_point(|start| *start <= address.0);
+        let after = self.segments_up_to(address);
         let Some(segment) = after.checked_sub(1).and_then(|index| self.segments.get(index)) else {
             return missing(self.reason_elsewhere(address));
         };

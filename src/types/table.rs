@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::go::GoType;
@@ -33,11 +34,15 @@ const FIRST_CHUNK: usize = 32;
 /// Chunks: with doubling sizes, 27 of them hold 2^32 slots.
 const CHUNKS: usize = 27;
 
+/// No type's number: there are fewer slots.
+const NOT_STRIPPED: u32 = u32::MAX;
+
 struct Slot {
     die: Option<DieRef>,
     definition: OnceLock<Type>,
     complete: OnceLock<TypeId>,
-    stripped: OnceLock<TypeId>,
+    /// [`NOT_STRIPPED`] until it is known.
+    stripped: AtomicU32,
     name: OnceLock<String>,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -143,7 +148,7 @@ impl TypeTable {
             die,
             definition: OnceLock::new(),
             complete: OnceLock::new(),
-            stripped: OnceLock::new(),
+            stripped: AtomicU32::new(NOT_STRIPPED),
             name: OnceLock::new(),
             attachment: OnceLock::new(),
         };
@@ -228,14 +233,15 @@ impl TypeTable {
     /// The same with its definition.
     pub fn stripped(&self, id: TypeId) -> (TypeId, &Type) {
         let slot = self.slot(id);
-        if let Some(&stripped) = slot.stripped.get() {
+        let stripped = TypeId(slot.stripped.load(Ordering::Acquire));
+        if stripped.0 != NOT_STRIPPED {
             let slot = if stripped == id { slot } else { self.slot(stripped) };
             return (stripped, self.definition(slot));
         }
         let (stripped, definition) = self.find_stripped(id);
         // An interrupted search for a definition may go on later.
         if !crate::interrupt::requested() {
-            let _ = slot.stripped.set(stripped);
+            slot.stripped.store(stripped.0, Ordering::Release);
         }
         (stripped, definition)
     }
