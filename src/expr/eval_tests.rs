@@ -455,6 +455,10 @@ fn other_spellings_of_casts() {
     check("static_cast<long>(count)", "7");
     check("reinterpret_cast<long>(head)", "4096");
     check("int(7.9)", "7");
+    // As wide as the operands are, as gdb has it.
+    check("sizeof(1.0f / 3)", "4");
+    check("sizeof(1.0f / 3.0)", "8");
+    check("1.0f / 3 == 1.0 / 3", "0");
     check("nullptr", "-> 0x0");
     check("head == nullptr ? 1 : 2", "2");
     check("(uint16_t) 65537", "1");

@@ -194,10 +194,22 @@ impl Evaluator<'_> {
             Ok(result) if is_comparison(operator) => Ok(self.truth(result.is_true())),
             Ok(result) => match self.go_result(operator, left_value.type_id, right_value.type_id) {
                 Some(type_id) => self.number_as(type_id, result, span),
-                None => self.number(result, span),
+                None => match self.single(left_value.type_id, right_value.type_id) {
+                    Some(type_id) if matches!(result, Number::Float(_)) => self.number_as(type_id, result, span),
+                    _ => self.number(result, span),
+                },
             },
             Err(message) => self.type_error(span, message),
         }
+    }
+
+    /// The type of a float of four bytes among two operands of which none is wider: the result's (C11, 6.3.1.8).
+    fn single(&self, left: TypeId, right: TypeId) -> Option<TypeId> {
+        let types = self.scope.types();
+        let is_float = |id: &TypeId| matches!(self.kind_of(*id), TypeKind::Float);
+        let is_single = |id: &TypeId| is_float(id) && types.size(types.strip(*id)) == Some(4);
+        let fits = [left, right].iter().all(|id| is_single(id) || !is_float(id));
+        [left, right].into_iter().find(is_single).filter(|_| fits)
     }
 
     /// What a pointer or array has for elements.
