@@ -199,7 +199,7 @@ impl Session {
         let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
-        let memory = Arc::new(ProcessMemory::new(Arc::new(image.memory.clone()), program.clone()));
+        let memory = Arc::new(ProcessMemory::new(&image, program.clone()));
         let code_map = ExecutableCode::new(program.clone(), &image.mappings);
         let types = TypeTable::new(Arc::new(DwarfTypes::new(program.clone())));
         Ok(Session {

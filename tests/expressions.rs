@@ -40,6 +40,26 @@ fn demo(frame: usize, expected: &[(&str, &str)]) {
     }
 }
 
+/// A program's own zeros are known where nobody wrote them; what else the core left out is not.
+#[test]
+fn what_was_never_written_is_zero_in_a_program_alone() {
+    let frame = 3;
+    let absent = value("c-unwritten", frame, "*mapped");
+    assert!(absent.starts_with("<not saved in the core at 0x"), "{absent}");
+    check(
+        "c-unwritten",
+        frame,
+        &[
+            ("*entry", "{id = 0, name = 0x0}"),
+            ("*count", "0"),
+            ("counts[3]@2", "{0, 0}"),
+            ("&counts[99999] - counts", "99999"),
+            ("table[4999].name", "0x0"),
+            ("written", "3"),
+        ],
+    );
+}
+
 /// Of several traits, the names are in brackets.
 #[test]
 fn boxes_of_several_traits_show_what_is_in_them() {

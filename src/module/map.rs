@@ -281,6 +281,24 @@ impl Module {
         loads.filter_map(|load| Some((self.to_run(load.address), file.bytes_at(load.address)?))).collect()
     }
 
+    /// Where writable segments have no bytes in the file (.bss): (start, end), where the file is known to be the one that
+    /// ran. The rest of the last page with such bytes is a page of these.
+    pub fn zeros(&self) -> Vec<(RunAddr, RunAddr)> {
+        let search = self.search();
+        let (Some(file), Some(identity)) = (&search.file, search.identity) else { return Vec::new() };
+        if !identity.is_verified() {
+            return Vec::new();
+        }
+        let loads = file.loads().iter().filter(|load| load.is_writable() && load.file_size < load.memory_size);
+        loads
+            .filter_map(|load| {
+                let start = load.address.0.checked_add(load.file_size)?;
+                let end = load.address.0.checked_add(load.memory_size)?;
+                Some((self.to_run(FileAddr(start)), self.to_run(FileAddr(end))))
+            })
+            .collect()
+    }
+
     /// Whether Go's linker made it.
     pub fn is_go(&self) -> bool {
         *self.is_go.get_or_init(|| {

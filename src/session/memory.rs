@@ -4,22 +4,29 @@ use std::sync::{Arc, OnceLock};
 
 use super::record::ReadSet;
 use crate::addr::{FileAddr, RunAddr};
-use crate::image::Mapping;
+use crate::image::{Image, Mapping};
 use crate::memory::{Memory, MissingReason, ReadAs, ReadError};
 use crate::module::Module;
 use crate::module::go_table::GoFrame;
 use crate::module::program::Program;
 use crate::unwind::{CodeMap, CodeModule};
 
+/// Zeros, as many as are lent at once.
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
 type FileBytes = Vec<(RunAddr, &'static [u8])>;
 
 /// A core's memory, and behind it what the modules' files say of the bytes that the core did not save.
 ///
-/// The core always wins. A file supplies only what the process cannot have changed (segments that are not writable),
-/// and only where it is known to be the one that ran. Nothing else fills holes, no page of zeros in particular.
+/// The core always wins. A file supplies only what the process cannot have changed, and only where it is known to be
+/// the one that ran: segments that are not writable, and the zeros of a writable one (.bss) where its mapping was never
+/// written. The kernel saves every private mapping that was (linux `fs/coredump.c`, `vma_dump_size`), unless the program
+/// asked for the contrary (MADV_DONTDUMP); gdb takes these for zeros too. Nothing else fills holes.
 pub struct ProcessMemory {
     core: Arc<dyn Memory>,
     program: Arc<Program>,
+    /// Mappings of no file of which the core, that has others, has nothing: (start, end), ascending.
+    unwritten: Vec<(u64, u64)>,
     /// A module's file bytes, found when first needed.
     backing: Vec<OnceLock<FileBytes>>,
     /// What was read, where it is to be remembered.
@@ -30,10 +37,24 @@ pub struct ProcessMemory {
 
 impl ProcessMemory {
     /// Over a core and its modules.
-    pub fn new(core: Arc<dyn Memory>, program: Arc<Program>) -> ProcessMemory {
+    pub fn new(image: &Image, program: Arc<Program>) -> ProcessMemory {
         let backing = program.modules.iter().map(|_| OnceLock::new()).collect();
-        ProcessMemory { core, program, backing, recorded: OnceLock::new(), roles: OnceLock::new() }
+        let (core, unwritten) = (Arc::new(image.memory.clone()), unwritten(image));
+        ProcessMemory { core, program, unwritten, backing, recorded: OnceLock::new(), roles: OnceLock::new() }
     }
+}
+
+/// The mappings that may be taken for never written: not those of a snapshot, a minidump or a copy of a live process,
+/// which leave out as they like,
+/// and none where nothing that was written was saved either.
+fn unwritten(image: &Image) -> Vec<(u64, u64)> {
+    let nameless = || image.mappings.iter().filter(|mapping| mapping.file.is_none() && mapping.flags & 2 != 0);
+    let leaves_out = image.snapshot.is_some() || image.minidump.is_some() || image.pause.is_some();
+    if leaves_out || nameless().all(|mapping| mapping.saved == 0) {
+        return Vec::new();
+    }
+    let empty = nameless().filter(|mapping| mapping.saved == 0);
+    empty.map(|mapping| (mapping.start.0, mapping.end.0)).collect()
 }
 
 impl Memory for ProcessMemory {
@@ -103,6 +124,9 @@ impl ProcessMemory {
             Err(missing) => missing,
         };
         let Some(module) = self.program.modules.at(address) else { return Err(missing) };
+        if let Some(zeros) = self.zeros(module, address, limit).filter(|_| missing.reason == MissingReason::NotSaved) {
+            return Ok(zeros);
+        }
         let Some(backing) = self.backing.get(module.id.0 as usize) else { return Err(missing) };
         for (start, bytes) in backing.get_or_init(|| module.backing()) {
             let inside = address.0.checked_sub(start.0).and_then(|inside| usize::try_from(inside).ok());
@@ -122,6 +146,15 @@ impl ProcessMemory {
 }
 
 impl ProcessMemory {
+    /// What a module's zeros are at an address in a mapping that was never written.
+    fn zeros(&self, module: &Module, address: RunAddr, limit: usize) -> Option<&'static [u8]> {
+        let index = self.unwritten.partition_point(|(start, _)| *start <= address.0).checked_sub(1)?;
+        let (_, end) = self.unwritten.get(index).filter(|(_, end)| address.0 < *end)?;
+        let (_, zeros_end) = module.zeros().into_iter().find(|(from, to)| *from <= address && address < *to)?;
+        let length = zeros_end.0.min(*end) - address.0;
+        ZEROS.get(..usize::try_from(length).unwrap_or(usize::MAX).min(limit).min(ZEROS.len()))
+    }
+
     /// How many of `length` bytes from an unsaved address on are to the next page border: cores save whole pages.
     fn until_saved(&self, address: RunAddr, length: usize) -> usize {
         let to_border = 4096 - (address.0 % 4096) as usize;

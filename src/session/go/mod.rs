@@ -101,7 +101,11 @@ impl Session {
 
 impl GoSymbols for Session {
     fn described(&self, description: RunAddr) -> Option<TypeId> {
-        let make = || self.type_of_description(description);
+        // Where there is debug information, its shape of a type is an answer that snapshots can give too.
+        let make = || {
+            let module = self.program.modules.at(description)?;
+            self.program.debug_info(module.id).is_none().then(|| self.type_of_description(description))?
+        };
         self.described_type(description, |program| program.go_type(description), make)
     }
 
