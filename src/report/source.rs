@@ -51,7 +51,7 @@ pub struct Source {
     /// Where each line starts.
     starts: Vec<usize>,
     /// What a snapshot has of it, instead.
-    kept: Option<SourceRecord>,
+    kept: Option<Arc<SourceRecord>>,
 }
 
 impl Source {

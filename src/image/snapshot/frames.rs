@@ -1,6 +1,7 @@
 //! A part that is packed in frames, each of which stands for itself (RFC 8878, 3.1): what is looked at is unpacked, and
 //! the rest of a large core costs nothing. Ordinary tools unpack such a part as one.
 
+use std::io::Cursor;
 use std::sync::OnceLock;
 
 use zstd::zstd_safe;
@@ -89,18 +90,18 @@ impl Frames {
     pub fn unpack_first(&self, known: &[u8], length: usize) -> Option<Vec<u8>> {
         let of = |length: usize| self.starts.partition_point(|start| *start < length.min(self.length));
         let frames = self.frames.get(..of(length))?;
-        // Zeroed memory that is new costs nothing until it is written.
-        let mut bytes = vec![0; frames.iter().map(|frame| frame.size).sum()];
-        let (before, mut rest) = bytes.split_at_mut_checked(known.len())?;
-        before.copy_from_slice(known);
+        let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.size).sum());
+        bytes.extend_from_slice(known);
+        // Each frame is unpacked behind the one before, into memory that need not be zeroed first.
+        let mut place = Cursor::new(bytes);
+        let mut unpacker = zstd::bulk::Decompressor::new().ok()?;
         for frame in frames.get(of(known.len())..)? {
-            let (place, behind) = rest.split_at_mut_checked(frame.size)?;
-            if zstd::bulk::decompress_to_buffer(frame.packed, place).ok()? != frame.size {
+            place.set_position(place.get_ref().len() as u64);
+            if unpacker.decompress_to_buffer(frame.packed, &mut place).ok()? != frame.size {
                 return None;
             }
-            rest = behind;
         }
-        (bytes.len() >= length).then_some(bytes)
+        Some(place.into_inner()).filter(|bytes| bytes.len() >= length)
     }
 
     /// The part's first bytes.

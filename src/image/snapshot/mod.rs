@@ -49,7 +49,7 @@ pub struct Snapshot {
     unpacked: AtomicU64,
     /// The executable's file, unpacked.
     executable: OnceLock<Result<&'static [u8], String>>,
-    sources: OnceLock<BTreeMap<String, SourceRecord>>,
+    sources: OnceLock<BTreeMap<String, Arc<SourceRecord>>>,
 }
 
 /// Whether a file that starts so is a snapshot: a ustar archive whose first member is the header.
@@ -175,9 +175,12 @@ impl Snapshot {
     }
 
     /// The source lines that are in it, by file; none where it has no such part.
-    pub fn sources(&self) -> &BTreeMap<String, SourceRecord> {
+    pub fn sources(&self) -> &BTreeMap<String, Arc<SourceRecord>> {
         self.sources.get_or_init(|| match self.has(format::SOURCES) {
-            true => self.json(format::SOURCES).unwrap_or_default(),
+            true => {
+                let files: BTreeMap<String, SourceRecord> = self.json(format::SOURCES).unwrap_or_default();
+                files.into_iter().map(|(name, record)| (name, Arc::new(record))).collect()
+            }
             false => BTreeMap::new(),
         })
     }
