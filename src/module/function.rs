@@ -24,7 +24,7 @@ pub struct Function {
     /// DW_AT_frame_base.
     pub frame_base: LocationSource,
     /// In pre-order: the function itself first, then inlined calls and blocks: all of them, or those around
-    /// [`Function::at`] and what is directly in these.
+    /// the address that the function was read at and what is directly in these.
     pub scopes: Vec<Scope>,
     /// The address in the file whose scopes were read; `None` for all.
     at: Option<u64>,
