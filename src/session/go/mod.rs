@@ -54,6 +54,8 @@ impl Session {
             _ => shape,
         };
         let found = self.dictionary_entry(trace, frame, entry).and_then(|description| self.described(description));
+        // What the runtime alone describes is not in a snapshot, which is to give the same answer.
+        let found = found.filter(|real| self.types.die(*real).is_some());
         match found {
             // Types of one shape are as large as each other.
             Some(real) if self.types.size(real) == size => (real, size),
@@ -101,11 +103,7 @@ impl Session {
 
 impl GoSymbols for Session {
     fn described(&self, description: RunAddr) -> Option<TypeId> {
-        // Where there is debug information, its shape of a type is an answer that snapshots can give too.
-        let make = || {
-            let module = self.program.modules.at(description)?;
-            self.program.debug_info(module.id).is_none().then(|| self.type_of_description(description))?
-        };
+        let make = || self.type_of_description(description);
         self.described_type(description, |program| program.go_type(description), make)
     }
 
