@@ -12,7 +12,7 @@ use super::tree::{Node, TypeName};
 use super::variables::Variables;
 use super::{ErrorKind, ExprError, Scope};
 use crate::addr::RunAddr;
-use crate::types::{Access, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind};
+use crate::types::{Language, Member, StructKind, StructType, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Subobjects of one object whose tables are looked for.
@@ -261,33 +261,14 @@ impl Evaluator<'_> {
             kind: TypeKind::Qualified { qualifier: "const", target: character },
         };
         let member = |name: &'static str, target: TypeId, offset: u64, artificial: bool| Member {
-            name: Some(name.into()),
-            type_id: self.pointer_to(target),
-            offset: MemberOffset::Bytes(offset),
-            bits: None,
-            alignment: None,
-            base: false,
-            embedded: false,
             artificial,
-            access: Access::Public,
-            is_virtual: false,
+            ..Member::of(Some(name.into()), self.pointer_to(target), offset)
         };
         let members = vec![
             member("_vptr.type_info", self.make("void"), 0, true),
             member("__name", types.make(constant), word, false),
         ];
-        let content = StructType {
-            kind: StructKind::Class,
-            declaration: false,
-            alignment: None,
-            members,
-            statics: Vec::new(),
-            variants: None,
-            template_types: Vec::new(),
-            template_values: Vec::new(),
-            methods: Vec::new(),
-            methods_left_out: false,
-        };
+        let content = StructType::of(StructKind::Class, members);
         let size = Some(2 * word);
         let name = Some(TYPE_INFO.to_owned());
         types.make(Type { name, size, language: Language::Cpp, kind: TypeKind::Struct(content) })

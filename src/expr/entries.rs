@@ -11,7 +11,7 @@ use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Role, Step};
 use super::sequence::MAX_ITEMS;
 use super::tree::Node;
-use crate::types::{Access, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind};
+use crate::types::{Language, Member, StructKind, StructType, Type, TypeId, TypeKind};
 use crate::value::formatters::Entries;
 use crate::value::{Absent, AbsentReason};
 
@@ -58,30 +58,10 @@ impl Evaluator<'_> {
         self.made_once(&format!("{ENTRY} {key:?} {value:?}"), || {
             let types = self.scope.types();
             let behind = types.size(key).unwrap_or(0);
-            let member = |name: &'static str, type_id: TypeId, offset: u64| Member {
-                name: Some(name.into()),
-                type_id,
-                offset: MemberOffset::Bytes(offset),
-                bits: None,
-                alignment: None,
-                base: false,
-                embedded: false,
-                artificial: false,
-                access: Access::Public,
-                is_virtual: false,
-            };
-            let content = StructType {
-                kind: StructKind::Struct,
-                declaration: false,
-                alignment: None,
-                members: vec![member("key", key, 0), member("value", value, behind)],
-                statics: Vec::new(),
-                variants: None,
-                template_types: Vec::new(),
-                template_values: Vec::new(),
-                methods: Vec::new(),
-                methods_left_out: false,
-            };
+            let member =
+                |name: &'static str, type_id: TypeId, offset: u64| Member::of(Some(name.into()), type_id, offset);
+            let content =
+                StructType::of(StructKind::Struct, vec![member("key", key, 0), member("value", value, behind)]);
             let size = types.size(value).and_then(|size| size.checked_add(behind));
             let name = Some(ENTRY.to_owned());
             types.make(Type { name, size, language: Language::C, kind: TypeKind::Struct(content) })

@@ -63,18 +63,7 @@ fn member(name: Option<&str>, type_id: TypeId, offset: u64) -> Member {
 }
 
 fn structure(members: Vec<Member>) -> TypeKind {
-    TypeKind::Struct(StructType {
-        alignment: None,
-        kind: StructKind::Struct,
-        declaration: false,
-        members,
-        statics: Vec::new(),
-        variants: None,
-        template_types: Vec::new(),
-        template_values: Vec::new(),
-        methods: Vec::new(),
-        methods_left_out: false,
-    })
+    TypeKind::Struct(StructType::of(StructKind::Struct, members))
 }
 
 fn fake() -> Fake {

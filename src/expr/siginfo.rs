@@ -1,7 +1,7 @@
 //! The type of `$_siginfo`: `siginfo_t` as gdb shows it (gdb 13.1, linux-tdep.c, linux_get_siginfo_type_with_fields).
 
 use super::eval::Evaluator;
-use crate::types::{Access, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind};
+use crate::types::{Language, Member, StructKind, StructType, Type, TypeId, TypeKind};
 
 /// Bytes of a `siginfo_t` (Linux 6.1, include/uapi/asm-generic/siginfo.h, SI_MAX_SIZE).
 pub(super) const SIZE: u64 = 128;
@@ -53,30 +53,9 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn composite(&self, name: &str, kind: StructKind, size: u64, fields: &[(&str, TypeId, u64)]) -> TypeId {
-        let members = fields.iter().map(|(name, type_id, offset)| Member {
-            name: Some((*name).to_owned().into()),
-            type_id: *type_id,
-            offset: MemberOffset::Bytes(*offset),
-            bits: None,
-            alignment: None,
-            embedded: false,
-            base: false,
-            artificial: false,
-            access: Access::Public,
-            is_virtual: false,
-        });
-        let content = StructType {
-            alignment: None,
-            kind,
-            declaration: false,
-            members: members.collect(),
-            statics: Vec::new(),
-            variants: None,
-            template_types: Vec::new(),
-            template_values: Vec::new(),
-            methods: Vec::new(),
-            methods_left_out: false,
-        };
+        let members =
+            fields.iter().map(|(name, type_id, offset)| Member::of(Some((*name).to_owned().into()), *type_id, *offset));
+        let content = StructType::of(kind, members.collect());
         let name = (!name.is_empty()).then(|| name.to_owned());
         let kind = TypeKind::Struct(content);
         self.scope.types().make(Type { name, size: Some(size), language: Language::C, kind })

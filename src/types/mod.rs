@@ -186,6 +186,24 @@ pub struct StructType {
     pub methods_left_out: bool,
 }
 
+impl StructType {
+    /// A structure of members alone.
+    pub fn of(kind: StructKind, members: Vec<Member>) -> StructType {
+        StructType {
+            kind,
+            declaration: false,
+            alignment: None,
+            members,
+            statics: Vec::new(),
+            variants: None,
+            template_types: Vec::new(),
+            template_values: Vec::new(),
+            methods: Vec::new(),
+            methods_left_out: false,
+        }
+    }
+}
+
 /// A field or a base class.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -210,6 +228,24 @@ pub struct Member {
     pub access: Access,
     /// A virtual base class.
     pub is_virtual: bool,
+}
+
+impl Member {
+    /// A public field, `offset` bytes from its structure's start.
+    pub fn of(name: Option<Name>, type_id: TypeId, offset: u64) -> Member {
+        Member {
+            name,
+            type_id,
+            offset: MemberOffset::Bytes(offset),
+            bits: None,
+            alignment: None,
+            base: false,
+            embedded: false,
+            artificial: false,
+            access: Access::Public,
+            is_virtual: false,
+        }
+    }
 }
 
 /// C++'s access.

@@ -23,7 +23,7 @@ use crate::memory::ReadAs;
 use crate::module::{Module, go_table};
 use crate::session::Session;
 use crate::types::go::{GoKind, GoType};
-use crate::types::{Access, Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind};
+use crate::types::{Count, Language, Member, StructKind, StructType, Type, TypeId, TypeKind};
 
 /// Versions whose descriptions are known: before Go 1.19 offsets of fields are written in another way.
 const KNOWN: std::ops::RangeInclusive<u32> = 19..=27;
@@ -164,33 +164,11 @@ impl Common {
 }
 
 fn member(name: impl Into<Cow<'static, str>>, type_id: TypeId, offset: u64) -> Member {
-    Member {
-        name: Some(name.into()),
-        type_id,
-        offset: MemberOffset::Bytes(offset),
-        bits: None,
-        alignment: None,
-        base: false,
-        embedded: false,
-        artificial: false,
-        access: Access::Public,
-        is_virtual: false,
-    }
+    Member::of(Some(name.into()), type_id, offset)
 }
 
 fn structure(name: String, size: u64, members: Vec<Member>) -> Type {
-    let content = StructType {
-        kind: StructKind::Struct,
-        declaration: false,
-        alignment: None,
-        members,
-        statics: Vec::new(),
-        variants: None,
-        template_types: Vec::new(),
-        template_values: Vec::new(),
-        methods: Vec::new(),
-        methods_left_out: false,
-    };
+    let content = StructType::of(StructKind::Struct, members);
     Type { name: Some(name), size: Some(size), language: Language::Go, kind: TypeKind::Struct(content) }
 }
 

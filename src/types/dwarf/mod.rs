@@ -346,16 +346,5 @@ fn canonical_base_name(name: &str) -> Option<&'static str> {
 
 /// An empty structure of that kind.
 fn empty_structure(kind: StructKind, declaration: bool) -> StructType {
-    StructType {
-        alignment: None,
-        kind,
-        declaration,
-        members: Vec::new(),
-        statics: Vec::new(),
-        variants: None,
-        template_types: Vec::new(),
-        template_values: Vec::new(),
-        methods: Vec::new(),
-        methods_left_out: false,
-    }
+    StructType { declaration, ..StructType::of(kind, Vec::new()) }
 }

@@ -12,7 +12,7 @@ use crate::module::{DieRef, ModuleId, UnitId};
 use crate::report::value_text::value_text;
 use crate::types::table::TypeProvider;
 use crate::types::{
-    Access, Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, TypeTable, Variant,
+    Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, TypeTable, Variant,
     VariantPart,
 };
 use crate::value::{Absent, AbsentReason, Limits, Place, PlaceBytes, Value, ValueKind};
@@ -58,33 +58,11 @@ fn types() -> Types {
 }
 
 fn member(name: &'static str, type_id: TypeId, offset: u64) -> Member {
-    Member {
-        name: (!name.is_empty()).then_some(Cow::Borrowed(name)),
-        type_id,
-        offset: MemberOffset::Bytes(offset),
-        bits: None,
-        alignment: None,
-        embedded: false,
-        base: false,
-        artificial: false,
-        access: Access::Public,
-        is_virtual: false,
-    }
+    Member::of((!name.is_empty()).then_some(Cow::Borrowed(name)), type_id, offset)
 }
 
 fn structure(size: u64, members: Vec<Member>) -> Type {
-    let content = StructType {
-        alignment: None,
-        kind: StructKind::Struct,
-        declaration: false,
-        members,
-        statics: Vec::new(),
-        variants: None,
-        template_types: Vec::new(),
-        template_values: Vec::new(),
-        methods: Vec::new(),
-        methods_left_out: false,
-    };
+    let content = StructType::of(StructKind::Struct, members);
     Type { name: Some("s".to_owned()), size: Some(size), language: Language::C, kind: TypeKind::Struct(content) }
 }
 
