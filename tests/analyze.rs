@@ -33,13 +33,22 @@ struct Death {
     programs: Vec<String>,
 }
 
+/// The fixtures with such programs.
+const FIXTURES: &[&str] = &["die", "die-assert"];
+
 fn directory() -> PathBuf {
-    common::root().join("tmp/fixtures/die")
+    fixture("die")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    common::root().join("tmp/fixtures").join(name)
 }
 
 fn analyze(core: &Path, program: &str, arguments: &[&str]) -> std::process::Output {
     let mut obit = common::program();
-    obit.arg("analyze").arg(core).arg("--exe").arg(directory().join(program)).arg("--sysroot").arg(common::root());
+    // cores/MODE.PROGRAM
+    let executable = core.parent().and_then(Path::parent).unwrap().join(program);
+    obit.arg("analyze").arg(core).arg("--exe").arg(executable).arg("--sysroot").arg(common::root());
     obit.args(arguments).output().unwrap()
 }
 
@@ -86,11 +95,14 @@ fn problems(death: &Death, answer: &Value) -> Vec<String> {
     wrong
 }
 
-fn cores() -> Vec<(String, String)> {
-    let entries = fs::read_dir(directory().join("cores")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let split =
-        names.map(|name| name.split_once('.').map(|(mode, program)| (mode.to_owned(), program.to_owned())).unwrap());
+/// What each core is of: the way to die, and the program.
+fn cores() -> Vec<(PathBuf, String, String)> {
+    let entries = FIXTURES.iter().flat_map(|name| fs::read_dir(fixture(name).join("cores")).unwrap());
+    let split = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        let (mode, program) = path.file_name().unwrap().to_str().unwrap().split_once('.').unwrap();
+        (path.clone(), mode.to_owned(), program.to_owned())
+    });
     let mut cores: Vec<_> = split.collect();
     cores.sort();
     cores
@@ -107,7 +119,7 @@ fn programs_died_of_what_the_catalogue_says() {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let Some((mode, program)) = next.lock().unwrap().next() else { break };
+                    let Some((core, mode, program)) = next.lock().unwrap().next() else { break };
                     let fits = |death: &&Death| {
                         death.mode == *mode && (death.programs.is_empty() || death.programs.contains(program))
                     };
@@ -116,7 +128,7 @@ fn programs_died_of_what_the_catalogue_says() {
                         wrong.lock().unwrap().insert(name, vec!["is not in the catalogue".to_owned()]);
                         continue;
                     };
-                    let found = problems(death, &analysis(&directory().join("cores").join(&name), program));
+                    let found = problems(death, &analysis(core, program));
                     if !found.is_empty() {
                         wrong.lock().unwrap().insert(name, found);
                     }
@@ -125,7 +137,7 @@ fn programs_died_of_what_the_catalogue_says() {
         }
     });
     let wrong = wrong.into_inner().unwrap();
-    let ways: BTreeSet<_> = cores.iter().map(|(mode, _)| mode).collect();
+    let ways: BTreeSet<_> = cores.iter().map(|(_, mode, _)| mode).collect();
     println!("{} cores, {} ways to die", cores.len(), ways.len());
     assert!(cores.len() > 200 && ways.len() >= 60);
     let text: Vec<String> = wrong.iter().map(|(name, found)| format!("{name}: {}", found.join("; "))).collect();
@@ -165,6 +177,7 @@ fn text_says_the_verdict_first() {
 #[test]
 fn a_snapshot_gives_the_verdict_of_its_core() {
     let names = [
+        "assert-order.assert-O2",
         "null-result.gcc-O0",
         "null-read.clang-O2",
         "assert.gcc-O0",
@@ -179,16 +192,12 @@ fn a_snapshot_gives_the_verdict_of_its_core() {
     let mut wrong = Vec::new();
     for name in names {
         let program = name.split_once('.').unwrap().1;
-        let core = directory().join("cores").join(name);
+        let of = fixture(if program.starts_with("assert-") { "die-assert" } else { "die" });
+        let core = of.join("cores").join(name);
         let of_core = analysis(&core, program)["verdict"].clone();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verdict-{name}.obit"));
         let mut obit = common::program();
-        obit.arg("snapshot")
-            .arg(&core)
-            .arg("--exe")
-            .arg(directory().join(program))
-            .arg("--sysroot")
-            .arg(common::root());
+        obit.arg("snapshot").arg(&core).arg("--exe").arg(of.join(program)).arg("--sysroot").arg(common::root());
         assert!(obit.arg("-o").arg(&file).output().unwrap().status.success(), "{name}");
         let answer = |command: &str| -> Value {
             let output = common::program().arg(command).arg(&file).arg("--json").output().unwrap();

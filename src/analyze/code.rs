@@ -294,7 +294,8 @@ impl<'a> Tracer<'a> {
     pub fn register(&self, register: DwarfRegister, index: usize, depth: usize) -> Option<Sum> {
         let arch = self.case.arch();
         if self.body.is_frame_register(arch, register) {
-            return Some(Sum::of(Term::Register(register)));
+            let moved = if register == arch.sp() { self.stack_moved(index)? } else { 0 };
+            return Some(Sum { constant: moved.wrapping_neg(), ..Sum::of(Term::Register(register)) });
         }
         if depth > MAX_DEPTH {
             return None;
@@ -354,6 +355,25 @@ impl<'a> Tracer<'a> {
                 Effect::Unknown => self.unchanged(register, at + 1),
             };
         }
+    }
+
+    /// By how much the stack pointer changed between the instruction at `index` and where the frame stands: by pushes of
+    /// arguments. Where the code between them does not run straight on, it is taken to be as it was.
+    fn stack_moved(&self, index: usize) -> Option<i64> {
+        let Some(between) = self.body.operations.get(index..self.here) else { return Some(0) };
+        if !between.iter().all(Operation::falls_through) {
+            return Some(0);
+        }
+        let mut moved = 0i64;
+        for operation in between {
+            match operation.effect_on(self.case.arch().sp()) {
+                None => {}
+                Some(Effect::Add(Source::Constant(by))) => moved = moved.wrapping_add(by),
+                Some(Effect::Subtract(Source::Constant(by))) => moved = moved.wrapping_sub(by),
+                Some(_) => return None,
+            }
+        }
+        Some(moved)
     }
 
     /// The register itself, where nothing changed it between `index` and where the frame stands.

@@ -52,12 +52,19 @@ impl Line<'_> {
             }),
             ValueKind::Enum { name: Some(name), .. } => self.push(name),
             ValueKind::Enum { value, .. } => self.push(&value.to_string()),
-            ValueKind::Float { text, .. } => self.push(&text.shortest()),
+            ValueKind::Float { text, .. } => {
+                let text = text.shortest();
+                self.push(&text);
+                self.push(if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') { ".0" } else { "" });
+            }
             ValueKind::Pointer { string: Some(text), .. } => self.text(text),
             ValueKind::Pointer { pointee: Some(pointee), .. } if self.is_transparent(value.type_id) => {
                 self.value(pointee, nesting + 1);
             }
-            ValueKind::Pointer { address: Some(address), .. } => self.push(&address.to_string()),
+            // What a reference leads to is not at hand: its address is not what stands there.
+            ValueKind::Pointer { address: Some(address), .. } if !self.is_transparent(value.type_id) => {
+                self.push(&address.to_string());
+            }
             ValueKind::Struct { union: false, fields } => {
                 self.push(last_part((self.name)(value.type_id)));
                 self.fields(fields, nesting);
@@ -82,6 +89,13 @@ impl Line<'_> {
                 self.push(title);
                 self.push(" ");
                 self.value(content, nesting + 1);
+            }
+            // Shared values show as what is shared: `Arc(strong=1, weak=0)` does, with the value among its parts.
+            ValueKind::Parts { title, fields } if title.starts_with("Arc(") || title.starts_with("Rc(") => {
+                match fields.iter().find(|field| field.name.as_deref() == Some("value")) {
+                    Some(field) => self.value(&field.value, nesting + 1),
+                    None => self.push("…"),
+                }
             }
             ValueKind::Parts { title, fields } => {
                 self.push(title);
@@ -143,8 +157,11 @@ impl Line<'_> {
     }
 }
 
-/// `Wrong` of `app::errors::Wrong`; what stands in brackets stays out.
+/// `Wrong` of `app::errors::Wrong`; what stands in brackets stays out. Tuples have no name.
 fn last_part(name: &str) -> &str {
+    if name.starts_with('(') {
+        return "";
+    }
     let plain = name.split('<').next().unwrap_or(name);
     plain.rsplit("::").next().unwrap_or(plain)
 }
@@ -172,6 +189,22 @@ mod tests {
         assert_eq!(debug_text(&|_| "", &of(odd)), "Odd(-5)");
         let nothing = ValueKind::Variant { title: None, variant: "Nothing".into(), fields: Vec::new() };
         assert_eq!(debug_text(&|_| "", &of(nothing)), "Nothing");
+    }
+
+    #[test]
+    fn what_is_shared_shows_and_what_is_not_at_hand_does_not() {
+        let parts = vec![field("value", ValueKind::Int(7)), field("strong", ValueKind::Uint(1))];
+        let shared = of(ValueKind::Parts { title: "Arc(strong=1, weak=0)".into(), fields: parts });
+        assert_eq!(debug_text(&|_| "alloc::sync::Arc<i32>", &shared), "7");
+        let fields = vec![field("__0", ValueKind::Int(1)), field("__1", ValueKind::Bool(1))];
+        let pair = of(ValueKind::Struct { union: false, fields });
+        assert_eq!(debug_text(&|_| "(app::A<i32>, bool)", &pair), "(1, true)");
+        let pointer = || {
+            let address = Some(crate::addr::RunAddr(0x10));
+            of(ValueKind::Pointer { address, reference: false, symbol: None, string: None, pointee: None })
+        };
+        assert_eq!(debug_text(&|_| "*const i32", &pointer()), "0x10");
+        assert_eq!(debug_text(&|_| "&i32", &pointer()), "…");
     }
 
     #[test]

@@ -171,7 +171,7 @@ pub struct Operation {
     pub through: Option<Source>,
     /// Memory that it reads or writes, the stack by pushes and calls too.
     pub memory: Vec<MemoryOperand>,
-    /// Registers that it changes, and how. The stack pointer's changes by pushes and calls are not among them.
+    /// Registers that it changes, and how. What calls and returns do to the stack pointer is not among it.
     pub effects: Vec<(DwarfRegister, Effect)>,
     /// What it stores in memory, where that is one value moved there.
     pub store: Option<(Address, Source)>,

@@ -88,6 +88,21 @@ impl Session {
         Some((found.name.clone(), found.role, type_id))
     }
 
+    /// Names and types of the parameters of the function that begins at `entry`, in order, as debug information has them.
+    pub fn parameters(&self, entry: RunAddr) -> Vec<(Name, TypeId)> {
+        let info = self.program.code(entry);
+        let Some(function) = &info.function else { return Vec::new() };
+        let ranges = function.scopes.first().map(|scope| &scope.ranges);
+        if !ranges.is_some_and(|ranges| ranges.iter().any(|(low, _)| *low == info.address.0)) {
+            return Vec::new();
+        }
+        let declared = function.variables(&*self.program, 0).iter();
+        let parameters = declared.filter(|declaration| declaration.role == Role::Argument);
+        parameters
+            .filter_map(|declaration| Some((declaration.name.clone(), self.variable_type(declaration)?.0)))
+            .collect()
+    }
+
     /// First and one past the last address of the function at `at`, of the part of it that is there.
     pub fn function_extent(&self, at: RunAddr) -> Option<(RunAddr, RunAddr)> {
         let module = self.program.modules.at(at)?;

@@ -49,6 +49,17 @@ fn x86_flow() {
 }
 
 #[test]
+fn x86_stack_pointer() {
+    let of = |bytes: &[u8]| x86(bytes).effect_on(7);
+    // push %rax; pop %rbx; sub $0x18,%rsp; leave; call
+    assert_eq!(of(&[0x50]), Some(Effect::Add(Source::Constant(-8))));
+    assert_eq!(of(&[0x5b]), Some(Effect::Add(Source::Constant(8))));
+    assert_eq!(of(&[0x48, 0x83, 0xec, 0x18]), Some(Effect::Subtract(Source::Constant(0x18))));
+    assert_eq!(of(&[0xc9]), Some(Effect::Unknown));
+    assert_eq!((of(&[0x5c]), of(&[0xe8, 0, 0, 0, 0]), of(&[0xc3])), (Some(Effect::Unknown), None, None));
+}
+
+#[test]
 fn x86_alignment_and_division() {
     // movaps %xmm0,(%rax); movups; paddd (%rax),%xmm0; vpaddd (%rax),%xmm0,%xmm0
     assert!(x86(&[0x0f, 0x29, 0x00]).memory[0].aligned);

@@ -33,6 +33,10 @@ pub(super) fn decode(bytes: &[u8], at: RunAddr, bits: u32) -> Option<Operation> 
         );
         let Some(register) = reader.number(used.register()).filter(|_| writes) else { continue };
         if Some(register) == stack_pointer && instruction.is_stack_instruction() {
+            // Pushes and pops; a call's return address is gone when it is over.
+            if instruction.flow_control() == FlowControl::Next {
+                effects.push((register, reader.stack_effect()));
+            }
             continue;
         }
         if !effects.iter().any(|(known, _)| *known == register) {
@@ -90,6 +94,15 @@ impl Reader {
         let position = register.full_register() as usize - Register::RAX as usize;
         // i386 counts as the processor does.
         if self.bits == 32 { DwarfRegister::try_from(position).ok() } else { NUMBERS_64.get(position).copied() }
+    }
+
+    /// What a push, a pop or `leave` does to the stack pointer.
+    fn stack_effect(&self) -> Effect {
+        match (self.instruction.mnemonic(), self.instruction.stack_pointer_increment()) {
+            (Mnemonic::Leave | Mnemonic::Enter, _) | (_, 0) => Effect::Unknown,
+            (Mnemonic::Pop, _) if self.instruction.op0_register() == Register::RSP => Effect::Unknown,
+            (_, increment) => Effect::Add(Source::Constant(i64::from(increment))),
+        }
     }
 
     fn segment(&self, segment: Register) -> Option<Segment> {
