@@ -5,6 +5,7 @@
 
 mod packs;
 
+use crate::order::Order;
 use cpp_demangle::{DemangleOptions, ParseOptions};
 
 use packs::Written;
@@ -365,7 +366,7 @@ fn without_local_results(text: String) -> String {
         }
     }
     let mut text = text;
-    results.sort_unstable_by_key(|result| result.start);
+    results.order_by_key(|result| result.start);
     for result in results.into_iter().rev() {
         text.replace_range(result, "");
     }

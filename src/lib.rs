@@ -25,6 +25,7 @@
 //! |---|---|
 //! | [`addr`] | addresses that say which space they are in: the process's or a file's |
 //! | [`append`], [`mapped`] | a shared vector that only grows; mapped files (`unsafe` is here and in `image::live::tracer` alone) |
+//! | [`order`], [`parallel`] | sorting and work on all cores, each compiled once rather than for every type |
 //! | [`interrupt`] | whether what takes long is still wanted |
 //! | [`memory`] | the one way to read the target, and why a byte cannot be read |
 //! | [`demangle`] | linkage names as people write them |
@@ -73,6 +74,8 @@ pub mod memory;
 pub mod module;
 #[cfg(feature = "store")]
 pub mod notify;
+pub mod order;
+pub mod parallel;
 pub mod repl;
 pub mod report;
 pub mod runtime;

@@ -17,6 +17,7 @@ mod stdio;
 mod surroundings;
 mod variables;
 
+use crate::order::Order;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -458,7 +459,7 @@ fn added_seed(path: &Path, text: RunAddr) -> Result<ModuleSeed, SessionError> {
             (start, RunAddr(start.0.saturating_add(load.memory_size)), load.offset)
         })
         .collect();
-    mapped.sort_unstable();
+    mapped.order();
     // Objects that were linked by something else than a linker have sections alone.
     let start = mapped.first().map_or(text, |(start, ..)| *start);
     let end = mapped.iter().map(|(_, end, _)| *end).max();

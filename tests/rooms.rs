@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&str] = &[
     "addr",
     "append",
+    "order",
+    "parallel",
     "interrupt",
     "mapped",
     "memory",

@@ -2,6 +2,7 @@
 
 use super::code::{Sum, Term, Tracer};
 use super::names::{Named, target};
+use crate::order::Order;
 
 /// Sums within sums.
 const MAX_DEPTH: usize = 8;
@@ -29,7 +30,7 @@ impl Tracer<'_> {
             parts.push((*times, named.text, matches!(term, Term::Product(_))));
         }
         // As it is usually written: what is multiplied first.
-        parts.sort_by_key(|(times, _, is_product)| (*times < 0, !is_product && times.unsigned_abs() == 1));
+        parts.order_by_key(|(times, _, is_product)| (*times < 0, !is_product && times.unsigned_abs() == 1));
         let mut text = String::new();
         for (times, name, _) in parts {
             let sign = match (text.is_empty(), times < 0) {

@@ -3,6 +3,7 @@
 use super::Case;
 use super::finding::Finding;
 use crate::module::symbols::SymbolKind;
+use crate::order::Order;
 use crate::value::Place;
 use crate::value::location::Context;
 
@@ -194,7 +195,7 @@ pub fn of(case: &Case<'_>) -> Option<u32> {
             module.seed.is_executable || name.starts_with("libc.so") || name.starts_with("libc-")
         })
         .collect();
-    modules.sort_by_key(|module| module.seed.is_executable);
+    modules.order_by_key(|module| module.seed.is_executable);
     let mut context = Context::without_frame(program, case.memory(), case.arch());
     context.thread_pointer = case.thread.registers.thread_pointer;
     modules.into_iter().find_map(|module| {

@@ -41,6 +41,7 @@ pub use coverage::Gap;
 pub use finding::{Certainty, Class, Evidence, Finding};
 
 use crate::image::ThreadState;
+use crate::order::Order;
 use crate::session::Session;
 
 /// Findings that are kept.
@@ -87,7 +88,7 @@ pub fn analyze(session: &Session, blame: &Blame) -> Analysis {
         findings.extend(rules::surroundings::surroundings(&case));
         handlers::name_handlers(&case, &mut findings);
     }
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.rank()));
+    findings.order_by_key(|finding| std::cmp::Reverse(finding.rank()));
     findings.truncate(MAX_FINDINGS);
     Analysis { findings, gaps }
 }

@@ -4,6 +4,7 @@ use super::arithmetic::shifted;
 use super::case::Case;
 use super::code::{Sum, Term, Tracer};
 use crate::addr::RunAddr;
+use crate::order::Order;
 use crate::session::Role;
 use crate::types::{Count, Language, MemberOffset, StructKind, TypeId, TypeKind, TypeTable};
 use crate::value::Place;
@@ -136,7 +137,7 @@ fn descend(
                 }
             }
             // An empty base class lies where the first member does; a union's members all do.
-            fitting.sort_by_key(|(_, length, _)| {
+            fitting.order_by_key(|(_, length, _)| {
                 (*length < size.max(1), content.kind == StructKind::Union && *length != size)
             });
             let length = path.len();
@@ -263,7 +264,7 @@ impl Tracer<'_> {
                 }
             }
         }
-        pointers.sort_by_key(|(_, named)| named.type_id.is_none());
+        pointers.order_by_key(|(_, named)| named.type_id.is_none());
         let (term, named) = pointers.first().cloned()?;
         let rest: Vec<&(i64, Term)> = others.into_iter().filter(|(_, other)| other != term).collect();
         let pointer = Pointer { value: self.term(term), term: term.clone(), named: named.clone() };

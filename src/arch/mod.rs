@@ -8,6 +8,7 @@ pub mod references;
 pub mod x86_64;
 pub mod xsave;
 
+use crate::order::Order;
 use std::sync::{Arc, LazyLock};
 
 /// A supported processor architecture.
@@ -145,7 +146,7 @@ impl Arch {
             })
             .collect();
         let order = self.special_order();
-        special.sort_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
+        special.order_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
         special
     }
 

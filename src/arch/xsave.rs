@@ -11,6 +11,7 @@
 //! (arch/x86/include/uapi/asm/sigcontext.h, `_fpx_sw_bytes` and `user_xstateregs`).
 
 use super::{Arch, DwarfRegister, VectorRegisters};
+use crate::order::Order;
 
 const ST_NAMES: [&str; 8] = ["st0", "st1", "st2", "st3", "st4", "st5", "st6", "st7"];
 const MM_NAMES: [&str; 8] = ["mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7"];
@@ -76,7 +77,7 @@ pub fn decode_floating(arch: Arch, notes: FloatingNotes<'_>, into: &mut VectorRe
     } else if let Some(area) = notes.fsave {
         decode_fsave(area, &numbers, into);
     }
-    into.numbered.sort_by_key(|(number, ..)| *number);
+    into.numbered.order_by_key(|(number, ..)| *number);
 }
 
 fn bytes(area: &[u8], at: usize, length: usize) -> Option<Vec<u8>> {

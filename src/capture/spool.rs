@@ -10,6 +10,7 @@
 //!
 //! Whoever ships files takes those that end in `.obit` or `.core.zst`, and removes them.
 
+use crate::order::Order;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -80,7 +81,7 @@ impl Spool {
     /// The complete files, oldest first.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.files().into_iter().filter(|entry| is_captured(&entry.name)).collect();
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        entries.order_by(|one, other| one.name.cmp(&other.name));
         entries
     }
 
@@ -126,7 +127,7 @@ impl Spool {
         let (mut free, reserve) = self.space();
         let mut victims = self.entries();
         // Cores first, each kind oldest first.
-        victims.sort_by_key(|entry| !entry.is_core());
+        victims.order_by_key(|entry| !entry.is_core());
         let mut victims = victims.into_iter().filter(|entry| entry.is_core() || !for_core);
         loop {
             let over_quota = used.saturating_add(bytes) > self.quota;

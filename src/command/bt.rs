@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, mpsc};
 
-use rayon::prelude::*;
-
 use super::{CommandError, LimitArgs, Output, State, common, goroutines};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
+use crate::order::Order;
+use crate::parallel;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, id_ranges, plural};
 use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
@@ -113,7 +113,7 @@ pub(super) fn for_each_in_parallel<T: Send>(
         // A single thread does not wait for workers to start.
         return take(make(thread));
     }
-    let make_all = |chunk: &[&ThreadState]| -> Vec<T> { chunk.par_iter().map(|thread| make(thread)).collect() };
+    let make_all = |chunk: &[&ThreadState]| -> Vec<T> { parallel::map(chunk, |thread| make(thread)) };
     std::thread::scope(|scope| {
         // A chunk is handed over before the next but one is begun.
         let (send, receive) = mpsc::sync_channel(0);
@@ -363,6 +363,6 @@ pub(super) fn grouped_by_stack<'a>(
         }
         Ok(())
     })?;
-    groups.sort_by_key(|group| std::cmp::Reverse(group.threads.len()));
+    groups.order_by_key(|group| std::cmp::Reverse(group.threads.len()));
     Ok(groups)
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use regex::Regex;
 
 use super::goroutine_groups::{Group, grouped_ones};
@@ -12,6 +11,8 @@ use super::{CommandError, LimitArgs, Output, State, bt, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
+use crate::order::Order;
+use crate::parallel;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, plural, shortened};
 use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
@@ -89,7 +90,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
             return Err(CommandError::NoMatch(format!("--id {id}: there is no such goroutine")));
         }
     }
-    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    goroutines.order_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
     if state.json {
         return write_json(args, state, &runtime, &goroutines, &odd, output);
     }
@@ -127,7 +128,7 @@ pub(super) fn for_each<T: Send>(
 ) -> Result<(), CommandError> {
     for (number, part) in goroutines.chunks(AT_ONCE).enumerate() {
         interrupt::check()?;
-        let made: Vec<T> = part.par_iter().map(&make).collect();
+        let made = parallel::map(part, &make);
         for (goroutine, made) in part.iter().zip(made) {
             take(goroutine, made)?;
         }
@@ -237,7 +238,7 @@ pub(super) fn rows_beside_threads(
 ) -> Result<Vec<u8>, CommandError> {
     let (mut goroutines, _) = runtime.goroutines();
     goroutines.retain(|goroutine| goroutine.lwp.is_none());
-    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    goroutines.order_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
     rows(args, state, runtime, &goroutines)
 }
 
@@ -251,7 +252,7 @@ pub(super) fn write_beside_threads(
 ) -> Result<(), CommandError> {
     let (mut goroutines, _) = runtime.goroutines();
     goroutines.retain(|goroutine| goroutine.lwp.is_none_or(|lwp| !shown.contains(&lwp)));
-    goroutines.sort_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
+    goroutines.order_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
     if goroutines.is_empty() {
         return Ok(());
     }
@@ -272,7 +273,7 @@ fn write_text(
     let crashed = session.image.threads.iter().find(|thread| thread.crashed).map(|thread| thread.lwp);
     let (mut groups, own) = grouped_ones(args, runtime, goroutines)?;
     let is_crashed = |group: &Group| crashed.is_some() && group.first.lwp == crashed;
-    groups.sort_by_key(|group| (!is_crashed(group), std::cmp::Reverse(group.count)));
+    groups.order_by_key(|group| (!is_crashed(group), std::cmp::Reverse(group.count)));
     let limits = args.limits.limits(&state.settings, false);
     let limits = if args.locals { limits } else { Limits { depth: limits.depth.min(1), items: 0, ..limits } };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
@@ -390,7 +391,7 @@ fn write_counts(
         return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
     }
     let mut counts: Vec<(String, (usize, Option<u64>))> = counts.into_iter().collect();
-    counts.sort_by(|one, other| (other.1.0, &one.0).cmp(&(one.1.0, &other.0)));
+    counts.order_by(|one, other| (other.1.0, &one.0).cmp(&(one.1.0, &other.0)));
     let width = counts.first().map_or(1, |(_, (count, _))| grouped(*count).len());
     writeln!(output.out)?;
     for (kind, (count, first)) in counts {

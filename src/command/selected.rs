@@ -9,6 +9,7 @@ use crate::expr::{Named, Scope};
 use crate::image::ThreadState;
 use crate::memory::Memory;
 use crate::module::Expression;
+use crate::order::Order;
 use crate::runtime::go::GoRuntime;
 use crate::session::{Frame, Session, Trace};
 use crate::types::{Language, TypeId, TypeTable};
@@ -129,7 +130,7 @@ impl Scope for Selected<'_> {
         if plain.len() < name.len() && (!plain.contains("::") || found.iter().any(|global| global.name == plain)) {
             found.retain(|global| global.name == plain);
         }
-        found.sort_by_key(|global| global.name != plain);
+        found.order_by_key(|global| global.name != plain);
         found.into_iter().map(|global| (global.place, global.type_id)).collect()
     }
 

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use rayon::prelude::*;
-
 use super::bt::for_each_in_parallel;
 use super::{CommandError, Output, State, bt, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
 use crate::interrupt;
+use crate::order::Order;
+use crate::parallel;
 use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped};
 use crate::report::code_text::CodeTexts;
 use crate::report::json_backtrace::FrameSource;
@@ -158,12 +158,12 @@ fn goroutine_groups(args: &Args, session: &Session, runtime: &GoRuntime<'_>) -> 
     let rows: HashMap<u64, &ThreadWait> = waits.threads.iter().map(|row| (u64::from(row.lwp), row)).collect();
     let (mut goroutines, _) = runtime.goroutines();
     goroutines.retain(|goroutine| goroutine.id.is_some_and(|id| rows.contains_key(&id)));
-    goroutines.sort_by_key(|goroutine| goroutine.id);
+    goroutines.order_by_key(|goroutine| goroutine.id);
     let mut known: HashMap<(&'static str, Vec<Step>), usize> = HashMap::new();
     let mut groups: Vec<(StackGroup, waits::State, bool)> = Vec::new();
     for part in goroutines.chunks(AT_ONCE) {
         interrupt::check()?;
-        let traces: Vec<Trace> = part.par_iter().map(|goroutine| runtime.trace(goroutine, args.frames)).collect();
+        let traces = parallel::map(part, |goroutine| runtime.trace(goroutine, args.frames));
         for (goroutine, mut trace) in part.iter().zip(traces) {
             let Some((id, row)) = goroutine.id.and_then(|id| Some((id, *rows.get(&id)?))) else { continue };
             if !fits(args, session, &trace, &row.state) {
@@ -195,7 +195,7 @@ fn goroutine_groups(args: &Args, session: &Session, runtime: &GoRuntime<'_>) -> 
         }
         session.release_memory();
     }
-    groups.sort_by_key(|(group, ..)| std::cmp::Reverse(group.goroutines.len()));
+    groups.order_by_key(|(group, ..)| std::cmp::Reverse(group.goroutines.len()));
     let finished = groups.into_iter().map(|(group, state, is_one)| {
         let name = |_| match &state {
             waits::State::Lock(wait) => wait.name.clone(),
@@ -237,7 +237,7 @@ fn groups(args: &Args, session: &Session, runtime: Option<&GoRuntime<'_>>) -> Re
         }
         Ok(())
     })?;
-    groups.sort_by_key(|group| std::cmp::Reverse(group.lwps.len()));
+    groups.order_by_key(|group| std::cmp::Reverse(group.lwps.len()));
     let of_lock = |state: &waits::State| match state {
         waits::State::Lock(wait) => wait.word,
         _ => None,

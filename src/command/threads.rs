@@ -1,10 +1,9 @@
 //! `obit threads`: one line a thread.
 
-use rayon::prelude::*;
-
 use super::{CommandError, Output, State, common};
 use crate::image::ThreadState;
 use crate::module::ModuleId;
+use crate::parallel;
 use crate::report::bt_text::{base_name, display_name, shortened};
 use crate::report::documents;
 use crate::report::table::{number, text, write_table};
@@ -21,11 +20,8 @@ pub struct Args {}
 pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
     let session = &state.session;
     let threads = &session.image.threads;
-    let rows: Vec<(&ThreadState, Option<Frame>)> = if threads.len() < 2 {
-        threads.iter().map(|thread| (thread, own_frame(session, thread))).collect()
-    } else {
-        threads.par_iter().map(|thread| (thread, own_frame(session, thread))).collect()
-    };
+    let frames = parallel::map(threads, |thread| own_frame(session, thread));
+    let rows: Vec<(&ThreadState, Option<Frame>)> = threads.iter().zip(frames).collect();
     if state.json {
         let module = |id| session.module_label(id);
         return common::write_document(output, documents::threads(&rows, &session.types, &module, &session.notes()));

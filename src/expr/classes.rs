@@ -12,6 +12,7 @@ use super::tree::{Node, TypeName};
 use super::variables::Variables;
 use super::{ErrorKind, ExprError, Scope};
 use crate::addr::RunAddr;
+use crate::order::Order;
 use crate::types::{Language, Member, StructKind, StructType, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
@@ -81,7 +82,7 @@ impl Evaluator<'_> {
         object = self.whole_object(&object).unwrap_or(object);
         let mut parts = Vec::new();
         self.polymorphic_parts(object, 0, &mut HashSet::new(), &mut parts);
-        parts.sort_by_key(|(address, _)| *address);
+        parts.order_by_key(|(address, _)| *address);
         let mut tables = Vec::new();
         for (address, class) in parts {
             let vptr = self.scope.memory().read_uint(address, self.address_size() as usize)?;

@@ -1,5 +1,6 @@
 //! Which of a stack's functions make the key.
 
+use crate::order::Order;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Rules;
@@ -282,7 +283,7 @@ fn endless(own: &[usize], label: &dyn Fn(&usize) -> String) -> Option<Vec<usize>
     let least = RECURSION.max(most / 4);
     let mut recursive: Vec<(String, usize)> =
         counts.into_iter().filter(|(_, (_, count))| *count >= least).map(|(name, (at, _))| (name, at)).collect();
-    recursive.sort();
+    recursive.order();
     recursive.truncate(MOST_RECURSIVE);
     (!recursive.is_empty()).then(|| recursive.into_iter().map(|(_, at)| at).collect())
 }

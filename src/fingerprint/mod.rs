@@ -23,6 +23,7 @@ pub mod similar;
 pub use key::{Reason, Seen};
 pub use rules::Rules;
 
+use crate::order::Order;
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -139,7 +140,7 @@ fn of_circle(session: &Session, first: &ThreadState, rules: &Rules, seen: &frame
         let stack = frames::seen(session, thread, rules);
         names.extend(key::choose(&stack, rules, false).names.into_iter().next());
     }
-    names.sort();
+    names.order();
     names.dedup();
     let own = key::choose(seen, rules, false);
     (own.has_own && !names.is_empty()).then_some(key::Choice { names, ..own })

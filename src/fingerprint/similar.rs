@@ -15,6 +15,7 @@
 //!
 //! Stacks are lists of names, innermost first, as [`Fingerprint::stack`](super::Fingerprint::stack) and snapshots' headers have them.
 
+use crate::order::Order;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -90,9 +91,9 @@ impl Rarity {
                 *counts.entry(word_id(&word)).or_default() += place;
             }
         }
-        frames.sort_unstable_by_key(|(id, position, _)| (*id, *position));
+        frames.order_by_key(|(id, position, _)| (*id, *position));
         let mut words: Vec<(u64, f64)> = counts.into_iter().map(|(id, count)| (id, count * self.weight(id))).collect();
-        words.sort_unstable_by_key(|(id, _)| *id);
+        words.order_by_key(|(id, _)| *id);
         let length = words.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
         for (_, weight) in &mut words {
             *weight /= length;

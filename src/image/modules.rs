@@ -12,6 +12,7 @@ use crate::image::elf_in_memory::{ElfHeaders, NoHeaders, page_floor};
 use crate::image::{Image, Mapping, ModuleSeed, Note, auxv, link_map};
 use crate::mapped;
 use crate::memory::Memory;
+use crate::order::Order;
 
 const PF_X: u32 = 1;
 /// One file is loaded that often at most.
@@ -349,7 +350,7 @@ impl Finder<'_> {
                 Some(Range { start, end: start.checked_add(size)?, offset, flags, known: true })
             })
             .collect();
-        ranges.sort_by_key(|range| range.start);
+        ranges.order_by_key(|range| range.start);
         ranges
     }
 
@@ -455,7 +456,7 @@ impl Finder<'_> {
             self.found[program].seed.is_executable = true;
         }
         let mut seeds: Vec<ModuleSeed> = self.found.into_iter().map(|found| found.seed).collect();
-        seeds.sort_by_key(|seed| (seed.start, seed.end));
+        seeds.order_by_key(|seed| (seed.start, seed.end));
         let mut before = 0;
         for index in 1..seeds.len() {
             let (start, end) = (seeds[index].start, seeds[index].end);

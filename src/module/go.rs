@@ -5,6 +5,7 @@ use super::program::Program;
 use super::unit::Units;
 use super::{DieRef, ModuleId, Name};
 use crate::addr::RunAddr;
+use crate::order::Order;
 
 /// Constants that one package may have.
 const MAX_CONSTANTS: usize = 100_000;
@@ -34,7 +35,7 @@ impl Program {
                 captured.push((variable.name.clone(), offset, type_die));
             }
         }
-        captured.sort_by_key(|(_, offset, _)| *offset);
+        captured.order_by_key(|(_, offset, _)| *offset);
         captured
     }
 

@@ -3,6 +3,7 @@
 //! A whole program's line tables are never read: each unit has its own `addr2line::Context`, over the same sections
 //! as everything else, with .debug_info narrowed to that unit.
 
+use crate::order::Order;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -252,6 +253,6 @@ fn statements_behind_others(unit: &gimli::Unit<R>) -> Vec<(u64, u64, u32, u32)> 
         }
     }
     // Sequences in order, one behind the other: what the stable sort is quick with.
-    found.sort();
+    found.order();
     found
 }

@@ -14,6 +14,7 @@ use super::{ModuleId, compressed};
 use crate::addr::{Bias, FileAddr, RunAddr};
 use crate::image::{ModuleSeed, Note};
 use crate::memory::Memory;
+use crate::order::Order;
 
 /// A vDSO is two to ten pages; what claims more is not read.
 const LARGEST_VDSO: u64 = 1 << 20;
@@ -348,7 +349,7 @@ pub struct ModuleMap {
 impl ModuleMap {
     /// The modules of a core. Files are looked for when a module is asked for them.
     pub fn new(mut seeds: Vec<ModuleSeed>, options: SearchOptions, memory: &dyn Memory) -> ModuleMap {
-        seeds.sort_by_key(|seed| seed.start);
+        seeds.order_by_key(|seed| seed.start);
         let options = Arc::new(options);
         let modules: Vec<Module> = seeds
             .into_iter()
@@ -359,7 +360,7 @@ impl ModuleMap {
             .iter()
             .flat_map(|module| module.seed.mapped.iter().map(|(start, end, _)| (*start, *end, module.id.0)))
             .collect();
-        ranges.sort_unstable();
+        ranges.order();
         let mut highest = RunAddr(0);
         let reach = modules
             .iter()

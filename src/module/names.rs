@@ -19,6 +19,7 @@ use super::unit::Unit;
 use super::units::{DebugInfo, OWN};
 use crate::addr::FileAddr;
 use crate::interrupt;
+use crate::parallel;
 
 /// Offsets of a name in the string section up to which each is searched for by itself.
 const FEW_STRING_OFFSETS: usize = 12;
@@ -59,12 +60,12 @@ impl DebugInfo {
             if interrupt::requested() {
                 break;
             }
-            let in_units: Vec<Vec<DieRef>> = headers
-                .par_iter()
-                .filter_map(|offset| self.unit_holding(*offset))
-                .map(|unit| entries_in(unit, name, &wanted).into_iter().filter(|die| accepted(*die)).collect())
-                .collect();
-            found.extend(in_units.into_iter().flatten());
+            let in_units = parallel::map(headers, |offset| {
+                let mut entries = self.unit_holding(*offset).map(|unit| entries_in(unit, name, &wanted))?;
+                entries.retain(|die| accepted(*die));
+                Some(entries)
+            });
+            found.extend(in_units.into_iter().flatten().flatten());
             if found.len() >= enough.min(MAX_FOUND) {
                 break;
             }
@@ -214,7 +215,7 @@ impl DebugInfo {
         let few = offsets.len() <= FEW_STRING_OFFSETS;
         self.name_searches.fetch_add(if few { 1 } else { COSTLY_SEARCH }, Ordering::Relaxed);
         if few {
-            hits.extend(offsets.par_iter().flat_map(|offset| search(info, &offset.to_le_bytes())).collect::<Vec<_>>());
+            hits.extend(offsets.iter().flat_map(|offset| search(info, &offset.to_le_bytes())));
         } else {
             hits.extend(search_any(info, &offsets));
         }
@@ -228,17 +229,17 @@ impl DebugInfo {
 
     /// Of every name outside of functions its hash and the number of a unit that has it, ascending.
     fn index_names(&self, starts: &[usize]) -> Vec<(u32, u32)> {
-        let mut index: Vec<(u32, u32)> = (0..starts.len())
-            .into_par_iter()
-            .flat_map_iter(|number| {
-                let start = starts.get(number).filter(|_| !interrupt::requested());
-                let unit = start.and_then(|start| self.unit_holding(*start));
-                let mut hashes: Vec<u32> = unit.map(names_in).unwrap_or_default();
-                hashes.sort_unstable();
-                hashes.dedup();
-                hashes.into_iter().map(move |hash| (hash, number as u32))
-            })
-            .collect();
+        let of_units = parallel::map(starts, |start| {
+            let start = Some(start).filter(|_| !interrupt::requested());
+            let unit = start.and_then(|start| self.unit_holding(*start));
+            let mut hashes: Vec<u32> = unit.map(names_in).unwrap_or_default();
+            hashes.sort_unstable();
+            hashes.dedup();
+            hashes
+        });
+        let numbered = (0..).zip(of_units);
+        let mut index: Vec<(u32, u32)> =
+            numbered.flat_map(|(number, hashes)| hashes.into_iter().map(move |hash| (hash, number))).collect();
         index.par_sort_unstable();
         index
     }
@@ -293,17 +294,16 @@ fn search_any(info: &[u8], offsets: &[u32]) -> Vec<usize> {
 /// Searches chunks that overlap by a pattern's length, in parallel.
 fn in_chunks(info: &[u8], overlap: usize, search: impl Fn(&[u8]) -> Vec<usize> + Sync) -> Vec<usize> {
     let chunks = info.len().div_ceil(SEARCH_CHUNK);
-    let found: Vec<Vec<usize>> = (0..chunks)
-        .into_par_iter()
-        .map(|chunk| {
-            if interrupt::requested() {
-                return Vec::new();
-            }
-            let start = chunk * SEARCH_CHUNK;
-            let end = (start + SEARCH_CHUNK + overlap - 1).min(info.len());
-            search(&info[start..end]).into_iter().map(|at| start + at).collect()
-        })
-        .collect();
+    let found = parallel::numbers(chunks, |chunk| {
+        if interrupt::requested() {
+            return Vec::new();
+        }
+        let start = chunk * SEARCH_CHUNK;
+        let end = (start + SEARCH_CHUNK + overlap - 1).min(info.len());
+        let mut found = search(&info[start..end]);
+        found.iter_mut().for_each(|at| *at += start);
+        found
+    });
     found.into_iter().flatten().collect()
 }
 

@@ -12,6 +12,7 @@ use super::units::DebugInfo;
 use super::{DieRef, Module, ModuleId, ModuleMap, R};
 use crate::addr::{AddressHash, Bias, FileAddr, RunAddr};
 use crate::demangle;
+use crate::order::Order;
 
 /// What is at a code address: one of the functions (inlined ones too) that a machine frame stands in.
 #[derive(Clone, Debug, Default)]
@@ -392,7 +393,7 @@ impl Program {
     /// Modules in the order of a look-up by name: the program, then its libraries.
     pub fn modules_for_names(&self) -> Vec<ModuleId> {
         let mut modules: Vec<&Module> = self.modules.iter().collect();
-        modules.sort_by_key(|module| (!module.seed.is_executable, module.id));
+        modules.order_by_key(|module| (!module.seed.is_executable, module.id));
         modules.iter().map(|module| module.id).collect()
     }
 
@@ -512,7 +513,7 @@ impl Program {
         };
         let mut modules = self.modules_for_names();
         // Its own module first.
-        modules.sort_by_key(|module| *module != asking);
+        modules.order_by_key(|module| *module != asking);
         modules.truncate(8);
         modules.into_iter().find_map(|module| {
             // The innermost scopes may be alike elsewhere, so not the very first alone is looked at.

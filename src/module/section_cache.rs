@@ -7,6 +7,7 @@
 //! must never be shown for the good one. `OBIT_CACHE_DIR` names another directory; set and empty, it turns the cache
 //! off. Nothing depends on it: where it cannot be read or written, the section is inflated as ever.
 
+use crate::order::Order;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -135,7 +136,7 @@ fn prune(root: &Path) {
         modules.push((written, size, module.path()));
     }
     let mut total: u64 = modules.iter().map(|(_, size, _)| size).sum();
-    modules.sort();
+    modules.order();
     for (_, size, path) in modules {
         if total <= LARGEST_CACHE {
             break;

@@ -18,6 +18,7 @@ use super::elf_file::ElfFile;
 use super::go_table::GoTable;
 use crate::addr::FileAddr;
 use crate::arch::Arch;
+use crate::parallel;
 
 /// Tables up to this size are sorted at the first lookup: it takes a millisecond or two.
 const SORT_AT_ONCE: usize = 100_000;
@@ -248,7 +249,7 @@ impl SymbolTable {
             let symbols = source.range(*first, end).filter_map(|(_, raw)| source.symbol(&raw));
             symbols.filter_map(&pick).collect::<Vec<T>>()
         };
-        parts.par_iter().flat_map_iter(of_part).collect()
+        parallel::map(&parts, of_part).into_iter().flatten().collect()
     }
 
     fn entries(&self) -> &[Entry] {
@@ -306,9 +307,10 @@ impl SymbolTable {
     /// the last candidates: the strings of a large table are far more than its symbols.
     fn scan(&self, address: u64) -> Option<Symbol> {
         let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
-        let found = parts.par_iter().map(|(source, first)| source.candidates(*first, address));
-        let (around, nearest) =
-            found.reduce(Default::default, |one, other| (one.0.merged(other.0), one.1.merged(other.1)));
+        let found = parallel::map(&parts, |(source, first)| source.candidates(*first, address));
+        let (around, nearest) = found.into_iter().fold(Default::default(), |one: (Candidates, Candidates), other| {
+            (one.0.merged(other.0), one.1.merged(other.1))
+        });
         let (source, raw) = around.choose().or_else(|| nearest.choose().filter(|(_, raw)| raw.size == 0))?;
         source.symbol(&raw)
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::value_text::keyword;
+use crate::order::Order;
 use crate::types::dwarf::default_access;
 use crate::types::name::{declare, declare_around};
 use crate::types::{
@@ -458,7 +459,7 @@ impl<'a> Writer<'a> {
         };
         let mut fields: Vec<&Member> = members.iter().take(MAX_LINES).collect();
         if self.offsets {
-            fields.sort_by_key(|member| place(member));
+            fields.order_by_key(|member| place(member));
         }
         let union = matches!(&definition.kind, TypeKind::Struct(content) if content.kind == StructKind::Union);
         let mut end = 0;

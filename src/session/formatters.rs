@@ -4,6 +4,7 @@
 //! variable is not set) by name, then `EXE.obit.toml` beside the executable, then its section `.debug_obit` (or that of
 //! its separate debug file). All are read when the first value is.
 
+use crate::order::Order;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, RwLock};
@@ -88,7 +89,7 @@ impl Reading {
         let Ok(entries) = std::fs::read_dir(path) else { return };
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-        files.sort();
+        files.order();
         if files.len() > MAX_FILES {
             self.note(format!("{}: only the first {MAX_FILES} files are read", path.display()));
         }

@@ -10,6 +10,7 @@ use crate::module::function::each_origin;
 use crate::module::name_index::NameKind;
 use crate::module::unit::Units;
 use crate::module::{DieRef, Language, Module, SymbolKind};
+use crate::order::Order;
 use crate::types::TypeId;
 
 /// Entries of one name that are looked at.
@@ -80,11 +81,11 @@ impl Session {
                 }
             }
         }
-        listing.declarations.sort_by(|a, b| (&a.file, &a.name, a.line).cmp(&(&b.file, &b.name, b.line)));
+        listing.declarations.order_by(|a, b| (&a.file, &a.name, a.line).cmp(&(&b.file, &b.name, b.line)));
         for module in self.modules_at_hand() {
             self.list_symbols(module, &symbols, &fits, most, &mut listing);
         }
-        listing.symbols.sort();
+        listing.symbols.order();
         listing.symbols.dedup();
         listing
     }

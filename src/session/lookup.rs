@@ -10,6 +10,7 @@ use crate::module::program::Program;
 use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
 use crate::module::{DieRef, ModuleId, Symbol, SymbolKind};
+use crate::order::Order;
 use crate::types::{TypeId, TypeKind};
 use crate::value::decode::GoSymbols;
 use crate::value::location::Context;
@@ -231,7 +232,7 @@ impl Session {
             }
             // What is thread-local has no address without its thread.
             found.retain(|symbol| symbol.kind != SymbolKind::ThreadLocal);
-            found.sort_by_key(|symbol| (!is_function(symbol.kind), !symbol.is_global));
+            found.order_by_key(|symbol| (!is_function(symbol.kind), !symbol.is_global));
             found.first().map(|symbol| (module.to_run(symbol.address), is_function(symbol.kind)))
         })
     }

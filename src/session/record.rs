@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::addr::{AddressHash, RunAddr};
+use crate::order::Order;
 
 /// Bytes are counted in groups of eight.
 const GROUP: u64 = 8;
@@ -68,7 +69,7 @@ impl ReadSet {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             pages.extend(shard.iter().map(|(page, groups)| (*page, *groups)));
         }
-        pages.sort_unstable_by_key(|(page, _)| *page);
+        pages.order_by_key(|(page, _)| *page);
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (page, groups) in pages {
             for (word, bits) in groups.into_iter().enumerate() {

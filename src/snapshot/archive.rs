@@ -5,6 +5,7 @@ use std::io;
 use rayon::prelude::*;
 
 use crate::image::snapshot::format::{HEADER, Header, Part};
+use crate::parallel;
 
 /// zstd's level: beyond it little is won and much time lost.
 const LEVEL: i32 = 9;
@@ -34,9 +35,12 @@ pub fn pack(name: &str, content: &[u8]) -> io::Result<Packed> {
 
 /// Compresses a large part in frames that can be unpacked one by one; together they are one stream.
 pub fn pack_in_frames(name: &str, content: &[u8]) -> io::Result<Packed> {
-    let frames = content.par_chunks(FRAME).map(|frame| zstd::bulk::compress(frame, LEVEL));
-    let bytes = frames.collect::<io::Result<Vec<Vec<u8>>>>()?.concat();
-    Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes })
+    Ok(Packed { name: name.to_owned(), unpacked: content.len() as u64, bytes: frames(content)?.concat() })
+}
+
+fn frames(content: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    let frames: Vec<&[u8]> = content.chunks(FRAME).collect();
+    parallel::map(&frames, |frame| zstd::bulk::compress(frame, LEVEL)).into_iter().collect()
 }
 
 /// Bytes of a frame of memory with relative words: smaller, as who asks for one thread needs one or two.
@@ -51,8 +55,7 @@ pub fn pack_relative(
     exchange: impl Fn(&mut [u8], u64) + Sync,
 ) -> io::Result<Packed> {
     let unpacked = (beginning.len() + memory.len()) as u64;
-    let frames = beginning.par_chunks(FRAME).map(|frame| zstd::bulk::compress(frame, LEVEL));
-    let mut frames = frames.collect::<io::Result<Vec<Vec<u8>>>>()?;
+    let mut frames = frames(beginning)?;
     let of_memory = memory.par_chunks_mut(SMALL_FRAME).enumerate().map(|(number, frame)| {
         exchange(frame, (beginning.len() + number * SMALL_FRAME) as u64);
         zstd::bulk::compress(frame, LEVEL)

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use rayon::prelude::*;
-
 use super::Options;
 use crate::addr::RunAddr;
 use crate::arch::GENERAL_COUNT;
 use crate::image::ThreadState;
 use crate::memory::Memory;
+use crate::parallel;
 use crate::runtime::go::GoRuntime;
 use crate::session::record::ReadSet;
 use crate::session::{Session, Trace};
@@ -71,14 +70,10 @@ pub fn look_at_everything(
         trace
     };
     // By itself, as it is known then what was read for it.
-    let mut of_crashed: Vec<Option<Trace>> =
-        threads.iter().map(|thread| thread.crashed.then(|| look_at(thread))).collect();
+    let of_crashed: Vec<Option<Trace>> = threads.iter().map(|thread| thread.crashed.then(|| look_at(thread))).collect();
     let crashed = reads.ranges(0);
-    let traces: Vec<Trace> = threads
-        .par_iter()
-        .zip(&mut of_crashed)
-        .map(|(thread, known)| known.take().unwrap_or_else(|| look_at(thread)))
-        .collect();
+    let of_others = parallel::map(threads, |thread| (!thread.crashed).then(|| look_at(thread)));
+    let traces: Vec<Trace> = of_crashed.into_iter().zip(of_others).filter_map(|(one, other)| one.or(other)).collect();
     keep_pointed_to(session, &traces);
     // What `locks` and `stacks` read beyond that: the locks themselves, and what leads to their names.
     crate::waits::find(session);
@@ -104,7 +99,7 @@ fn keep_goroutines(session: &Session, reads: &ReadSet, budget: u64) {
     if goroutines.len() <= MOST_WAITS {
         runtime.waits();
     }
-    goroutines.par_iter().for_each(|goroutine| {
+    parallel::map(&goroutines, |goroutine| {
         if reads.bytes() > budget {
             return;
         }

@@ -12,6 +12,7 @@ use crate::addr::RunAddr;
 use crate::image::elf_writer;
 use crate::image::snapshot::format;
 use crate::image::snapshot::relative::{self, Place};
+use crate::order::Order;
 use crate::session::Session;
 use crate::session::record::ReadSet;
 
@@ -136,7 +137,7 @@ fn order(session: &Session, pieces: &[Piece], looked: &Looked) -> Vec<usize> {
     };
     let ranks: Vec<usize> = pieces.iter().map(rank).collect();
     let mut order: Vec<usize> = (0..pieces.len()).collect();
-    order.sort_by_key(|index| ranks.get(*index));
+    order.order_by_key(|index| ranks.get(*index));
     order
 }
 

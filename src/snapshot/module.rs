@@ -15,6 +15,7 @@ use crate::module::lines::Row;
 use crate::module::symbols::{Symbol, SymbolKind};
 use crate::module::unit::Units;
 use crate::module::{DieRef, Module, ModuleId, plt};
+use crate::order::Order;
 use crate::session::{Session, formatters};
 
 /// What of one module was looked at.
@@ -168,7 +169,7 @@ fn stub_sections(module: &Module, looked_at: &LookedAt) -> Vec<Section> {
 
 fn symbol_sections(session: &Session, module: &Module) -> Vec<Section> {
     let mut found: Vec<(Symbol, FileAddr)> = module.symbols_found();
-    found.sort_by_key(|(symbol, _)| (symbol.address, symbol.name));
+    found.order_by_key(|(symbol, _)| (symbol.address, symbol.name));
     let mut written: Vec<OutSymbol<'_>> = Vec::new();
     for (symbol, highest) in &found {
         let kind = match symbol.kind {

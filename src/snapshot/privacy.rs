@@ -10,6 +10,7 @@
 //! What was read is known in groups of eight bytes: what shares one with a number or a length stays with it (the first
 //! seven characters of libc++'s short strings).
 
+use crate::order::Order;
 use std::collections::BTreeMap;
 
 use crate::addr::RunAddr;
@@ -141,7 +142,7 @@ fn without_heap(session: &Session, pieces: Vec<Piece>) -> Vec<Piece> {
             kept.push((pointer.saturating_sub(THREAD_STORAGE), pointer.saturating_add(THREAD_STORAGE)));
         }
     }
-    kept.sort_unstable();
+    kept.order();
     let mut joined: Vec<(u64, u64)> = Vec::new();
     for (start, end) in kept {
         match joined.last_mut() {

@@ -4,6 +4,7 @@
 //! and addresses stay as they were. Rules see runs of text ([`Text`]) of one byte a character, and ASCII in UTF-16 and
 //! UTF-32; text in pieces they do not see.
 
+use crate::order::Order;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -122,7 +123,7 @@ impl Redaction {
         // What a variable that is kept says as well (OLDPWD and PWD) is no secret.
         values.retain(|value| !public.contains(&value.as_slice()));
         // The longer one first, where one holds another.
-        values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+        values.order_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
         self.values.extend(values.iter().map(|value| memmem::Finder::new(value).into_owned()));
     }

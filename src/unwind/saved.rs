@@ -6,6 +6,7 @@ use super::stack_reader::StackReader;
 use super::{MachineFrame, Stack, Trust, Unwinder, expression, signal_frame};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, DwarfRegister};
+use crate::order::Order;
 
 impl Unwinder<'_> {
     /// Where in memory `stack.frames[index]` saved the registers that its caller had, in the order of
@@ -34,7 +35,7 @@ impl Unwinder<'_> {
         // What the walk does not know, nobody does.
         found.retain(|(register, _)| caller.is_none_or(|caller| caller.registers.get(*register).is_some()));
         let registers = self.arch.general_registers();
-        found.sort_by_key(|(register, _)| registers.iter().position(|known| known.dwarf == *register));
+        found.order_by_key(|(register, _)| registers.iter().position(|known| known.dwarf == *register));
         found.into_iter().map(|(register, address)| (register, RunAddr(address))).collect()
     }
 

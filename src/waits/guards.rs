@@ -9,10 +9,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rayon::prelude::*;
-
 use super::{FRAMES_WITH_GUARDS, Found, Kind, Owner, State, ThreadWait, frames, glibc};
 use crate::addr::RunAddr;
+use crate::image::ThreadState;
+use crate::parallel;
 use crate::session::{Session, Trace};
 use crate::types::{TypeId, TypeKind, TypeTable};
 use crate::value::Place;
@@ -64,34 +64,29 @@ pub(super) fn infer_owners(session: &Session, threads: &mut [ThreadWait]) {
     }
     let is_any_once = wanted.iter().any(|(_, is_once)| *is_once);
     let shared: &[ThreadWait] = threads;
-    let by_thread: Vec<Vec<(RunAddr, bool)>> = session
-        .image
-        .threads
-        .par_iter()
-        .zip(shared)
-        .map(|(thread, waiting)| {
-            let trace = session.trace(thread, FRAMES_WITH_GUARDS);
-            let held = held(session, &trace, waiting);
-            let initialised = if is_any_once { initialised(session, &trace) } else { HashSet::new() };
-            let is_held = |word: RunAddr| held.iter().any(|held| (held.start..held.end).contains(&word.0));
-            // Who reads may wait to read once more, behind a writer who waits for the first time to be over.
-            let reads = waiting.wait().filter(|wait| wait.kind == Kind::ReadLock).and_then(|wait| wait.word);
-            let is_read = |word: RunAddr| {
-                let covers = |held: &Held| held.is_made && (held.start..held.end).contains(&word.0);
-                reads == Some(word) && held.iter().any(covers)
-            };
-            let mut words: Vec<(RunAddr, bool)> = wanted
-                .iter()
-                .filter(|(word, is_once)| match is_once {
-                    false => is_held(*word),
-                    true => waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialised.contains(&word.0),
-                })
-                .map(|(word, _)| (*word, is_read(*word)))
-                .collect();
-            words.sort_unstable();
-            words
-        })
-        .collect();
+    let both: Vec<(&ThreadState, &ThreadWait)> = session.image.threads.iter().zip(shared).collect();
+    let by_thread = parallel::map(&both, |(thread, waiting)| {
+        let trace = session.trace(thread, FRAMES_WITH_GUARDS);
+        let held = held(session, &trace, waiting);
+        let initialised = if is_any_once { initialised(session, &trace) } else { HashSet::new() };
+        let is_held = |word: RunAddr| held.iter().any(|held| (held.start..held.end).contains(&word.0));
+        // Who reads may wait to read once more, behind a writer who waits for the first time to be over.
+        let reads = waiting.wait().filter(|wait| wait.kind == Kind::ReadLock).and_then(|wait| wait.word);
+        let is_read = |word: RunAddr| {
+            let covers = |held: &Held| held.is_made && (held.start..held.end).contains(&word.0);
+            reads == Some(word) && held.iter().any(covers)
+        };
+        let mut words: Vec<(RunAddr, bool)> = wanted
+            .iter()
+            .filter(|(word, is_once)| match is_once {
+                false => is_held(*word),
+                true => waiting.wait().is_none_or(|wait| wait.word != Some(*word)) && initialised.contains(&word.0),
+            })
+            .map(|(word, _)| (*word, is_read(*word)))
+            .collect();
+        words.sort_unstable();
+        words
+    });
     let mut holders: HashMap<RunAddr, Vec<u32>> = HashMap::new();
     let mut readers: HashSet<(RunAddr, u32)> = HashSet::new();
     for (thread, words) in shared.iter().zip(&by_thread) {

@@ -29,10 +29,9 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
+use crate::parallel;
 use crate::session::{Code, Session, Trace};
 
 pub use frames::is_library;
@@ -236,19 +235,16 @@ pub fn system_call(session: &Session, thread: &ThreadState, trace: &Trace) -> Op
 pub fn find(session: &Session) -> Waits {
     let threads = &session.image.threads;
     let asker = Asker::new(session);
-    let looked_at: Vec<ThreadWait> = threads
-        .par_iter()
-        .map(|thread| {
-            let trace = session.trace(thread, FRAMES);
-            let state = asker.state(thread, &trace);
-            let own = match &state {
-                State::Lock(wait) => Some(wait.since),
-                _ => frames::own(session, &trace, 0),
-            };
-            let place = own.and_then(|position| spot(&trace, position));
-            ThreadWait { lwp: thread.lwp, name: thread.name.clone(), crashed: thread.crashed, state, place }
-        })
-        .collect();
+    let looked_at = parallel::map(threads, |thread| {
+        let trace = session.trace(thread, FRAMES);
+        let state = asker.state(thread, &trace);
+        let own = match &state {
+            State::Lock(wait) => Some(wait.since),
+            _ => frames::own(session, &trace, 0),
+        };
+        let place = own.and_then(|position| spot(&trace, position));
+        ThreadWait { lwp: thread.lwp, name: thread.name.clone(), crashed: thread.crashed, state, place }
+    });
     let mut waits = Waits { threads: looked_at, ..Waits::default() };
     // Only a few locks of many threads have a name to be looked for.
     name_locks(session, &mut waits.threads);
@@ -301,7 +297,8 @@ pub(crate) fn names_of(
     }
     // The more there are, the less is looked at for each.
     let most = (ALL_OBJECTS / waiters.len().max(1)).clamp(FEWEST_OBJECTS, MOST_OBJECTS);
-    let named = waiters.par_iter().filter_map(|(word, waiters)| {
+    let waiters: Vec<(RunAddr, Vec<usize>)> = waiters.into_iter().collect();
+    let named = parallel::map(&waiters, |(word, waiters)| {
         let left = Cell::new(most);
         let named = name::of_global(session, *word).or_else(|| {
             let mut weak = None;
@@ -316,7 +313,7 @@ pub(crate) fn names_of(
         });
         named.map(|named| (*word, (named.text, named.object)))
     });
-    named.collect()
+    named.into_iter().flatten().collect()
 }
 
 fn name_locks(session: &Session, threads: &mut [ThreadWait]) {

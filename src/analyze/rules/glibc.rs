@@ -5,6 +5,7 @@ use crate::addr::RunAddr;
 use crate::analyze::code::{Tracer, argument_registers};
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::arch::operation::{Segment, Source};
+use crate::order::Order;
 use crate::types::TypeKind;
 use crate::value::Place;
 
@@ -39,7 +40,7 @@ fn message(case: &Case<'_>) -> Option<String> {
     };
     let mut modules: Vec<_> =
         modules.filter(|module| holds_libc(&module.seed.path) || module.seed.is_executable).collect();
-    modules.sort_by_key(|module| module.seed.is_executable);
+    modules.order_by_key(|module| module.seed.is_executable);
     let symbol = modules.iter().find_map(|module| {
         let symbol = module.symbols().by_name("__abort_msg").into_iter().find(|symbol| symbol.address.0 != 0)?;
         Some(module.to_run(symbol.address))

@@ -6,6 +6,7 @@ use crate::analyze::blame::Blame;
 use crate::analyze::code::Tracer;
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::arch::{Arch, DwarfRegister};
+use crate::order::Order;
 use crate::runtime::go::{GoRuntime, Goroutine, Panic, State, panic_lines};
 use crate::value::Place;
 
@@ -133,7 +134,7 @@ fn asleep(case: &Case<'_>, thrown: usize, text: &str) -> Option<Finding> {
     let mut count = 0usize;
     if let Some(runtime) = &runtime {
         let (mut goroutines, _) = runtime.goroutines();
-        goroutines.sort_by_key(|goroutine| goroutine.id);
+        goroutines.order_by_key(|goroutine| goroutine.id);
         for goroutine in goroutines.iter().filter(|goroutine| goroutine.state == State::Waiting) {
             if runtime.is_own(goroutine) {
                 continue;

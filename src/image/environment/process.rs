@@ -3,6 +3,7 @@
 //! A process in a container may have put anything where its files are: those are opened within its own root, never
 //! waited for, and read up to a limit.
 
+use crate::order::Order;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -210,7 +211,7 @@ fn cgroups(text: &str) -> Vec<String> {
             Some((!parts.next()?.is_empty(), parts.next()?))
         })
         .collect();
-    lines.sort_by_key(|(old, _)| *old);
+    lines.order_by_key(|(old, _)| *old);
     let mut paths: Vec<String> = Vec::new();
     for (_, path) in lines.into_iter().take(64) {
         if !paths.iter().any(|known| known == path) {

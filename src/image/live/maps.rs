@@ -5,6 +5,7 @@ use std::fs;
 use super::PAGE;
 use crate::image::proc_text;
 pub(super) use crate::image::proc_text::MapLine;
+use crate::order::Order;
 
 /// The mappings of a process, ascending. None where it is gone.
 pub(super) fn of_process(pid: i32) -> Vec<MapLine> {
@@ -35,7 +36,7 @@ pub(super) fn is_runnable(tid: i32) -> bool {
 pub(super) fn tracer(pid: i32) -> Option<(i32, String)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
     let mut tids: Vec<i32> = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect();
-    tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+    tids.order_by_key(|tid| (*tid != pid, *tid));
     tids.into_iter().find_map(|tid| {
         let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();

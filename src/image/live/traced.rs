@@ -13,6 +13,7 @@ use crate::arch::Arch;
 use crate::image::dying::ProcessPages;
 use crate::image::elf_core::Source;
 use crate::image::{Image, ImageError, Origin, elf_core, elf_writer};
+use crate::order::Order;
 
 /// Addresses from here on are the kernel's, `[vsyscall]`'s among them.
 const KERNEL: u64 = 1 << 63;
@@ -35,7 +36,7 @@ pub fn image(pid: i32, tids: &[Pid], fatal: Option<&Fatal>) -> Result<Image, Ima
     let pages = ProcessPages::open(pid).map_err(|error| fail(format!("its memory cannot be read: {error}")))?;
     let maps = maps::of_process(pid);
     let mut threads = tracer::threads(tids, arch);
-    threads.sort_by_key(|thread| (fatal.is_none_or(|fatal| fatal.tid != thread.tid), thread.tid));
+    threads.order_by_key(|thread| (fatal.is_none_or(|fatal| fatal.tid != thread.tid), thread.tid));
     let auxv = fs::read(format!("/proc/{pid}/auxv")).unwrap_or_default();
     let notes = notes::core_notes(pid, arch, &threads, &maps, &auxv, fatal);
     let readable = maps.iter().filter(|line| line.flags & 4 != 0 && line.end < KERNEL);

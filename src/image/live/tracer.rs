@@ -30,6 +30,7 @@ use super::maps::{self, MapLine};
 use super::notes::{NT_ARM_PAC_MASK, NT_ARM_TLS, NT_FPREGSET, NT_PRSTATUS, NT_X86_XSTATE};
 use crate::addr::AddressHash;
 use crate::arch::Arch;
+use crate::order::Order;
 
 /// Bytes of memory beside the stacks that are copied while the process stands still.
 const MEMORY: u64 = 12 << 20;
@@ -136,7 +137,7 @@ pub(super) fn copy(pid: i32, arch: Arch) -> Result<Still, Errno> {
             }
         }
     }
-    still.threads.sort_by_key(|thread| (thread.tid.as_raw() != pid, thread.tid));
+    still.threads.order_by_key(|thread| (thread.tid.as_raw() != pid, thread.tid));
     Ok(still)
 }
 
@@ -362,7 +363,7 @@ fn wait_for(tid: Pid, begun: Instant) -> Waited {
 fn tasks(pid: i32) -> Vec<Pid> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut tasks: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    tasks.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+    tasks.order_by_key(|tid| (*tid != pid, *tid));
     tasks.into_iter().map(Pid::from_raw).collect()
 }
 

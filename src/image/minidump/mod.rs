@@ -35,6 +35,7 @@ use crate::image::elf_core::{self, NoteSegment};
 use crate::image::note_writer::{self, Notes, Process};
 use crate::image::proc_text;
 use crate::image::{Image, ImageError, Mapping, Note};
+use crate::order::Order;
 
 /// Threads that are taken from one file.
 const MAX_THREADS: usize = 1 << 16;
@@ -395,7 +396,7 @@ fn place(image: &mut Image, ranges: &Ranges) {
         index.checked_sub(1).and_then(|index| ranges.all.get(index)).is_some_and(|line| mapping.start.0 < line.end)
     };
     mappings.extend(image.mappings.drain(..).filter(|mapping| mapping.saved > 0 && !covered(mapping)));
-    mappings.sort_by_key(|mapping| mapping.start);
+    mappings.order_by_key(|mapping| mapping.start);
     for index in 1..mappings.len() {
         let next = mappings[index].start;
         let mapping = &mut mappings[index - 1];

@@ -10,6 +10,7 @@ use scroll::{LE, Pread};
 use super::streams::Streams;
 use crate::image::elf_core::Held;
 use crate::image::proc_text::{self, MapLine};
+use crate::order::Order;
 
 /// Mappings and pieces of memory that are taken from one file.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -45,7 +46,7 @@ pub fn listed(streams: &mut Streams) -> (Vec<ListedModule>, Option<u64>) {
         modules.push(ListedModule { start, end, path, build_id, partial });
     }
     let program = modules.first().map(|module| module.start);
-    modules.sort_by_key(|module| module.start);
+    modules.order_by_key(|module| module.start);
     modules.dedup_by_key(|module| module.start);
     for index in 1..modules.len() {
         modules[index - 1].end = modules[index - 1].end.min(modules[index].start);
@@ -108,7 +109,7 @@ pub fn ranges(streams: &mut Streams, modules: &[ListedModule]) -> Ranges {
 }
 
 fn separate(lines: &mut Vec<MapLine>) {
-    lines.sort_by_key(|line| line.start);
+    lines.order_by_key(|line| line.start);
     for index in 1..lines.len() {
         lines[index - 1].end = lines[index - 1].end.min(lines[index].start);
     }
@@ -183,7 +184,7 @@ pub fn memory(streams: &mut Streams) -> Vec<Held> {
         }
     }
     // Of two that overlap, the later one in memory gives way, as far as the other reaches.
-    found.sort_by_key(|piece| (piece.start, std::cmp::Reverse(piece.size)));
+    found.order_by_key(|piece| (piece.start, std::cmp::Reverse(piece.size)));
     let mut apart: Vec<Held> = Vec::with_capacity(found.len());
     for mut piece in found {
         let reached = apart.last().map_or(0, |last| last.start + last.size);

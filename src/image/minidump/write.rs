@@ -13,6 +13,7 @@ use super::context::{self, Source};
 use crate::addr::RunAddr;
 use crate::arch::Arch;
 use crate::image::{Image, notes};
+use crate::order::Order;
 
 /// A module to list.
 #[derive(Clone, Debug)]
@@ -223,7 +224,7 @@ fn threads(writer: &mut Writer, image: &Image, memory: &[MINIDUMP_MEMORY_DESCRIP
 
 fn module_list(writer: &mut Writer, modules: &[Module<'_>]) -> Result<(), TooLarge> {
     let mut modules: Vec<&Module<'_>> = modules.iter().collect();
-    modules.sort_by_key(|module| (!module.is_executable, module.start));
+    modules.order_by_key(|module| (!module.is_executable, module.start));
     let mut entries = Vec::new();
     for module in modules {
         let cv_record = match module.build_id {

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gimli::Section;
-use rayon::prelude::*;
 
 use super::pass::{NameAt, Pass, ScopeKind, name_of, strings_of};
 use super::scopes::{OUTERMOST, Scopes};
@@ -14,6 +13,7 @@ use crate::interrupt;
 use crate::module::Language;
 use crate::module::unit::Unit;
 use crate::module::units::DebugInfo;
+use crate::parallel;
 
 /// Entries that are indexed; what has more is not a program that somebody wrote.
 const MAX_ENTRIES: usize = 24 << 20;
@@ -75,26 +75,24 @@ pub fn build(debug: &DebugInfo) -> Option<NameIndex> {
     let count = AtomicUsize::new(0);
     let whole = AtomicBool::new(true);
     let scopes = Scopes::new();
-    let units: Vec<OfUnit> = starts
-        .par_iter()
-        .filter_map(|start| {
-            if interrupt::requested() {
-                return None;
-            }
-            if count.load(Ordering::Relaxed) > MAX_ENTRIES {
-                whole.store(false, Ordering::Relaxed);
-                return None;
-            }
-            let mut found = names_of(debug.unit_holding(*start)?, &scopes, debug_str, part);
-            found.start = *start as u64;
-            count.fetch_add(found.found.len() + found.elsewhere.len(), Ordering::Relaxed);
-            whole.fetch_and(found.whole, Ordering::Relaxed);
-            if let Some(bar) = &progress {
-                bar.inc(1);
-            }
-            Some(found)
-        })
-        .collect();
+    let units = parallel::map(&starts, |start| {
+        if interrupt::requested() {
+            return None;
+        }
+        if count.load(Ordering::Relaxed) > MAX_ENTRIES {
+            whole.store(false, Ordering::Relaxed);
+            return None;
+        }
+        let mut found = names_of(debug.unit_holding(*start)?, &scopes, debug_str, part);
+        found.start = *start as u64;
+        count.fetch_add(found.found.len() + found.elsewhere.len(), Ordering::Relaxed);
+        whole.fetch_and(found.whole, Ordering::Relaxed);
+        if let Some(bar) = &progress {
+            bar.inc(1);
+        }
+        Some(found)
+    });
+    let units = units.into_iter().flatten().collect();
     let index = written(units, scopes, info, debug_str, whole.into_inner());
     if let Some(bar) = &progress {
         bar.finish_and_clear();

@@ -23,6 +23,7 @@ mod scopes;
 mod tests;
 mod written;
 
+use crate::order::Order;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -356,7 +357,7 @@ impl NameIndex {
     pub fn matching(&self, fits: impl Fn(&IndexedName<'_>) -> bool + Sync) -> Vec<IndexedName<'_>> {
         let of_scope = |number: u32| {
             let mut fitting: Vec<IndexedName<'_>> = self.of_scope(number).filter(&fits).collect();
-            fitting.sort_unstable_by_key(|name| (name.leaf, name.kind));
+            fitting.order_by_key(|name| (name.leaf, name.kind));
             fitting
         };
         (0..self.scopes).into_par_iter().flat_map_iter(of_scope).collect()

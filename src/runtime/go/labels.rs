@@ -3,6 +3,7 @@
 use super::{GoRuntime, Goroutine};
 use crate::addr::RunAddr;
 use crate::memory::ReadAs;
+use crate::order::Order;
 use crate::session::go::layout;
 use crate::value::{Limits, Place, Value, ValueKind};
 
@@ -17,7 +18,7 @@ impl GoRuntime<'_> {
         let value = self.session.value(&Place::Memory(RunAddr(goroutine.labels)), type_id, None, &limits);
         let mut labels = Vec::new();
         collect(&value, &mut labels, 0);
-        labels.sort();
+        labels.order();
         labels
     }
 

@@ -24,12 +24,11 @@ mod waits;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
-use rayon::prelude::*;
-
 pub use self::panics::{Panic, lines as panic_lines};
 use crate::addr::RunAddr;
 use crate::image::{Note, ThreadState};
 use crate::memory::ReadAs;
+use crate::parallel;
 use crate::session::go::layout::{self, Field};
 use crate::session::go::structures::GoStructures;
 pub use crate::session::go::structures::GoUnknown as RuntimeError;
@@ -282,7 +281,8 @@ impl<'a> GoRuntime<'a> {
         let threads = self.threads();
         let mut rows: Vec<Goroutine> = Vec::with_capacity(pointers.len());
         for part in pointers.chunks(AT_ONCE) {
-            rows.par_extend(part.par_iter().filter_map(|pointer| self.goroutine(RunAddr(*pointer), &threads)));
+            let read = parallel::map(part, |pointer| self.goroutine(RunAddr(*pointer), &threads));
+            rows.extend(read.into_iter().flatten());
             // Of very many, what was read would be most of the core.
             if pointers.len() > AT_ONCE {
                 self.session.release_memory();

@@ -17,6 +17,7 @@ use super::{GoRuntime, RuntimeError};
 use crate::addr::RunAddr;
 use crate::image::Note;
 use crate::memory::ReadAs;
+use crate::order::Order;
 use crate::session::Session;
 use crate::session::go::layout::{self, Field};
 use crate::types::{Count, TypeId, TypeKind};
@@ -403,7 +404,7 @@ impl GoRuntime<'_> {
             scheduler.machines.extend(read);
             at = next.unwrap_or(0);
         }
-        scheduler.machines.sort_by_key(|machine| machine.id);
+        scheduler.machines.order_by_key(|machine| machine.id);
         Ok(scheduler)
     }
 }

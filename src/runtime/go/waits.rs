@@ -12,12 +12,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::between::Between;
 use super::{GoRuntime, Goroutine, State, is_users};
 use crate::addr::RunAddr;
 use crate::memory::ReadAs;
+use crate::order::Order;
+use crate::parallel;
 use crate::session::Trace;
 use crate::session::go::layout::{Field, Sudog, little_endian};
 use crate::waits::{
@@ -64,9 +64,9 @@ impl GoRuntime<'_> {
             .into_iter()
             .filter(|goroutine| goroutine.state != State::Corrupt && !self.is_own(goroutine))
             .collect();
-        goroutines.sort_by_key(|goroutine| goroutine.id);
-        let looked: Vec<Looked> =
-            goroutines.par_iter().filter_map(|goroutine| self.look(goroutine, &semaphores, &asker)).collect();
+        goroutines.order_by_key(|goroutine| goroutine.id);
+        let looked = parallel::map(&goroutines, |goroutine| self.look(goroutine, &semaphores, &asker));
+        let looked: Vec<Looked> = looked.into_iter().flatten().collect();
         let mut waits = Waits { of: Who::Goroutines, ..Waits::default() };
         self.name(looked, &mut waits);
         self.infer_owners(&goroutines, &mut waits);
@@ -313,18 +313,13 @@ impl GoRuntime<'_> {
         let awaited: HashMap<u32, u64> =
             waits.threads.iter().filter_map(|thread| Some((thread.lwp, thread.wait()?.address?.0))).collect();
         let between = Between::default();
-        let found: Vec<(u64, u32)> = goroutines
-            .par_iter()
-            .flat_map_iter(|goroutine| {
-                let id = goroutine.id.and_then(|id| u32::try_from(id).ok());
-                let awaited = id.and_then(|id| awaited.get(&id).copied());
-                let held = id.map(|_| between.held(self, goroutine, &left, awaited)).unwrap_or_default();
-                held.into_iter().filter_map(move |lock| Some((lock, id?)))
-            })
-            .collect();
+        let found = parallel::map(goroutines, |goroutine| {
+            let id = goroutine.id.and_then(|id| u32::try_from(id).ok())?;
+            Some((id, between.held(self, goroutine, &left, awaited.get(&id).copied())))
+        });
         let mut claimed: HashMap<u64, Vec<u32>> = HashMap::new();
-        for (lock, id) in found {
-            claimed.entry(lock).or_default().push(id);
+        for (id, held) in found.into_iter().flatten() {
+            held.into_iter().for_each(|lock| claimed.entry(lock).or_default().push(id));
         }
         // Of a mutex there is but one owner: several that may be it are none.
         claimed.retain(|lock, ids| ids.len() == 1 || is_mutex.get(lock) == Some(&false));
@@ -343,17 +338,13 @@ impl GoRuntime<'_> {
         if wanted.is_empty() {
             return;
         }
-        let found: Vec<(u64, u32)> = goroutines
-            .par_iter()
-            .flat_map_iter(|goroutine| {
-                let id = goroutine.id.and_then(|id| u32::try_from(id).ok());
-                let held = id.map(|_| self.gives_back(goroutine, &wanted)).unwrap_or_default();
-                held.into_iter().filter_map(move |lock| Some((lock, id?)))
-            })
-            .collect();
+        let found = parallel::map(goroutines, |goroutine| {
+            let id = goroutine.id.and_then(|id| u32::try_from(id).ok())?;
+            Some((id, self.gives_back(goroutine, &wanted)))
+        });
         let mut owners: HashMap<u64, Vec<u32>> = HashMap::new();
-        for (lock, id) in found {
-            owners.entry(lock).or_default().push(id);
+        for (id, held) in found.into_iter().flatten() {
+            held.into_iter().for_each(|lock| owners.entry(lock).or_default().push(id));
         }
         self.add_between(goroutines, waits, &wanted, &mut owners);
         for thread in &mut waits.threads {

@@ -35,6 +35,7 @@ use super::GoRuntime;
 use crate::addr::RunAddr;
 use crate::image::Note;
 use crate::interrupt;
+use crate::order::Order;
 use crate::session::Session;
 use crate::types::{TypeId, TypeKind};
 use crate::value::Place;
@@ -262,7 +263,7 @@ impl<'a> GoHeap<'a> {
             known: Known::Size,
             tally,
         }));
-        rows.sort_by(|one, other| {
+        rows.order_by(|one, other| {
             let order = |row: &TypeRow| (std::cmp::Reverse(row.tally.bytes), row.slot, row.name.clone());
             order(one).cmp(&order(other))
         });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::addr::RunAddr;
 use crate::module::Name;
+use crate::order::Order;
 use crate::session::Session;
 use crate::session::go::layout;
 use crate::types::go::GoKind;
@@ -175,7 +176,7 @@ impl<'a> Plans<'a> {
                 (size, None)
             }
         };
-        links.sort_by_key(|(offset, _)| *offset);
+        links.order_by_key(|(offset, _)| *offset);
         Plan { of, size, links, buffer }
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::addr::{FileAddr, RunAddr};
 use crate::interrupt;
 use crate::module::symbols::{Symbol, SymbolKind};
 use crate::module::{DieRef, Name};
+use crate::order::Order;
+use crate::parallel;
 use crate::runtime::go::{GoRuntime, Goroutine};
 use crate::session::Session;
 use crate::types::TypeId;
@@ -60,7 +60,7 @@ pub(super) fn undescribed(session: &Session) -> Vec<Root> {
         for (first, end) in table.variables() {
             let inside = |symbol: &Symbol| symbol.kind == SymbolKind::Data && (first..end).contains(&symbol.address);
             let mut symbols: Vec<Symbol> = module.symbols().iter().filter(inside).collect();
-            symbols.sort_by_key(|symbol| symbol.address);
+            symbols.order_by_key(|symbol| symbol.address);
             symbols.dedup_by_key(|symbol| symbol.address);
             let mut at = first;
             let mut root = |name: Option<Name>, from: FileAddr, to: FileAddr| {
@@ -91,7 +91,7 @@ pub(super) fn undescribed(session: &Session) -> Vec<Root> {
         }
     }
     found.truncate(MAX_GLOBALS);
-    found.sort_by_key(|root| root.whose == Whose::Runtime);
+    found.order_by_key(|root| root.whose == Whose::Runtime);
     found
 }
 
@@ -105,27 +105,24 @@ pub(super) fn globals(session: &Session) -> Vec<Root> {
     for module in session.program.modules.iter().filter(|module| module.is_go()) {
         let Some(debug) = session.program.debug_info(module.id) else { continue };
         let units = debug.all_units();
-        let of_units: Vec<Vec<Root>> = units
-            .par_iter()
-            .map(|unit| {
-                let named = unit.skim().named.iter().filter(|entry| entry.tag == gimli::DW_TAG_variable);
-                let globals = named.filter_map(|entry| {
-                    let die = DieRef { offset: entry.offset, ..unit.root() };
-                    let global = session.global(die, None, None, false)?;
-                    Some(Root {
-                        whose: if is_runtimes(&global.name) { Whose::Runtime } else { Whose::Package },
-                        name: Some(global.name.into()),
-                        type_id: Some(global.type_id),
-                        place: global.place.ok()?,
-                    })
-                });
-                globals.collect()
-            })
-            .collect();
+        let of_units = parallel::map(&units, |unit| {
+            let named = unit.skim().named.iter().filter(|entry| entry.tag == gimli::DW_TAG_variable);
+            let globals = named.filter_map(|entry| {
+                let die = DieRef { offset: entry.offset, ..unit.root() };
+                let global = session.global(die, None, None, false)?;
+                Some(Root {
+                    whose: if is_runtimes(&global.name) { Whose::Runtime } else { Whose::Package },
+                    name: Some(global.name.into()),
+                    type_id: Some(global.type_id),
+                    place: global.place.ok()?,
+                })
+            });
+            globals.collect::<Vec<Root>>()
+        });
         found.extend(of_units.into_iter().flatten());
     }
     found.truncate(MAX_GLOBALS);
-    found.sort_by_key(|root| root.whose == Whose::Runtime);
+    found.order_by_key(|root| root.whose == Whose::Runtime);
     found
 }
 
@@ -139,7 +136,7 @@ pub(super) fn locals(
     let mut done = 0;
     for part in looked.chunks(AT_ONCE) {
         interrupt::check()?;
-        let of_stacks: Vec<Vec<Root>> = part.par_iter().map(|goroutine| of_stack(runtime, goroutine)).collect();
+        let of_stacks = parallel::map(part, |goroutine| of_stack(runtime, goroutine));
         found.extend(of_stacks.into_iter().flatten());
         done += part.len();
         if found.len() >= MAX_LOCALS {
@@ -176,7 +173,7 @@ pub(super) fn all_words(
     let mut found = Vec::new();
     for part in looked.chunks(AT_ONCE) {
         interrupt::check()?;
-        let of_stacks: Vec<Vec<Root>> = part.par_iter().map(|goroutine| words(runtime, goroutine)).collect();
+        let of_stacks = parallel::map(part, |goroutine| words(runtime, goroutine));
         found.extend(of_stacks.into_iter().flatten());
     }
     Ok((found, goroutines.len() - looked.len()))
