@@ -53,6 +53,34 @@ pub fn release(bytes: &'static [u8]) {
     let _ = unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, length) };
 }
 
+/// Memory of zeros for what is unpacked and then kept until the process ends. None where the system has none left.
+///
+/// Pages of 4 KiB, each given when it is first touched, cost more than unpacking into them: large pieces lie together in
+/// pages as large as the system has.
+pub fn room(length: usize) -> Option<&'static mut [u8]> {
+    if length < SMALL_ROOM {
+        return Some(vec![0; length].leak());
+    }
+    let mut left = ROOM.lock().expect("not poisoned");
+    if left.len() < length {
+        let mapping = memmap2::MmapMut::map_anon(length.max(ROOM_AT_ONCE)).ok()?;
+        // Advice: an answer that it was not taken changes nothing.
+        let _ = mapping.advise(memmap2::Advice::HugePage);
+        let mapping: &'static mut memmap2::MmapMut = Box::leak(Box::new(mapping));
+        *left = mapping;
+    }
+    let (piece, rest) = std::mem::take(&mut *left).split_at_mut(length);
+    *left = rest;
+    Some(piece)
+}
+
+/// What is smaller is had from the allocator.
+const SMALL_ROOM: usize = 128 << 10;
+/// Address space that is taken for several pieces.
+const ROOM_AT_ONCE: usize = 16 << 20;
+/// What is left of it.
+static ROOM: Mutex<&'static mut [u8]> = Mutex::new(&mut []);
+
 /// All mappings, for advice on parts of them.
 static MAPPINGS: Mutex<Vec<&'static memmap2::Mmap>> = Mutex::new(Vec::new());
 
@@ -76,6 +104,16 @@ fn mapping_of(bytes: &'static [u8]) -> Option<(&'static memmap2::Mmap, usize, us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rooms_are_zeros_and_apart() {
+        for length in [0, 5, SMALL_ROOM, SMALL_ROOM + 1, ROOM_AT_ONCE - SMALL_ROOM, ROOM_AT_ONCE + 1, SMALL_ROOM] {
+            let room = room(length).unwrap();
+            assert_eq!(room.len(), length);
+            assert!(room.iter().all(|byte| *byte == 0));
+            room.fill(1);
+        }
+    }
 
     #[test]
     fn maps_contents_and_empty_files() {

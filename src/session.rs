@@ -200,6 +200,13 @@ impl Session {
         let search = SearchOptions { snapshot, ..search_options(options, &image, target, debuginfod.clone()) };
         let modules = ModuleMap::new(seeds, search, &image.memory);
         let program = Arc::new(Program::new(modules));
+        if let Some(snapshot) = image.snapshot.clone().filter(|snapshot| snapshot.is_large()) {
+            let program = program.clone();
+            let _ = std::thread::Builder::new().spawn(move || {
+                program.read_ahead();
+                snapshot.sources();
+            });
+        }
         let memory = Arc::new(ProcessMemory::new(&image, program.clone()));
         let code_map = ExecutableCode::new(program.clone(), &image.mappings);
         let types = TypeTable::new(Arc::new(DwarfTypes::new(program.clone())));

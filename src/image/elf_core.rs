@@ -21,7 +21,6 @@ use crate::image::notes::{self, CoreNotes, FileRange};
 use crate::image::snapshot::relative::Place;
 use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
 use crate::memory::Memory;
-use crate::order::Order;
 
 /// What is known of a core beside its bytes.
 #[derive(Default)]
@@ -121,7 +120,7 @@ pub fn places(beginning: &[u8]) -> Option<Vec<Place>> {
         .filter(|place| place.size > 0)
         .collect();
     // Mostly in order already, which the stable sort makes use of.
-    places.order_by_key(|place| place.offset);
+    places.sort_by_key(|place| place.offset);
     // Each byte is of one piece, so that reading them all takes no longer than the file is.
     let mut end = 0;
     places.retain(|place| {
@@ -362,7 +361,7 @@ fn program_headers<'data, Elf: FileHeader<Endian = LittleEndian>>(
 
 /// Sorts by address and cuts each range at the next one's start (they do not overlap in a sound NT_FILE).
 fn separate_files(files: &mut Vec<FileRange>) {
-    files.order_by_key(|file| file.start);
+    files.sort_by_key(|file| file.start);
     for index in 1..files.len() {
         files[index - 1].end = files[index - 1].end.min(files[index].start);
     }
@@ -409,7 +408,7 @@ fn join(segments: &[FlaggedSegment], files: &[FileRange]) -> Vec<Mapping> {
         }
     }
     if mappings.len() > with_segment {
-        mappings.order_by_key(|mapping| mapping.start);
+        mappings.sort_by_key(|mapping| mapping.start);
     }
     mappings
 }

@@ -110,6 +110,18 @@ impl Program {
             .as_ref()
     }
 
+    /// Reads of the executable's debug information what frames and lines are found by. Of a snapshot, whose debug
+    /// information is what somebody looked at, that is little, and nearly every question needs it.
+    pub fn read_ahead(&self) {
+        let executable = self.modules.iter().find(|module| module.seed.is_executable);
+        let Some(debug) = executable.and_then(|module| self.debug_info(module.id)) else { return };
+        for unit in debug.all_units() {
+            if let Some(first) = unit.skim().functions().first() {
+                unit.position(FileAddr(first.low));
+            }
+        }
+    }
+
     /// A module's debug information where somebody asked for it before.
     pub fn opened_debug_info(&self, module: ModuleId) -> Option<&DebugInfo> {
         self.debug.get(module.0 as usize)?.get()?.as_ref()

@@ -1,13 +1,13 @@
 //! A part that is packed in frames, each of which stands for itself (RFC 8878, 3.1): what is looked at is unpacked, and
 //! the rest of a large core costs nothing. Ordinary tools unpack such a part as one.
 
-use std::io::Cursor;
 use std::sync::OnceLock;
 
 use zstd::zstd_safe;
 
 use super::LARGEST_RATIO;
 use super::relative::{self, Place};
+use crate::mapped;
 
 /// A frame that unpacks to more is not one that was made to be read by itself.
 const LARGEST_FRAME: usize = 16 << 20;
@@ -77,31 +77,29 @@ impl Frames {
         let frame = self.frames.get(index)?;
         let start = *self.starts.get(index)?;
         let content = (*frame.content.get_or_init(|| {
-            let mut content = zstd::bulk::decompress(frame.packed, frame.size).ok()?;
-            relative::exchange(&mut content, start as u64, &self.relative);
-            (content.len() == frame.size).then(|| &*Box::leak(content.into_boxed_slice()))
+            let content = mapped::room(frame.size)?;
+            let size = zstd::bulk::decompress_to_buffer(frame.packed, content).ok()?;
+            relative::exchange(content, start as u64, &self.relative);
+            (size == frame.size).then_some(&*content)
         }))?;
         let rest = content.get(offset - start..)?;
         rest.get(..rest.len().min(limit)).filter(|piece| !piece.is_empty())
     }
 
-    /// The first frames behind each other, as many as hold `length` bytes, as they are in the file. `known`
-    /// is what an earlier call gave: whole frames.
-    pub fn unpack_first(&self, known: &[u8], length: usize) -> Option<Vec<u8>> {
+    /// Unpacks the first frames behind each other, as many as hold `length` bytes, as they are in the file. `known` is
+    /// what an earlier call gave for the same place: bytes of whole frames, which are in it.
+    pub fn unpack_first(&self, place: &mut [u8], known: usize, length: usize) -> Option<usize> {
         let of = |length: usize| self.starts.partition_point(|start| *start < length.min(self.length));
-        let frames = self.frames.get(..of(length))?;
-        let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.size).sum());
-        bytes.extend_from_slice(known);
-        // Each frame is unpacked behind the one before, into memory that need not be zeroed first.
-        let mut place = Cursor::new(bytes);
         let mut unpacker = zstd::bulk::Decompressor::new().ok()?;
-        for frame in frames.get(of(known.len())..)? {
-            place.set_position(place.get_ref().len() as u64);
-            if unpacker.decompress_to_buffer(frame.packed, &mut place).ok()? != frame.size {
+        let mut end = known;
+        for frame in self.frames.get(of(known)..of(length))? {
+            let place = place.get_mut(end..end.checked_add(frame.size)?)?;
+            if unpacker.decompress_to_buffer(frame.packed, place).ok()? != frame.size {
                 return None;
             }
+            end += frame.size;
         }
-        Some(place.into_inner()).filter(|bytes| bytes.len() >= length)
+        (end >= length).then_some(end)
     }
 
     /// The part's first bytes.
@@ -156,12 +154,13 @@ mod tests {
             assert_eq!(frames.length(), plain.len());
             assert_eq!(frames.beginning(plain.len()).unwrap(), plain);
             assert_eq!(frames.beginning(usize::MAX), Some(plain.clone()));
-            let mut unpacked = Vec::new();
+            let mut place = vec![0; plain.len()];
+            let mut known = 0;
             for length in [1, 300, 20_000, plain.len()] {
-                unpacked = frames.unpack_first(&unpacked, length).unwrap();
-                assert!(unpacked.len() >= length && plain.starts_with(&unpacked));
+                known = frames.unpack_first(&mut place, known, length).unwrap();
+                assert!(known >= length && plain.starts_with(&place[..known]));
             }
-            assert_eq!(frames.unpack_first(&unpacked, plain.len() + 1), None);
+            assert_eq!(frames.unpack_first(&mut place, known, plain.len() + 1), None);
             let end = elf_core::end_of_notes(&plain).unwrap() as usize;
             let beginning = frames.beginning(end).unwrap().leak();
             let source = Source::Packed(Arc::new(frames));

@@ -20,6 +20,7 @@ use self::frames::Frames;
 use crate::addr::{Bias, RunAddr};
 use crate::image::elf_core::Source;
 use crate::image::{Image, ImageError, Mapping, ModuleSeed, Note, elf_core};
+use crate::mapped;
 
 /// A part is at most this large when unpacked.
 pub const LARGEST_PART: u64 = 1 << 30;
@@ -40,13 +41,13 @@ const MOST_PARTS: usize = 1 << 16;
 pub struct Snapshot {
     /// Its header.
     pub header: Header,
-    /// What was where.
-    pub layout: Layout,
     path: PathBuf,
     bytes: &'static [u8],
     /// Start and length in the file of each part.
     places: HashMap<String, (usize, usize)>,
     unpacked: AtomicU64,
+    /// What was where; nothing where that part is damaged.
+    layout: OnceLock<Result<Layout, String>>,
     /// The executable's file, unpacked.
     executable: OnceLock<Result<&'static [u8], String>>,
     sources: OnceLock<BTreeMap<String, Arc<SourceRecord>>>,
@@ -72,42 +73,30 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
         let problem = format!("is a snapshot of format {}; this version reads {}", header.schema, known.join(" and "));
         return Err(broken(problem));
     }
-    let mut snapshot = Snapshot {
+    let snapshot = Arc::new(Snapshot {
         header,
-        layout: Layout::default(),
         path: path.to_owned(),
         bytes,
         places,
         unpacked: AtomicU64::new(0),
+        layout: OnceLock::new(),
         executable: OnceLock::new(),
         sources: OnceLock::new(),
-    };
-    match snapshot.json(format::LAYOUT) {
-        Ok(layout) => snapshot.layout = layout,
-        Err(problem) => notes.push(Note { code: "snapshot-damaged", message: problem }),
-    }
-    let snapshot = Arc::new(snapshot);
-    if snapshot.size() >= LARGE {
+    });
+    if snapshot.is_large() {
         let ahead = Arc::clone(&snapshot);
         // What nearly every question needs next; where no thread is to be had, it is unpacked when it is asked for.
         let _ = thread::Builder::new().spawn(move || ahead.unpack_ahead());
     }
-    let mappings = snapshot.layout.mappings.iter().map(|record| Mapping {
-        start: RunAddr(record.start.0),
-        end: RunAddr(record.end.0),
-        flags: record.flags,
-        saved: record.saved,
-        file: record
-            .file
-            .and_then(|(index, offset)| Some((snapshot.layout.files.get(index as usize)?.clone(), offset.0))),
-    });
-    let mappings: Vec<Mapping> = mappings.filter(|mapping| mapping.start < mapping.end).collect();
-    let are_sound = !mappings.is_empty() && mappings.is_sorted_by(|one, next| one.end <= next.start);
-    let mappings = are_sound.then_some(mappings);
-    let mut image = match snapshot.core_in_frames().map_err(broken)? {
+    let packed = snapshot.core_in_frames().map_err(broken)?;
+    if let Err(problem) = snapshot.layout.get_or_init(|| snapshot.json(format::LAYOUT)) {
+        notes.push(Note { code: "snapshot-damaged", message: problem.clone() });
+    }
+    let mappings = snapshot.mappings();
+    let mut image = match packed {
         Some(PackedCore { beginning, frames, complaint }) => {
             notes.extend(complaint.map(|message| Note { code: "snapshot-damaged", message }));
-            elf_core::parse_beginning(path, beginning.leak(), Source::Packed(Arc::new(frames)), mappings, notes)?
+            elf_core::parse_beginning(path, beginning, Source::Packed(Arc::new(frames)), mappings, notes)?
         }
         None => {
             let (core, complaint) = snapshot.unpack(format::CORE, LARGEST_PART).map_err(broken)?;
@@ -118,7 +107,7 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
     for thread in &mut image.threads {
         // Nobody died of what was copied alive.
         thread.crashed &= snapshot.header.capture.source != "process";
-        thread.name = thread.name.take().or_else(|| snapshot.layout.thread_names.get(&thread.lwp).cloned());
+        thread.name = thread.name.take().or_else(|| snapshot.layout()?.thread_names.get(&thread.lwp).cloned());
     }
     image.process.executable = image.process.executable.take().or_else(|| snapshot.header.process.executable.clone());
     image.snapshot = Some(snapshot);
@@ -126,10 +115,39 @@ pub fn open(path: &Path, bytes: &'static [u8], mut notes: Vec<Note>) -> Result<I
 }
 
 impl Snapshot {
+    /// Whether it pays to unpack its parts on a thread of their own.
+    pub fn is_large(&self) -> bool {
+        self.size() >= LARGE
+    }
+
+    fn layout(&self) -> Option<&Layout> {
+        self.layout.get_or_init(|| self.json(format::LAYOUT)).as_ref().ok()
+    }
+
+    fn module_records(&self) -> &[ModuleRecord] {
+        self.layout().map_or(&[], |layout| &layout.modules)
+    }
+
+    /// What was mapped where. None where nothing is known of it, or what is said is not in order.
+    fn mappings(&self) -> Option<Vec<Mapping>> {
+        let layout = self.layout()?;
+        let file = |(index, offset): (u32, format::Hex)| Some((layout.files.get(index as usize)?.clone(), offset.0));
+        let mappings = layout.mappings.iter().map(|record| Mapping {
+            start: RunAddr(record.start.0),
+            end: RunAddr(record.end.0),
+            flags: record.flags,
+            saved: record.saved,
+            file: record.file.and_then(file),
+        });
+        let mappings: Vec<Mapping> = mappings.filter(|mapping| mapping.start < mapping.end).collect();
+        let are_sound = !mappings.is_empty() && mappings.is_sorted_by(|one, next| one.end <= next.start);
+        are_sound.then_some(mappings)
+    }
+
     /// The modules, ascending by address and not overlapping.
     pub fn modules(&self) -> Vec<ModuleSeed> {
         let mut seeds: Vec<ModuleSeed> = Vec::new();
-        for record in &self.layout.modules {
+        for record in self.module_records() {
             let (start, end) = (RunAddr(record.start.0), RunAddr(record.end.0));
             if start >= end || seeds.last().is_some_and(|last| last.end > start) {
                 continue;
@@ -152,7 +170,7 @@ impl Snapshot {
 
     /// The file of the module that starts there, or why there is none.
     pub fn module_file(&self, start: RunAddr) -> Result<&'static [u8], String> {
-        let record = self.layout.modules.iter().find(|record| record.start.0 == start.0);
+        let record = self.module_records().iter().find(|record| record.start.0 == start.0);
         let record = record.ok_or("the snapshot has no such module")?;
         let is_first = self.executable().is_some_and(|executable| std::ptr::eq(executable, record));
         if is_first {
@@ -163,7 +181,7 @@ impl Snapshot {
     }
 
     fn executable(&self) -> Option<&ModuleRecord> {
-        self.layout.modules.iter().find(|record| record.executable)
+        self.module_records().iter().find(|record| record.executable)
     }
 
     /// Unpacks what the other parts are looked at with, beside their being opened.
@@ -171,7 +189,6 @@ impl Snapshot {
         if let Some(executable) = self.executable() {
             let _ = self.module_file(RunAddr(executable.start.0));
         }
-        self.sources();
     }
 
     /// The source lines that are in it, by file; none where it has no such part.
@@ -192,6 +209,12 @@ impl Snapshot {
                 None => "nothing of it was needed when the snapshot was taken".to_owned(),
             });
         };
+        if let (packed, false) = self.packed(part)?
+            && let Some(bytes) = in_place(packed)
+        {
+            self.count(bytes.len())?;
+            return Ok(bytes);
+        }
         let (bytes, complaint) = self.unpack(part, LARGEST_PART)?;
         match complaint {
             // Half a file would give wrong answers.
@@ -251,7 +274,7 @@ impl Snapshot {
         let (packed, cut) = self.packed(part)?;
         let (frames, is_whole) = Frames::intact(packed, LARGEST_PART);
         let beginning = beginning(&frames).ok_or_else(|| self.is_broken(part))?;
-        let places = elf_core::places(&beginning).ok_or_else(|| self.is_broken(part))?;
+        let places = elf_core::places(beginning).ok_or_else(|| self.is_broken(part))?;
         self.unpacked.fetch_add(frames.length() as u64, Ordering::Relaxed);
         let path = self.path.display();
         let complaint = match (cut, is_whole) {
@@ -283,6 +306,14 @@ impl Snapshot {
         Ok((packed, cut))
     }
 
+    fn count(&self, unpacked: usize) -> Result<(), String> {
+        let total = self.unpacked.fetch_add(unpacked as u64, Ordering::Relaxed).saturating_add(unpacked as u64);
+        match total > LARGEST_TOTAL {
+            true => Err(format!("{}: its parts are larger than {LARGEST_TOTAL} bytes together", self.path.display())),
+            false => Ok(()),
+        }
+    }
+
     /// A part's content, and what is wrong with it: what a truncated part still holds is given.
     pub fn unpack(&self, part: &str, limit: u64) -> Result<(Vec<u8>, Option<String>), String> {
         let path = self.path.display();
@@ -297,10 +328,7 @@ impl Snapshot {
         } else {
             packed.take(limit + 1).read_to_end(&mut content)
         };
-        let total = self.unpacked.fetch_add(content.len() as u64, Ordering::Relaxed) + content.len() as u64;
-        if total > LARGEST_TOTAL {
-            return Err(format!("{path}: its parts are larger than {LARGEST_TOTAL} bytes together"));
-        }
+        self.count(content.len())?;
         if content.len() as u64 > limit {
             return Err(format!("{path}: part {part} is larger than {limit} bytes"));
         }
@@ -315,27 +343,25 @@ impl Snapshot {
 /// A core that is unpacked as it is looked at.
 struct PackedCore {
     /// Its headers and notes.
-    beginning: Vec<u8>,
+    beginning: &'static [u8],
     frames: Frames,
     /// What is wrong with it.
     complaint: Option<String>,
 }
 
 /// The headers and notes of a core.
-fn beginning(frames: &Frames) -> Option<Vec<u8>> {
-    let mut beginning = frames.unpack_first(&[], 1)?;
+fn beginning(frames: &Frames) -> Option<&'static [u8]> {
+    let place = mapped::room(frames.length())?;
+    let mut known = frames.unpack_first(place, 0, 1)?;
     // The first bytes say where the table of segments ends (where there are many, section 0 behind it does), that where
     // the notes do.
     for _ in 0..3 {
-        let end = usize::try_from(elf_core::end_of_notes(&beginning)?).ok()?;
-        if end > frames.length() {
-            return None;
-        }
-        if end > beginning.len() {
-            beginning = frames.unpack_first(&beginning, end)?;
+        let end = usize::try_from(elf_core::end_of_notes(place.get(..known)?)?).ok()?;
+        if end > known {
+            known = frames.unpack_first(place, known, end)?;
         }
     }
-    Some(beginning)
+    place.get(..known)
 }
 
 /// Where each member's content is. A truncated file's last member is as long as the file allows.
@@ -355,11 +381,22 @@ fn places(bytes: &'static [u8]) -> HashMap<String, (usize, usize)> {
     places
 }
 
-/// A part that says how large it is, unpacked into its place without a window and copies between.
-fn at_once(packed: &[u8], limit: u64) -> Option<Vec<u8>> {
+/// What a packed part says of its size, where that may be.
+fn plausible_size(packed: &[u8], limit: u64) -> Option<usize> {
     let size = zstd::bulk::Decompressor::upper_bound(packed)?;
-    let is_plausible = size as u64 <= limit && size / LARGEST_RATIO <= packed.len();
-    is_plausible.then(|| zstd::bulk::decompress(packed, size).ok())?
+    (size as u64 <= limit && size / LARGEST_RATIO <= packed.len()).then_some(size)
+}
+
+/// A part that says how large it is, unpacked without a window and copies between.
+fn at_once(packed: &[u8], limit: u64) -> Option<Vec<u8>> {
+    zstd::bulk::decompress(packed, plausible_size(packed, limit)?).ok()
+}
+
+/// As [`at_once`], to be kept.
+fn in_place(packed: &[u8]) -> Option<&'static [u8]> {
+    let place = mapped::room(plausible_size(packed, LARGEST_PART)?)?;
+    let length = zstd::bulk::decompress_to_buffer(packed, place).ok()?;
+    place.get(..length)
 }
 
 fn slice(bytes: &'static [u8], (start, length): (usize, usize)) -> Option<&'static [u8]> {
