@@ -79,6 +79,13 @@ impl InstructionDecoder {
                 let has_index = instruction.memory_index() != Register::None;
                 formatter.options_mut().set_always_show_scale(has_index);
                 formatter.format(&instruction, &mut text);
+                // As binutils: no suffix where there is one size alone.
+                for (long, short) in [("callq ", "call  "), ("jmpq ", "jmp  "), ("pushq ", "push  "), ("popq ", "pop  ")] {
+                    if let Some(rest) = text.strip_prefix(long) {
+                        text = format!("{short}{rest}");
+                        break;
+                    }
+                }
             }
             Syntax::Intel => {
                 let mut formatter = IntelFormatter::new();

@@ -202,6 +202,21 @@ fn file_bytes(selected: &Selected<'_>, at: RunAddr) -> Option<&'static [u8]> {
     module.file()?.bytes_at(module.to_file(at)).filter(|bytes| !bytes.is_empty())
 }
 
+/// The `count` instructions before `end`, as far as the function before it goes.
+pub fn rows_before(
+    selected: &Selected<'_>,
+    end: RunAddr,
+    count: usize,
+    syntax: Syntax,
+) -> Result<Vec<InstructionRow>, CommandError> {
+    let nothing = || CommandError::NoMatch(format!("no function is before {:#x}", end.0));
+    let before = RunAddr(end.0.checked_sub(1).ok_or_else(nothing)?);
+    let start = function_around(selected, before).ok_or_else(nothing)?.start;
+    let mut rows = rows(selected, start, Some(end), MAX_COUNT, syntax)?;
+    rows.drain(..rows.len().saturating_sub(count));
+    Ok(rows)
+}
+
 /// Decodes from `start` on: up to `end`, at most `count`.
 pub fn rows(
     selected: &Selected<'_>,

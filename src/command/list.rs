@@ -33,6 +33,8 @@ struct Spot {
     line: u32,
     /// The frame stands here.
     current: bool,
+    /// What an address is in, where one was asked for.
+    within: Option<String>,
 }
 
 /// The lines that were listed last, where a session's next `list` goes on.
@@ -57,6 +59,8 @@ struct Extent {
     asked: u32,
     /// The file was named before.
     goes_on: bool,
+    /// What is said instead of the file's name.
+    heading: Option<String>,
 }
 
 /// Answers `list`.
@@ -82,7 +86,9 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         let document = documents::list(&extent.file, &found, extent.current, &lines, &notes);
         return common::write_document(output, document);
     }
-    if !extent.goes_on {
+    if let Some(heading) = &extent.heading {
+        writeln!(output.out, "{heading}")?;
+    } else if !extent.goes_on {
         writeln!(output.out, "{}:", output.paint.file(shortened(&source.path.to_string_lossy())))?;
     }
     for (line, text) in &lines {
@@ -117,6 +123,7 @@ fn extent(args: &Args, state: &State) -> Result<Extent, CommandError> {
         last: Some(last),
         asked: first,
         goes_on: true,
+        heading: None,
     };
     match (location, before) {
         (None, Some(listed)) => {
@@ -141,6 +148,7 @@ fn extent(args: &Args, state: &State) -> Result<Extent, CommandError> {
             last: Some(last),
             asked,
             goes_on: false,
+            heading: None,
         };
         return match (from, to) {
             ("", "") => Err(CommandError::Usage("list FIRST,LAST: one of them is expected".to_owned())),
@@ -154,9 +162,11 @@ fn extent(args: &Args, state: &State) -> Result<Extent, CommandError> {
             }
             (from, to) => {
                 let from = find_spot(from, args, state)?;
-                let to = match to.parse() {
-                    Ok(line) => Spot { line, ..from.clone() },
-                    Err(_) => find_spot(to, args, state)?,
+                let offset = to.strip_prefix('+').and_then(|count| count.parse::<u32>().ok());
+                let to = match (offset, to.parse()) {
+                    (Some(count), _) => Spot { line: from.line.saturating_add(count), ..from.clone() },
+                    (None, Ok(line)) => Spot { line, ..from.clone() },
+                    (None, Err(_)) => find_spot(to, args, state)?,
                 };
                 if to.file != from.file {
                     let message = format!("{} and {}: both places are in one file", from.file, to.file);
@@ -180,7 +190,7 @@ fn extent(args: &Args, state: &State) -> Result<Extent, CommandError> {
         _ => (middle, middle.saturating_add(count - 1)),
     };
     let current = spot.current.then_some(spot.line);
-    Ok(Extent { file: spot.file, first, last: Some(last), current, asked: spot.line, goes_on: false })
+    Ok(Extent { file: spot.file, first, last: Some(last), current, asked: spot.line, goes_on: false, heading: spot.within })
 }
 
 /// The places on both sides of a comma that is in no brackets.
@@ -203,8 +213,13 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         let selected = select(state, &args.frame)?;
         let address = super::x::address_of(&selected, &state.variables, expression)?;
         let code = state.session.code(address).into_iter().next();
-        let spot = code
-            .and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false }));
+        let spot = code.and_then(|code| {
+            let (file, line) = (code.file.as_ref()?.to_string(), code.line?);
+            let within = code.function.as_deref().map(|function| {
+                format!("{address} is in {function} ({}:{line}).", shortened(&file))
+            });
+            Some(Spot { file, line, current: false, within })
+        });
         return spot.ok_or_else(|| CommandError::NoMatch(format!("No line number information for {address}.")));
     }
     // A number is a line of the file that was listed last, else of the frame's.
@@ -222,7 +237,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
             Some(true) => line.saturating_add(number),
             Some(false) => line.saturating_sub(number),
         };
-        return Ok(Spot { file, line: line.max(1), current: false });
+        return Ok(Spot { file, line: line.max(1), current: false, within: None });
     }
     let mut name = location;
     let mut within = None;
@@ -230,7 +245,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         && !file.ends_with(':')
     {
         if let Ok(line) = place.parse() {
-            return Ok(Spot { file: recorded_path(args, state, file), line, current: false });
+            return Ok(Spot { file: recorded_path(args, state, file), line, current: false, within: None });
         }
         (within, name) = (Some(file), place);
     }
@@ -239,7 +254,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         let Ok(Place::Memory(address)) = function.place else { return None };
         // The innermost function of the address comes first; its own line is the outermost one's.
         let code = state.session.code(address).into_iter().last()?;
-        Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false })
+        Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: false, within: None })
     });
     lines.into_iter().next().ok_or_else(nowhere)
 }
@@ -248,7 +263,7 @@ fn frame_spot(args: &Args, state: &State) -> Result<Spot, CommandError> {
     let selected = select(state, &args.frame)?;
     let code = selected.frame().map(|frame| &frame.code);
     let spot =
-        code.and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: true }));
+        code.and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: true, within: None }));
     spot.ok_or_else(|| {
         CommandError::NoMatch(format!(
             "frame {} of thread {} has no source line; name another with --frame, or give FILE:LINE",

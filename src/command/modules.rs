@@ -8,12 +8,30 @@ use crate::session::modules::{DebugStatus, FileStatus, ModuleRow};
 
 /// Arguments of `modules`.
 #[derive(clap::Args, Debug, Clone)]
-pub struct Args {}
+pub struct Args {
+    /// Only those whose path matches this regular expression
+    #[arg(value_name = "RE")]
+    path: Option<String>,
+}
+
+/// Bytes that a regular expression may become.
+const MAX_EXPRESSION: usize = 1 << 20;
 
 /// Answers `modules`.
-pub fn run(_args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let wanted = args.path.as_deref().map(|text| {
+        let built = regex::RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build();
+        built.map_err(|_| CommandError::Usage(format!("{text}: no regular expression")))
+    });
+    let wanted = wanted.transpose()?;
     let session = &state.session;
-    let rows = session.modules();
+    let mut rows = session.modules();
+    if let Some(wanted) = &wanted {
+        rows.retain(|row| wanted.is_match(&row.path));
+        if rows.is_empty() {
+            return Err(CommandError::NoMatch(format!("No module's path matches {}.", wanted.as_str())));
+        }
+    }
     let notes = session.notes();
     if state.json {
         return common::write_document(output, documents::modules(&rows, &notes));

@@ -92,7 +92,7 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
     // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
     let unit = match (letter, unit) {
         ('a', _) => given.unwrap_or(address_size),
-        ('s', _) => 1,
+        ('s', _) => given.filter(|unit| matches!(unit, 2 | 4)).unwrap_or(1),
         ('f', Some(unit @ (4 | 8))) => unit,
         ('f', _) => 8,
         (_, Some(unit)) => unit,
@@ -189,8 +189,14 @@ fn examine(
 ) -> Result<(), CommandError> {
     let session = &state.session;
     if format.letter == 'i' {
-        let rows = disassemble::rows(selected, start, None, format.count, state.settings.syntax)?;
-        seen.next = rows.last().and_then(|row| row.address.checked_add(row.bytes.len() as u64));
+        let rows = match format.backwards {
+            true => disassemble::rows_before(selected, start, format.count, state.settings.syntax)?,
+            false => disassemble::rows(selected, start, None, format.count, state.settings.syntax)?,
+        };
+        seen.next = match format.backwards {
+            true => rows.first().map(|row| row.address),
+            false => rows.last().and_then(|row| row.address.checked_add(row.bytes.len() as u64)),
+        };
         seen.last = rows.last().map(|row| row.address);
         let notes = session.notes();
         if state.json {
@@ -202,7 +208,10 @@ fn examine(
         return common::write_notes(output, &notes);
     }
     let rows = if format.letter == 's' {
-        let (rows, behind) = strings(session.memory(), start, format, args.max_string);
+        let (mut rows, behind) = strings(session.memory(), start, format, args.max_string);
+        for row in &mut rows {
+            row.symbol = session.symbol(row.address);
+        }
         seen.next = behind;
         rows
     } else {
@@ -242,6 +251,8 @@ pub(super) fn address_of(
     let kind = &types.get(types.strip(evaluated.type_id)).kind;
     let is_number =
         matches!(kind, TypeKind::Int { .. } | TypeKind::Pointer { .. } | TypeKind::Char { .. } | TypeKind::Enum { .. });
+    let is_reference = matches!(kind, TypeKind::Reference { .. });
+    let is_number = is_number || is_reference;
     if let (Place::Memory(address), false) = (&place, is_number) {
         return Ok(*address);
     }
@@ -289,10 +300,20 @@ fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -
         if interrupt::requested() {
             break;
         }
-        let (bytes, text, next) = match memory.read_c_string(address, limit.max(1)) {
+        let read = match format.unit {
+            1 => memory.read_c_string(address, limit.max(1)),
+            unit => wide_string(memory, address, unit, limit.max(1)),
+        };
+        let (bytes, text, next) = match read {
             Ok((bytes, complete)) => {
-                let text = format!("\"{}\"{}", text_within(&bytes, '"'), if complete { "" } else { "..." });
-                let next = address.checked_add(bytes.len() as u64 + u64::from(complete));
+                let (prefix, shown) = match format.unit {
+                    1 => ("", text_within(&bytes, '"')),
+                    2 => ("u", text_within(&utf8(&bytes, 2), '"')),
+                    unit => ("U", text_within(&utf8(&bytes, unit), '"')),
+                };
+                let text = format!("{prefix}\"{shown}\"{}", if complete { "" } else { "..." });
+                let end = if complete { format.unit as u64 } else { 0 };
+                let next = address.checked_add(bytes.len() as u64 + end);
                 (Ok(bytes), text, next)
             }
             Err(error) => (Err(error), String::new(), None),
@@ -304,6 +325,41 @@ fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -
         }
     }
     (rows, Some(address))
+}
+
+/// The units before the first that is 0, as bytes, and whether there was one.
+fn wide_string(
+    memory: &dyn Memory,
+    start: RunAddr,
+    unit: usize,
+    limit: usize,
+) -> Result<(Vec<u8>, bool), ReadError> {
+    let mut bytes = Vec::new();
+    while bytes.len() < limit {
+        let at = RunAddr(start.0.wrapping_add(bytes.len() as u64));
+        match memory.read_vec(at, unit) {
+            Ok(read) if read.iter().all(|byte| *byte == 0) => return Ok((bytes, true)),
+            Ok(read) => bytes.extend(read),
+            Err(error) if bytes.is_empty() => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok((bytes, false))
+}
+
+/// UTF-16 or UTF-32 as UTF-8.
+fn utf8(bytes: &[u8], unit: usize) -> Vec<u8> {
+    let codes = bytes.chunks_exact(unit).map(|code| Bits::from_bytes(code).value);
+    let text: String = match unit {
+        2 => char::decode_utf16(codes.map(|code| code as u16))
+            .map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect(),
+        _ => {
+            let char = |code| u32::try_from(code).ok().and_then(char::from_u32);
+            codes.map(|code| char(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
+    };
+    text.into_bytes()
 }
 
 /// Units on one line, as gdb breaks them.

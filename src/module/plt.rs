@@ -14,6 +14,11 @@ const SECTIONS: [&str; 3] = [".plt.sec", ".plt", ".plt.got"];
 
 /// `name@plt`, if the address is in a stub of an x86-64 file.
 pub fn stub_name(file: &ElfFile, address: FileAddr) -> Option<String> {
+    stub(file, address).map(|(name, _)| name)
+}
+
+/// `name@plt` and how far into the stub the address is, if it is in one of an x86-64 file.
+pub fn stub(file: &ElfFile, address: FileAddr) -> Option<(String, u64)> {
     if file.arch() != Some(Arch::X86_64) {
         return None;
     }
@@ -22,9 +27,12 @@ pub fn stub_name(file: &ElfFile, address: FileAddr) -> Option<String> {
         let inside = address.0.checked_sub(start.0)?;
         (inside < bytes.len() as u64).then_some((bytes, start))
     })?;
-    // Stubs of .plt.got are 8 or 16 bytes; the jump that the address belongs to is at or after it, or just before.
-    let inside = (address.0 - start.0) / 8 * 8;
-    let slot = [inside, inside / STUB * STUB].iter().find_map(|offset| jump_slot(section, *offset, start.0))?;
+    let inside = address.0 - start.0;
+    // A stub of .plt.got may be the jump alone, in 8 bytes.
+    let half = usize::try_from(inside / 8 * 8).ok()?;
+    let is_short = section.get(half..).is_some_and(|stub| stub.starts_with(&JUMP));
+    let offset = if is_short { half as u64 } else { inside / STUB * STUB };
+    let slot = jump_slot(section, offset, start.0)?;
     let number = [".rela.plt", ".rela.dyn"].iter().find_map(|name| {
         // Elf64_Rela: offset, info (symbol in the upper half), addend.
         file.section(name)?.chunks_exact(24).find_map(|entry| {
@@ -36,14 +44,17 @@ pub fn stub_name(file: &ElfFile, address: FileAddr) -> Option<String> {
     let name = u32::from_le_bytes(symbol.get(..4)?.try_into().ok()?);
     let rest = file.section(".dynstr")?.get(name as usize..)?;
     let name = rest.get(..memchr::memchr(0, rest)?)?;
-    (!name.is_empty()).then(|| format!("{}@plt", String::from_utf8_lossy(name)))
+    (!name.is_empty()).then(|| (format!("{}@plt", String::from_utf8_lossy(name)), inside - offset))
 }
 
-/// The slot of the first `jmp *slot(%rip)` (ff 25) in the stub at `offset`.
+/// `jmp *slot(%rip)`
+const JUMP: [u8; 2] = [0xff, 0x25];
+
+/// The slot of the first `jmp *slot(%rip)` in the stub at `offset`.
 fn jump_slot(section: &[u8], offset: u64, start: u64) -> Option<u64> {
     let from = usize::try_from(offset).ok()?;
     let stub = section.get(from..section.len().min(from + STUB as usize))?;
-    let jump = stub.windows(6).position(|bytes| bytes.starts_with(&[0xff, 0x25]))?;
+    let jump = stub.windows(6).position(|bytes| bytes.starts_with(&JUMP))?;
     let distance = i32::from_le_bytes(stub.get(jump + 2..jump + 6)?.try_into().ok()?);
     Some(start.wrapping_add(offset + jump as u64 + 6).wrapping_add_signed(i64::from(distance)))
 }

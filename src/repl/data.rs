@@ -12,6 +12,7 @@ use crate::expr::{Evaluated, evaluate, resolve_type, type_of};
 use crate::interrupt;
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::value_text;
+use crate::types::TypeKind;
 use crate::value::{Limits, Place, ValueKind};
 
 /// `/FMT` and what follows it.
@@ -168,16 +169,24 @@ pub(super) fn evaluate_alone(repl: &Repl<'_>, selected: &Selected<'_>, text: &st
 
 /// `whatis EXPR`
 pub(super) fn whatis(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
+    // ptype's flags change nothing in a name.
+    let (_, text) = format_and_rest(text);
+    let text = if text.is_empty() { "$" } else { text };
     let name = {
         let selected = select(repl.state, &FrameArgs::default())?;
+        let types = &selected.session.types;
         let id = match type_of(&selected, text, &repl.state.variables) {
             Ok(id) => id,
             Err(error) => match resolve_type(&selected, text)? {
-                Some(id) => id,
+                // As gdb: of a typedef's own name, what it is another name of.
+                Some(id) => match types.get(id).kind {
+                    TypeKind::Typedef { target } => target,
+                    _ => id,
+                },
                 None => return Err(error.into()),
             },
         };
-        selected.session.types.name(id).to_owned()
+        types.name(id).to_owned()
     };
     writeln!(repl.out, "type = {name}")?;
     Ok(Next::Line)
@@ -231,7 +240,7 @@ pub(super) const TOPICS: &[(&str, &str)] = &[
     ("goroutines", "Go's goroutines, in groups"),
     ("registers", "[NAME...]: the frame's registers"),
     ("all-registers", "[NAME...]: vector registers too"),
-    ("sharedlibrary", "the executable and its libraries, with what was found of them"),
+    ("sharedlibrary", "[RE]: the executable and its libraries, with what was found of them"),
     ("files", "the files that were read, and where their sections are"),
     ("symbol", "ADDRESS: the function or object there"),
     ("line", "[LOCATION]: the addresses of a source line"),
@@ -244,8 +253,8 @@ pub(super) const TOPICS: &[(&str, &str)] = &[
     ("sources", "[RE]: the source files of the debug information"),
     ("scope", "LOCATION: the variables of the function there, and where they are"),
     ("address", "NAME: where a variable or function is"),
-    ("functions", "[-q] [-n] [-max N] [RE]: functions by name; -n leaves out those without debug information"),
-    ("variables", "[-q] [-n] [-max N] [RE]: variables outside of functions"),
+    ("functions", "[-q] [-n] [-t TYPE-RE] [-max N] [RE]: functions by name; -n leaves out those without debug information, -t TYPE-RE those of other types"),
+    ("variables", "[-q] [-n] [-t TYPE-RE] [-max N] [RE]: variables outside of functions"),
     ("types", "[-q] [-max N] [RE]: types"),
     ("vtbl", "EXPR: the virtual functions of a C++ object, the methods of a Rust trait object"),
     ("display", "the displays"),
@@ -278,6 +287,7 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         "ar" => Some("args"),
         "reg" | "rg" => Some("registers"),
         "handle" => Some("signals"),
+        "target" => Some("files"),
         "b" | "br" => Some("breakpoints"),
         word => topics().find(|topic| *topic == word).or_else(|| {
             let mut begun = topics().filter(|topic| topic.starts_with(word));
@@ -300,7 +310,8 @@ pub(super) fn info(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
             repl.command(&command)
         }
         Some(group @ ("float" | "vector")) => repl.command(&["registers", group]),
-        Some("sharedlibrary" | "modules") => repl.command(&["modules"]),
+        Some("sharedlibrary" | "modules") if rest.is_empty() => repl.command(&["modules"]),
+        Some("sharedlibrary" | "modules") => repl.command(&["modules", "--", rest]),
         Some("files") if repl.state.json => repl.command(&["maps"]),
         Some("files") => symbols::files(repl),
         Some("proc") => process::proc(repl, rest),

@@ -164,7 +164,7 @@ fn find(text: &str) -> Result<Option<(&'static Setting, &str)>, CommandError> {
     }
 }
 
-fn switch(value: &str) -> Option<bool> {
+pub(super) fn switch(value: &str) -> Option<bool> {
     match value {
         "" | "on" | "1" | "yes" | "enable" | "y" => Some(true),
         "off" | "of" | "0" | "no" | "disable" | "n" => Some(false),

@@ -18,6 +18,8 @@ use crate::value::Place;
 
 /// What is listed where `-max` does not say otherwise.
 const MOST: usize = 500;
+/// What is looked at where types are asked for too.
+const MOST_TYPED: usize = 20_000;
 /// Bytes that a regular expression may become.
 const MAX_EXPRESSION: usize = 1 << 20;
 
@@ -27,12 +29,16 @@ struct Asked<'t> {
     with_symbols: bool,
     text: &'t str,
     expression: Regex,
+    /// What the types' names match.
+    type_expression: Option<Regex>,
+    type_text: Option<&'t str>,
     /// Without a heading.
     quiet: bool,
 }
 
 fn asked(text: &str) -> Result<Asked<'_>, CommandError> {
     let (mut most, mut with_symbols, mut quiet, mut text) = (MOST, true, false, text.trim());
+    let (mut type_expression, mut type_text) = (None, None);
     while let Some((option, rest)) = Some(text.split_once(char::is_whitespace).unwrap_or((text, ""))) {
         match option {
             "-q" => quiet = true,
@@ -46,42 +52,72 @@ fn asked(text: &str) -> Result<Asked<'_>, CommandError> {
                 text = after.trim();
                 continue;
             }
+            "-t" => {
+                let (pattern, after) = word_or_quoted(rest.trim());
+                type_expression = Some(regex(pattern)?);
+                type_text = Some(pattern);
+                // Of what only a symbol table has, no type is known.
+                with_symbols = false;
+                text = after.trim();
+                continue;
+            }
             _ => break,
         }
         text = rest.trim();
     }
-    // In gdb's regular expressions the bar needs a backslash; here none, but those who give one mean the same.
-    let expression = RegexBuilder::new(&text.replace("\\|", "|")).unicode(false).size_limit(MAX_EXPRESSION).build();
-    let expression = expression.map_err(|error| {
-        let last = error.to_string();
-        CommandError::Usage(format!("{text}: {}", last.lines().last().unwrap_or_default().trim()))
-    })?;
-    Ok(Asked { most, with_symbols, text, expression, quiet })
+    Ok(Asked { most, with_symbols, text, expression: regex(text)?, type_expression, type_text, quiet })
 }
 
-/// `info functions|variables|types [-n] [-max N] [RE]`
+fn regex(text: &str) -> Result<Regex, CommandError> {
+    // In gdb's regular expressions the bar needs a backslash; here none, but those who give one mean the same.
+    let expression = RegexBuilder::new(&text.replace("\\|", "|")).unicode(false).size_limit(MAX_EXPRESSION).build();
+    expression.map_err(|error| {
+        let last = error.to_string();
+        CommandError::Usage(format!("{text}: {}", last.lines().last().unwrap_or_default().trim()))
+    })
+}
+
+/// A word, or what is between quotes, and what follows it.
+fn word_or_quoted(text: &str) -> (&str, &str) {
+    for quote in ['\'', '"'] {
+        if let Some((word, rest)) = text.strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
+            return (word, rest);
+        }
+    }
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+/// `info functions|variables|types [-n] [-t RE] [-max N] [RE]`
 pub(super) fn list(repl: &mut Repl<'_>, topic: &str, text: &str) -> Result<Next, CommandError> {
     let asked = asked(text)?;
     let fits = |name: &str| asked.expression.is_match(name.as_bytes());
     let session = &repl.state.session;
     let none = |_: SymbolKind| false;
-    let listing = match (topic, asked.with_symbols) {
+    // Types are told once the declarations are there.
+    let most = if asked.type_expression.is_some() { asked.most.max(MOST_TYPED) } else { asked.most };
+    let mut listing = match (topic, asked.with_symbols) {
         ("functions", true) => session.listing(
             |kind| kind == NameKind::Function,
             |kind| matches!(kind, SymbolKind::Function | SymbolKind::IndirectFunction),
             fits,
-            asked.most,
+            most,
         ),
-        ("functions", false) => session.listing(|kind| kind == NameKind::Function, none, fits, asked.most),
+        ("functions", false) => session.listing(|kind| kind == NameKind::Function, none, fits, most),
         ("variables", with_symbols) => session.listing(
             |kind| matches!(kind, NameKind::Variable | NameKind::Constant),
             |kind| with_symbols && kind == SymbolKind::Data,
             fits,
-            asked.most,
+            most,
         ),
-        _ => session.listing(|kind| kind.is_type() && kind != NameKind::Pointer, none, fits, asked.most),
+        _ => session.listing(|kind| kind.is_type() && kind != NameKind::Pointer, none, fits, most),
     };
-    let text = listing_text(&session.types, &listing, topic, asked.text);
+    if let Some(wanted) = &asked.type_expression {
+        let of_type = |id| wanted.is_match(session.types.name(id).as_bytes());
+        listing.declarations.retain(|listed| listed.type_id.is_some_and(of_type));
+        listing.left += listing.declarations.len().saturating_sub(asked.most);
+        listing.declarations.truncate(asked.most);
+    }
+    let text = listing_text(&session.types, &listing, topic, asked.text, asked.type_text);
     let text = match text.split_once('\n') {
         Some((_, below)) if asked.quiet => below.trim_start_matches('\n'),
         _ => &text,

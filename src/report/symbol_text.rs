@@ -7,13 +7,21 @@ use crate::types::name::declare;
 use crate::types::{TypeId, TypeKind, TypeTable};
 
 /// A list under its heading (`All functions matching regular expression "x":`).
-pub fn listing_text(types: &TypeTable, listing: &Listing, what: &str, expression: &str) -> String {
-    let condition =
-        if expression.is_empty() { String::new() } else { format!(" matching regular expression \"{expression}\"") };
-    let mut text = match expression {
-        "" => format!("All defined {what}:\n"),
-        _ => format!("All {what}{condition}:\n"),
-    };
+pub fn listing_text(
+    types: &TypeTable,
+    listing: &Listing,
+    what: &str,
+    expression: &str,
+    type_expression: Option<&str>,
+) -> String {
+    let mut text = if expression.is_empty() { format!("All defined {what}") } else { format!("All {what}") };
+    if !expression.is_empty() {
+        text += &format!(" matching regular expression \"{expression}\"");
+    }
+    if let Some(type_expression) = type_expression {
+        text += &format!(" with type matching regular expression \"{type_expression}\"");
+    }
+    text += ":\n";
     let mut file: Option<&Option<String>> = None;
     for listed in &listing.declarations {
         if file != Some(&listed.file) {

@@ -270,7 +270,11 @@ impl Session {
     pub fn symbol(&self, address: RunAddr) -> Option<(String, u64)> {
         let module = self.program.modules.at(address)?;
         let here = module.to_file(address);
-        let symbol = module.symbols().lookup(here)?;
+        let Some(symbol) = module.symbols().lookup(here) else {
+            let (stub, distance) = crate::module::plt::stub(module.file()?, here)?;
+            let demangled = stub.strip_suffix("@plt").and_then(crate::demangle::demangle);
+            return Some((demangled.map_or(stub, |name| format!("{name}@plt")), distance));
+        };
         let name = symbol.text();
         let name = crate::demangle::demangle(&name).unwrap_or_else(|| name.into_owned());
         Some((name, here.0.wrapping_sub(symbol.address.0)))
