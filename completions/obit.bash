@@ -1192,7 +1192,7 @@ _obit() {
             return 0
             ;;
         obit__subcmd__ptype)
-            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --offsets --hex --no-methods --thread --frame --help"
+            opts="-o -h --exe --sysroot --debug-dir --debuginfod --no-debuginfod --allow-mismatch --json --color --offsets --hex --no-methods --raw-names --thread --frame --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -320,6 +320,7 @@ complete -c obit -n "__fish_obit_using_subcommand ptype" -l json -d 'Print one J
 complete -c obit -n "__fish_obit_using_subcommand ptype" -s o -l offsets -d 'Show each field\'s offset and size, and the holes between them (gdb\'s /o)'
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l hex -d 'Show offsets and sizes in hex'
 complete -c obit -n "__fish_obit_using_subcommand ptype" -l no-methods -d 'Leave out methods'
+complete -c obit -n "__fish_obit_using_subcommand ptype" -l raw-names -d 'Names of C++\'s library in full, with the template arguments that nobody gives (gdb\'s /r)'
 complete -c obit -n "__fish_obit_using_subcommand ptype" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c obit -n "__fish_obit_using_subcommand x" -l exe -d 'The main executable, where the core\'s own record of it does not lead to the file' -r -F
 complete -c obit -n "__fish_obit_using_subcommand x" -l sysroot -d 'Look for every module under DIR first' -r -f -a "(__fish_complete_directories)"

@@ -4,11 +4,13 @@
 //! `f(int) [clone .cold]`.
 
 mod packs;
+mod short;
 
 use crate::order::Order;
 use cpp_demangle::{DemangleOptions, ParseOptions};
 
 use packs::Written;
+pub use short::{shorten, without_result};
 
 /// Longer names are not demangled. Real C++ names reach about 30 KiB.
 const LONGEST_INPUT: usize = 64 << 10;

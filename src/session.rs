@@ -15,6 +15,7 @@ pub mod places;
 pub mod record;
 mod stdio;
 mod surroundings;
+mod templates;
 mod variables;
 
 use crate::order::Order;

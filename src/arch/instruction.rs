@@ -80,7 +80,9 @@ impl InstructionDecoder {
                 formatter.options_mut().set_always_show_scale(has_index);
                 formatter.format(&instruction, &mut text);
                 // As binutils: no suffix where there is one size alone.
-                for (long, short) in [("callq ", "call  "), ("jmpq ", "jmp  "), ("pushq ", "push  "), ("popq ", "pop  ")] {
+                for (long, short) in
+                    [("callq ", "call  "), ("jmpq ", "jmp  "), ("pushq ", "push  "), ("popq ", "pop  ")]
+                {
                     if let Some(rest) = text.strip_prefix(long) {
                         text = format!("{short}{rest}");
                         break;

@@ -7,6 +7,7 @@ use super::x::address_of;
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::instruction::{InstructionDecoder, MAX_LENGTH, Syntax};
+use crate::demangle::shorten;
 use crate::expr::Variables;
 use crate::report::bt_text::shortened;
 use crate::report::documents::{self, InstructionRow};
@@ -74,7 +75,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         return common::write_document(output, documents::disassembly(extent.function.as_deref(), &rows, left, &notes));
     }
     if let Some(function) = &extent.function {
-        writeln!(output.out, "Dump of assembler code for function {function}:")?;
+        writeln!(output.out, "Dump of assembler code for function {}:", shorten(function))?;
     } else {
         writeln!(output.out, "Dump of assembler code from {:#x} to {:#x}:", extent.start.0, extent.end.0)?;
     }
@@ -126,7 +127,8 @@ pub fn write_row(
     raw_bytes: bool,
 ) -> Result<(), CommandError> {
     let mark = if row.current { "=> " } else { "   " };
-    let place = match (&row.function, form) {
+    let function = row.function.as_deref().map(shorten);
+    let place = match (&function, form) {
         (Some(_), Form::Function) => format!(" <+{}>", row.offset),
         (Some(function), Form::Examined) if row.offset == 0 => format!(" <{function}>"),
         (Some(function), _) => format!(" <{function}+{}>", row.offset),
@@ -141,8 +143,8 @@ pub fn write_row(
     };
     let text = row.text.as_deref().unwrap_or("(bad)");
     let suffix = match (&row.target, &row.data) {
-        (Some((_, Some(symbol))), _) => format!(" <{symbol}>"),
-        (_, Some((address, Some(symbol)))) => format!("        # {:#x} <{symbol}>", address.0),
+        (Some((_, Some(symbol))), _) => format!(" <{}>", shorten(symbol)),
+        (_, Some((address, Some(symbol)))) => format!("        # {:#x} <{}>", address.0, shorten(symbol)),
         (_, Some((address, None))) => format!("        # {:#x}", address.0),
         _ => String::new(),
     };

@@ -101,6 +101,32 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     common::write_notes(output, &notes)
 }
 
+/// gdb's `forward-search` and `reverse-search`: the next line that matches, from those that were listed last (or from the
+/// frame's) on.
+pub fn search(pattern: &str, forward: bool, state: &mut State, output: &mut Output<'_>) -> Result<(), CommandError> {
+    /// Bytes that a regular expression may become.
+    const MAX_EXPRESSION: usize = 1 << 20;
+    let expression = regex::RegexBuilder::new(pattern).size_limit(MAX_EXPRESSION).build();
+    let expression = expression.map_err(|_| CommandError::Usage(format!("{pattern}: no regular expression")))?;
+    let args = Args { location: None, frame: FrameArgs::default(), lines: None };
+    let selection = state.selection(&args.frame);
+    let (file, from) = match state.listed.as_ref().filter(|listed| listed.selection == selection) {
+        Some(listed) if forward => (listed.file.clone(), listed.last),
+        Some(listed) => (listed.file.clone(), listed.last.min(listed.first.saturating_add(1))),
+        None => frame_spot(&args, state).map(|spot| (spot.file, spot.line))?,
+    };
+    let source = source(state, &file)?;
+    let mut lines: Box<dyn Iterator<Item = u32>> = match forward {
+        true => Box::new(from.saturating_add(1)..=source.line_count()),
+        false => Box::new((1..from).rev()),
+    };
+    let found = lines.find_map(|line| Some((line, source.line(line).filter(|text| expression.is_match(text))?)));
+    let (line, text) = found.ok_or_else(|| CommandError::NoMatch("Expression not found".to_owned()))?;
+    state.listed = Some(Listed { file, first: line, last: line, selection });
+    writeln!(output.out, "{line}\t{text}")?;
+    Ok(())
+}
+
 fn source(state: &State, file: &str) -> Result<Arc<Source>, CommandError> {
     let executable = state.session.program.modules.iter().find(|module| module.seed.is_executable);
     state.sources.find(file, executable.and_then(|module| module.build_id())).ok_or_else(|| {
@@ -190,7 +216,15 @@ fn extent(args: &Args, state: &State) -> Result<Extent, CommandError> {
         _ => (middle, middle.saturating_add(count - 1)),
     };
     let current = spot.current.then_some(spot.line);
-    Ok(Extent { file: spot.file, first, last: Some(last), current, asked: spot.line, goes_on: false, heading: spot.within })
+    Ok(Extent {
+        file: spot.file,
+        first,
+        last: Some(last),
+        current,
+        asked: spot.line,
+        goes_on: false,
+        heading: spot.within,
+    })
 }
 
 /// The places on both sides of a comma that is in no brackets.
@@ -216,7 +250,7 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
         let spot = code.and_then(|code| {
             let (file, line) = (code.file.as_ref()?.to_string(), code.line?);
             let within = code.function.as_deref().map(|function| {
-                format!("{address} is in {function} ({}:{line}).", shortened(&file))
+                format!("{address} is in {} ({}:{line}).", crate::demangle::shorten(function), shortened(&file))
             });
             Some(Spot { file, line, current: false, within })
         });
@@ -262,8 +296,9 @@ fn find_spot(location: &str, args: &Args, state: &State) -> Result<Spot, Command
 fn frame_spot(args: &Args, state: &State) -> Result<Spot, CommandError> {
     let selected = select(state, &args.frame)?;
     let code = selected.frame().map(|frame| &frame.code);
-    let spot =
-        code.and_then(|code| Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: true, within: None }));
+    let spot = code.and_then(|code| {
+        Some(Spot { file: code.file.as_ref()?.to_string(), line: code.line?, current: true, within: None })
+    });
     spot.ok_or_else(|| {
         CommandError::NoMatch(format!(
             "frame {} of thread {} has no source line; name another with --frame, or give FILE:LINE",

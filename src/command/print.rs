@@ -4,10 +4,10 @@ use super::registers::symbol_text;
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, LimitArgs, Output, State, common};
 use crate::addr::RunAddr;
-use crate::expr::{Evaluated, Items, Role, Variables, evaluate};
+use crate::expr::{Evaluated, Items, Role, Variables, evaluate, type_of};
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::{documents, value_text};
-use crate::types::TypeKind;
+use crate::types::{Language, TypeKind};
 use crate::value::{Limits, Map, Place, Value, ValueKind};
 
 /// Arguments of `print`.
@@ -73,6 +73,7 @@ fn answer(
     let session = &state.session;
     let selected = select(state, &args.frame)?;
     let evaluated = evaluate(&selected, expression, variables)?;
+    let class = derived_class(&selected, expression, variables, &evaluated);
     let value = read(&selected, &evaluated, &args.limits.limits(&state.settings, state.json));
     let notes = session.notes();
     if state.json {
@@ -86,9 +87,30 @@ fn answer(
         None => function_text(&selected, &evaluated)
             .unwrap_or_else(|| value_text::printed_with(&session.types, &value, &state.settings.print)),
     };
+    let class = class.map(|name| format!("({name}) ")).unwrap_or_default();
     let number = variables.record(evaluated);
-    writeln!(output.out, "${number} = {text}")?;
+    writeln!(output.out, "${number} = {class}{text}")?;
     common::write_notes(output, &notes)
+}
+
+/// The class of a whole object, where the expression is of one of its base classes: `(Circle)` of a `*shape`, as gdb has it
+/// under `set print object on`.
+fn derived_class(
+    selected: &Selected<'_>,
+    expression: &str,
+    variables: &Variables,
+    evaluated: &Evaluated,
+) -> Option<String> {
+    let types = &selected.session.types;
+    let found = types.strip(evaluated.type_id);
+    let definition = types.get(found);
+    if !evaluated.lvalue || definition.language != Language::Cpp || !matches!(definition.kind, TypeKind::Struct(_)) {
+        return None;
+    }
+    let named = type_of(selected, expression, variables).ok()?;
+    let is_class = matches!(types.get(types.strip(named)).kind, TypeKind::Struct(_));
+    let other = is_class && types.name(types.strip(named)) != types.name(found);
+    other.then(|| crate::demangle::shorten(types.name(found)).into_owned())
 }
 
 /// What is at the place.
@@ -147,5 +169,7 @@ fn function_text(selected: &Selected<'_>, evaluated: &Evaluated) -> Option<Strin
     }
     let Ok(Place::Memory(address)) = evaluated.place else { return None };
     let symbol = selected.session.symbol(address).map(|found| format!(" {}", symbol_text(&found)));
-    Some(format!("{{{}}} {address}{}", types.name(evaluated.type_id), symbol.unwrap_or_default()))
+    let name = types.name(evaluated.type_id);
+    let name = if definition.language == Language::Cpp { crate::demangle::shorten(name) } else { name.into() };
+    Some(format!("{{{name}}} {address}{}", symbol.unwrap_or_default()))
 }

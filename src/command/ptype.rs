@@ -21,6 +21,9 @@ pub struct Args {
     /// Leave out methods
     #[arg(long)]
     no_methods: bool,
+    /// Names of C++'s library in full, with the template arguments that nobody gives (gdb's /r)
+    #[arg(long)]
+    raw_names: bool,
     #[command(flatten)]
     frame: FrameArgs,
 }
@@ -48,6 +51,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     }
     // gdb heads the columns only of what has fields.
     let heading = if args.offsets && definition.contains("/* total size") { type_text::OFFSET_HEADING } else { "" };
+    let definition = if args.raw_names { definition } else { type_text::short_lines(&definition) };
     writeln!(output.out, "{heading}type = {}", definition.trim_end())?;
     common::write_notes(output, &notes)
 }

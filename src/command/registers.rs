@@ -157,5 +157,6 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
 
 /// `<main+4>`.
 pub(crate) fn symbol_text((name, distance): &(String, u64)) -> String {
+    let name = crate::demangle::shorten(name);
     if *distance == 0 { format!("<{name}>") } else { format!("<{name}+{distance}>") }
 }

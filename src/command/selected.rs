@@ -11,8 +11,8 @@ use crate::memory::Memory;
 use crate::module::Expression;
 use crate::order::Order;
 use crate::runtime::go::GoRuntime;
-use crate::session::{Frame, Session, Trace};
-use crate::types::{Language, TypeId, TypeTable};
+use crate::session::{Frame, Global, Session, Trace};
+use crate::types::{Language, TypeId, TypeKind, TypeTable};
 use crate::value::decode::Symbols;
 use crate::value::formatters::user::UserFormatters;
 use crate::value::{Absent, AbsentReason};
@@ -101,6 +101,21 @@ impl Selected<'_> {
     }
 }
 
+impl Selected<'_> {
+    /// Whether it is a function that is defined in a type.
+    fn is_method(&self, global: &Global) -> bool {
+        let types = &self.session.types;
+        let parts = crate::module::names::components(&global.name);
+        let is_function = || matches!(types.get(global.type_id).kind, TypeKind::Function { .. });
+        match parts.split_last() {
+            Some((_, class)) if !class.is_empty() && is_function() => {
+                self.session.find_type(&class.join("::")).is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What an expression sees in the selected frame.
 impl Scope for Selected<'_> {
     fn types(&self) -> &TypeTable {
@@ -129,6 +144,10 @@ impl Scope for Selected<'_> {
         let plain = name.trim_start_matches("::");
         if plain.len() < name.len() && (!plain.contains("::") || found.iter().any(|global| global.name == plain)) {
             found.retain(|global| global.name == plain);
+        }
+        // A method is known within its class, or with it.
+        if file.is_none() && !name.contains("::") {
+            found.retain(|global| global.name == plain || !self.is_method(global));
         }
         found.order_by_key(|global| global.name != plain);
         found.into_iter().map(|global| (global.place, global.type_id)).collect()
@@ -218,6 +237,18 @@ impl Scope for Selected<'_> {
             Ok(selected) => Ok(Box::new(selected)),
             Err(error) => Err(error.to_string().replace("--", "")),
         }
+    }
+
+    fn callers(&self) -> Vec<String> {
+        let frames = self.trace.frames.get(self.position.unwrap_or(0)..).unwrap_or_default();
+        let name = |frame: &Frame| match frame.code.function.as_deref() {
+            Some(name) if frame.code.language == Some(Language::Cpp) => {
+                let plain = crate::demangle::without_parameters(name);
+                crate::demangle::without_result(plain).to_owned()
+            }
+            name => name.unwrap_or_default().to_owned(),
+        };
+        frames.iter().map(name).collect()
     }
 
     fn siginfo(&self) -> Option<Vec<u8>> {

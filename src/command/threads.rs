@@ -53,7 +53,7 @@ fn own_frame(session: &Session, thread: &ThreadState) -> Option<Frame> {
 fn frame_text(session: &Session, frame: &Frame) -> String {
     let label = frame.module.and_then(|id| session.module_label(id));
     let name = match (&frame.code.function, label, frame.module_offset) {
-        (Some(name), ..) => display_name(name, &frame.code).to_owned(),
+        (Some(name), ..) => display_name(name, &frame.code).into_owned(),
         (None, Some(label), Some(offset)) => format!("{}+{offset}", base_name(label.path)),
         _ => frame.pc.to_string(),
     };

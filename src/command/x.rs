@@ -328,12 +328,7 @@ fn strings(memory: &dyn Memory, start: RunAddr, format: &Format, limit: usize) -
 }
 
 /// The units before the first that is 0, as bytes, and whether there was one.
-fn wide_string(
-    memory: &dyn Memory,
-    start: RunAddr,
-    unit: usize,
-    limit: usize,
-) -> Result<(Vec<u8>, bool), ReadError> {
+fn wide_string(memory: &dyn Memory, start: RunAddr, unit: usize, limit: usize) -> Result<(Vec<u8>, bool), ReadError> {
     let mut bytes = Vec::new();
     while bytes.len() < limit {
         let at = RunAddr(start.0.wrapping_add(bytes.len() as u64));

@@ -263,6 +263,26 @@ impl Evaluator<'_> {
             ("_isvoid", [value], _) => i128::from(value.is_void(self.scope)),
             ("_strlen", [value], [node]) => text(value, node)?.len() as i128,
             ("_streq", [a, b], [a_node, b_node]) => return Ok(self.truth(text(a, a_node)? == text(b, b_node)?)),
+            ("_regex", [subject, pattern], [subject_node, pattern_node]) => {
+                let (subject, pattern) = (text(subject, subject_node)?, text(pattern, pattern_node)?);
+                return self.matches(&subject, &pattern, &pattern_node.span);
+            }
+            ("_memeq", [a, b, length], [.., length_node]) => return self.same_memory(a, b, length, &length_node.span),
+            ("_as_string", [value], [node]) => return self.as_string(value, &node.span),
+            ("_creal", [value], [node]) => return self.complex_part("real", value, &node.span),
+            ("_cimag", [value], [node]) => return self.complex_part("imag", value, &node.span),
+            (
+                "_caller_is" | "_caller_matches" | "_any_caller_is" | "_any_caller_matches",
+                [wanted, rest @ ..],
+                [wanted_node, rest_nodes @ ..],
+            ) if rest.len() < 2 => {
+                let wanted = text(wanted, wanted_node)?;
+                let count = match (rest, rest_nodes) {
+                    ([count], [node]) => self.integer_of(count, &node.span)?,
+                    _ => 1,
+                };
+                return self.called_by(name, &wanted, count, &wanted_node.span);
+            }
             _ => return self.type_error(span, format!("${name} takes another number of arguments")),
         };
         self.number(Number::int(number, arithmetic::INT), span)

@@ -60,7 +60,7 @@ const SUFFIXES: &[&str] =
 
 /// Splits the text into tokens; the last is [`TokenKind::End`].
 pub fn lex(text: &str) -> Result<Vec<Token>, ExprError> {
-    let mut lexer = Lexer { text, at: 0, suffix: None };
+    let mut lexer = Lexer { text, at: 0, suffix: None, is_written: true };
     let mut tokens = Vec::new();
     loop {
         let token = lexer.next()?;
@@ -77,6 +77,8 @@ struct Lexer<'a> {
     at: usize,
     /// The type of the number that ends here.
     suffix: Option<&'static str>,
+    /// The type stands in the text.
+    is_written: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -101,7 +103,8 @@ impl<'a> Lexer<'a> {
 
     fn next(&mut self) -> Result<Token, ExprError> {
         if let Some(suffix) = self.suffix.take() {
-            return Ok(Token { kind: TokenKind::Suffix(suffix), span: self.at - suffix.len()..self.at });
+            let length = if std::mem::replace(&mut self.is_written, true) { suffix.len() } else { 0 };
+            return Ok(Token { kind: TokenKind::Suffix(suffix), span: self.at - length..self.at });
         }
         self.take_while(char::is_whitespace);
         let start = self.at;
@@ -127,6 +130,19 @@ impl<'a> Lexer<'a> {
                     "u8",
                 ));
             }
+            // C's wide characters and texts; the text is the same in all of them.
+            Some('L' | 'u' | 'U') if self.prefixed().is_some() => {
+                let (prefix, type_name) = self.prefixed().unwrap_or_default();
+                self.at += prefix;
+                if self.peek() == Some('"') {
+                    self.string()?
+                } else {
+                    match self.quoted()? {
+                        code @ TokenKind::Char(_) => return Ok(self.typed(start, code, type_name)),
+                        _ => return Err(self.error(start, "one character is expected between the quotes")),
+                    }
+                }
+            }
             Some('$') => {
                 self.at += 1;
                 // `$$2` counts back in the history.
@@ -147,9 +163,19 @@ impl<'a> Lexer<'a> {
         Ok(Token { kind, span: start..self.at })
     }
 
+    /// The length of what stands in front of a quote (`L`, `u8`), and the type of characters there.
+    fn prefixed(&self) -> Option<(usize, &'static str)> {
+        let kinds = [("L", "wchar_t"), ("u8", "char8_t"), ("u", "char16_t"), ("U", "char32_t")];
+        kinds.into_iter().find_map(|(prefix, type_name)| {
+            let rest = self.rest().strip_prefix(prefix)?;
+            rest.starts_with(['\'', '"']).then_some((prefix.len(), type_name))
+        })
+    }
+
     /// The token, with a type that has no place of its own in the text.
     fn typed(&mut self, start: usize, kind: TokenKind, suffix: &'static str) -> Token {
         self.suffix = Some(suffix);
+        self.is_written = false;
         Token { kind, span: start..self.at }
     }
 
@@ -167,9 +193,8 @@ impl<'a> Lexer<'a> {
                 return value.map(|value| TokenKind::Float(value, false)).map_err(|_| self.error(start, "no number"));
             }
         }
-        if let Some(number) = digits.strip_suffix('i').filter(|_| !is_hex && self.suffix.is_none()) {
-            let value = number.replace('_', "").parse();
-            return value.map(TokenKind::Imaginary).map_err(|_| self.error(start, format!("{digits} is no number")));
+        if let Some(number) = digits.strip_suffix('i').filter(|_| self.suffix.is_none()) {
+            return self.imaginary(start, number);
         }
         let has_fraction = self.rest().starts_with('.') && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
         let has_exponent = digits.contains(['e', 'E']);
@@ -193,6 +218,19 @@ impl<'a> Lexer<'a> {
         Ok(TokenKind::Int { value, unsigned: suffix.contains('u'), long: suffix.contains('l') })
     }
 
+    /// Go's imaginary number: what stands before its `i`. For the sake of old programs, digits alone are decimal even
+    /// behind a 0 (The Go Programming Language Specification, version 1.25, "Imaginary literals").
+    fn imaginary(&self, start: usize, number: &str) -> Result<TokenKind, ExprError> {
+        let plain = number.replace('_', "").to_ascii_lowercase();
+        let radixes = [("0x", 16), ("0o", 8), ("0b", 2)];
+        let prefixed = radixes.iter().find_map(|(prefix, radix)| Some((plain.strip_prefix(prefix)?, *radix)));
+        let value = match prefixed {
+            Some((digits, radix)) => u128::from_str_radix(digits, radix).ok().map(|value| value as f64),
+            None => plain.parse().ok(),
+        };
+        value.map(TokenKind::Imaginary).ok_or_else(|| self.error(start, format!("{number}i is no number")))
+    }
+
     fn float(&mut self, start: usize) -> Result<TokenKind, ExprError> {
         if self.rest().starts_with('.') {
             self.at += 1;
@@ -211,8 +249,7 @@ impl<'a> Lexer<'a> {
             }
         }
         if let Some(number) = text.strip_suffix('i') {
-            let value = number.replace('_', "").parse();
-            return value.map(TokenKind::Imaginary).map_err(|_| self.error(start, format!("{text} is no number")));
+            return self.imaginary(start, number);
         }
         let single = text.ends_with(['f', 'F']);
         let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();
@@ -342,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn imaginary_numbers() {
+        let imaginary = TokenKind::Imaginary;
+        assert_eq!(
+            kinds("2i 0x1fi 0b11i 0o17i 017i 1_0i 1e3i 1.5i 0xFi"),
+            [2.0, 31.0, 3.0, 15.0, 17.0, 10.0, 1000.0, 1.5, 15.0].map(imaginary)
+        );
+        assert!(lex("0xi").is_err() && lex("0b2i").is_err());
+    }
+
+    #[test]
     fn paths() {
         let ident = |name: &str| TokenKind::Ident(name.to_owned());
         assert_eq!(
@@ -367,6 +414,20 @@ mod tests {
         assert_eq!(kinds(r#""a\"b\0""#), [TokenKind::Str(b"a\"b\0".to_vec())]);
         assert_eq!(kinds(r#"b"raw" `a\b`"#), [TokenKind::Str(b"raw".to_vec()), TokenKind::Str(b"a\\b".to_vec())]);
         assert!(lex("`a").is_err());
+        let suffix = TokenKind::Suffix;
+        assert_eq!(
+            kinds(r#"L'x' u8'a' U"abc" L"" u"x""#),
+            [
+                TokenKind::Char(120),
+                suffix("wchar_t"),
+                TokenKind::Char(97),
+                suffix("char8_t"),
+                TokenKind::Str(b"abc".to_vec()),
+                TokenKind::Str(Vec::new()),
+                TokenKind::Str(b"x".to_vec()),
+            ]
+        );
+        assert!(lex("L'abc'").is_err() && lex("u + U").is_ok());
         assert!(lex("'a").is_err() && lex("\"a").is_err() && lex("''").is_err() && lex("\"\\").is_err());
     }
 

@@ -8,7 +8,7 @@ use super::tree::Node;
 use super::{ErrorKind, nearest};
 use crate::addr::RunAddr;
 use crate::types::go::GoKind;
-use crate::types::{Member, MemberOffset, TypeId, TypeKind, Variant, VariantPart};
+use crate::types::{Language, Member, MemberOffset, TypeId, TypeKind, Variant, VariantPart};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Levels of Go's embedded fields.
@@ -159,9 +159,7 @@ impl Evaluator<'_> {
             if let Some(found) = self.promoted(object, name, span) {
                 return found;
             }
-            if let Some(class) = self.class_of_static(object.type_id, name, 0)
-                && let Some((place, type_id)) = self.scope.globals(&format!("{class}::{name}"), None).into_iter().next()
-            {
+            if let Some((place, type_id)) = self.static_or_method(object.type_id, name) {
                 return Ok(Evaluated::new(place, type_id, true));
             }
             if content.declaration {
@@ -178,6 +176,30 @@ impl Evaluator<'_> {
             current = self.step_into(&current, member, span)?;
         }
         Ok(current)
+    }
+
+    /// A static member of the class or one of its bases, or else a method, which is a function.
+    pub(super) fn static_or_method(&self, class: TypeId, name: &str) -> Option<super::Named> {
+        let of = |class: &str| self.scope.globals(&format!("{class}::{name}"), None).into_iter();
+        if let Some(class) = self.class_of_static(class, name, 0) {
+            return of(class).next();
+        }
+        let mut classes = vec![class];
+        let mut at = 0;
+        while let Some(class) = classes.get(at).copied().filter(|_| at < MAX_NEXT) {
+            at += 1;
+            let types = self.scope.types();
+            let definition = types.get(types.strip(class));
+            let TypeKind::Struct(content) = &definition.kind else { continue };
+            if definition.language == Language::Cpp && !content.methods.is_empty() {
+                let is_function = |(_, id): &super::Named| matches!(self.kind_of(*id), TypeKind::Function { .. });
+                if let Some(found) = of(self.name_of(types.strip(class))).find(is_function) {
+                    return Some(found);
+                }
+            }
+            classes.extend(content.members.iter().filter(|member| member.base).map(|member| member.type_id));
+        }
+        None
     }
 
     /// The class or one of its bases that has a static member of the name.

@@ -12,6 +12,7 @@ mod dollar;
 mod dynamic;
 mod entries;
 mod eval;
+mod functions;
 mod go;
 mod lex;
 mod members;
@@ -126,6 +127,10 @@ pub trait Scope {
     /// another thread (an LWP). Errors are for the reader.
     fn frame(&self, _thread: Option<u64>, _frame: Option<u64>) -> Result<Box<dyn Scope + '_>, String> {
         Err("other frames are not at hand".to_owned())
+    }
+    /// The functions of the frame and of those that called it, innermost first, without parameters.
+    fn callers(&self) -> Vec<String> {
+        Vec::new()
     }
     /// The bytes of the thread's `siginfo_t`.
     fn siginfo(&self) -> Option<Vec<u8>> {

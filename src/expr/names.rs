@@ -71,6 +71,14 @@ impl Evaluator<'_> {
             .or_else(|| self.own_member(file, name))
             .or_else(|| self.in_namespaces(file, name))
             .or_else(|| self.scope.globals(name, file).into_iter().next())
+            .or_else(|| self.inherited(file, name))
+    }
+
+    /// `class::name`, where a base class has the static member or the method.
+    fn inherited(&self, file: Option<&str>, name: &str) -> Option<super::Named> {
+        let (class, member) = name.rsplit_once("::").filter(|_| file.is_none())?;
+        let class = self.scope.find_type(class)?;
+        self.static_or_method(class, member)
     }
 
     /// A variable of Go's that outlives its frame: the debug information has a pointer to it, named `&name`.

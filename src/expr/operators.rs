@@ -106,6 +106,9 @@ impl Evaluator<'_> {
             (true, false) => (left_value, self.compared_with_nil(right_value)?),
             _ => (left_value, right_value),
         };
+        if operator == "," && self.scope.language() == Some(Language::Rust) {
+            return self.type_error(span, "tuples are not made here; one expression at a time is evaluated");
+        }
         if operator == "," {
             return Ok(right_value);
         }

@@ -271,6 +271,10 @@ impl<'a> Parser<'a> {
         let start = self.token(0).span.start;
         for operator in ["*", "&", "-", "+", "!", "~"] {
             if self.eat(operator) {
+                // Rust's `&mut x`.
+                if operator == "&" && self.is_word(0, "mut") && self.begins_operand(1) {
+                    self.at += 1;
+                }
                 let operand = self.nested(Self::unary)?;
                 return Ok(node(start, operand.span.end, NodeKind::Unary(operator, Box::new(operand))));
             }

@@ -2,6 +2,7 @@
 
 use super::ExprError;
 use super::MAX_NESTING;
+use super::functions::FUNCTIONS;
 use super::lex::TokenKind;
 use super::parse::{Parser, node};
 use super::tree::{CastStyle, Derivation, Node, NodeKind, TypeName};
@@ -142,7 +143,7 @@ impl Parser<'_> {
                     NodeKind::Tree(head, type_name, first, Box::new(self.path()?))
                 }
             }
-            "_strlen" | "_streq" | "_isvoid" => {
+            name if FUNCTIONS.contains(&name) => {
                 let mut arguments = vec![self.nested(Self::assignment)?];
                 while arguments.len() < 4 && self.eat(",") {
                     arguments.push(self.nested(Self::assignment)?);
@@ -150,7 +151,8 @@ impl Parser<'_> {
                 NodeKind::Call(name.to_owned(), arguments)
             }
             _ => {
-                let message = format!("there is no ${name}(); there are $list, $tree, $_strlen, $_streq and $_isvoid");
+                let known = FUNCTIONS.join(", $");
+                let message = format!("there is no ${name}(); there are $list, $tree, ${known}");
                 return self.error(span, message);
             }
         };

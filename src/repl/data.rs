@@ -169,8 +169,8 @@ pub(super) fn evaluate_alone(repl: &Repl<'_>, selected: &Selected<'_>, text: &st
 
 /// `whatis EXPR`
 pub(super) fn whatis(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    // ptype's flags change nothing in a name.
-    let (_, text) = format_and_rest(text);
+    // Of ptype's flags, one changes names.
+    let (flags, text) = format_and_rest(text);
     let text = if text.is_empty() { "$" } else { text };
     let name = {
         let selected = select(repl.state, &FrameArgs::default())?;
@@ -186,7 +186,10 @@ pub(super) fn whatis(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErr
                 None => return Err(error.into()),
             },
         };
-        types.name(id).to_owned()
+        match flags.is_some_and(|flags| flags.contains('r')) {
+            true => types.name(id).to_owned(),
+            false => crate::demangle::shorten(types.name(id)).into_owned(),
+        }
     };
     writeln!(repl.out, "type = {name}")?;
     Ok(Next::Line)
@@ -220,8 +223,9 @@ pub(super) fn ptype(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandErro
             'd' => command.retain(|word| *word != "--hex"),
             'm' => command.push("--no-methods"),
             'M' => command.retain(|word| *word != "--no-methods"),
-            // Names as they are written, and types that typedefs are of, are what is shown anyway.
-            'r' | 't' | 'T' => {}
+            // Types that typedefs are of are what is shown anyway.
+            'r' => command.push("--raw-names"),
+            't' | 'T' => {}
             _ => return Err(CommandError::Usage(format!("unrecognized flag '{flag}'"))),
         }
     }
@@ -253,7 +257,10 @@ pub(super) const TOPICS: &[(&str, &str)] = &[
     ("sources", "[RE]: the source files of the debug information"),
     ("scope", "LOCATION: the variables of the function there, and where they are"),
     ("address", "NAME: where a variable or function is"),
-    ("functions", "[-q] [-n] [-t TYPE-RE] [-max N] [RE]: functions by name; -n leaves out those without debug information, -t TYPE-RE those of other types"),
+    (
+        "functions",
+        "[-q] [-n] [-t TYPE-RE] [-max N] [RE]: functions by name; -n leaves out those without debug information, -t TYPE-RE those of other types",
+    ),
     ("variables", "[-q] [-n] [-t TYPE-RE] [-max N] [RE]: variables outside of functions"),
     ("types", "[-q] [-max N] [RE]: types"),
     ("vtbl", "EXPR: the virtual functions of a C++ object, the methods of a Rust trait object"),
@@ -381,6 +388,8 @@ pub(super) fn show(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
         ["version"] => writeln!(repl.out, "obit {}", env!("CARGO_PKG_VERSION"))?,
         ["convenience" | "conv"] => return convenience(repl),
         ["values"] => return values(repl),
+        ["args"] => return process::show_arguments(repl),
+        ["environment" | "env", name @ ..] => return process::show_environment(repl, name.first().copied()),
         ["user"] => return custom::show(repl, ""),
         ["user", name] => return custom::show(repl, name),
         _ => return settings::show(repl, text),

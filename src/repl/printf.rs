@@ -293,6 +293,9 @@ fn string_of(selected: &Selected<'_>, text: &str, value: &Value, limit: usize) -
         }
         ValueKind::Int(_) | ValueKind::Uint(_) | ValueKind::Described { .. } => {
             let address = crate::addr::RunAddr(data::number_in(text, value)? as u64);
+            if address.0 == 0 {
+                return Ok(b"(null)".to_vec());
+            }
             let read = selected.session.memory().read_c_string(address, limit);
             let message = |_| CommandError::NoMatch(format!("{text}: Cannot access memory at address {address}"));
             read.map(|(bytes, _)| bytes).map_err(message)

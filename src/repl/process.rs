@@ -3,6 +3,7 @@
 use super::{Next, Repl};
 use crate::addr::RunAddr;
 use crate::command::CommandError;
+use crate::image::environment::InitialStack;
 use crate::image::signal::signal_name;
 use crate::report::signal_text;
 
@@ -73,6 +74,51 @@ pub(super) fn auxv(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
             },
         }
     }
+    Ok(Next::Line)
+}
+
+/// The initial stack's strings, or that the core has not kept them.
+fn initial(repl: &Repl<'_>) -> Result<InitialStack, CommandError> {
+    let initial = InitialStack::find(&repl.state.session.image);
+    match initial.arguments.is_empty() && initial.variables.is_empty() {
+        true => {
+            Err(CommandError::NoMatch("the end of the initial stack, which has them, is not in the core".to_owned()))
+        }
+        false => Ok(initial),
+    }
+}
+
+/// `show args`: what the program was started with, as a shell would read it.
+pub(super) fn show_arguments(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
+    let initial = initial(repl)?;
+    let arguments: Vec<String> = initial.arguments.iter().skip(1).map(|argument| quoted(argument)).collect();
+    writeln!(repl.out, "The program was started with the arguments \"{}\".", arguments.join(" "))?;
+    Ok(Next::Line)
+}
+
+/// In single quotes where a shell would make something of it.
+fn quoted(argument: &[u8]) -> String {
+    let text = String::from_utf8_lossy(argument);
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+=/.,:@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// `show environment [NAME]`: what the program was started with; `setenv` changes other memory.
+pub(super) fn show_environment(repl: &mut Repl<'_>, name: Option<&str>) -> Result<Next, CommandError> {
+    let initial = initial(repl)?;
+    let variables = initial.variables.iter().map(|variable| String::from_utf8_lossy(variable));
+    let Some(name) = name else {
+        for variable in variables {
+            writeln!(repl.out, "{}", variable.escape_debug())?;
+        }
+        return Ok(Next::Line);
+    };
+    let value = variables.into_iter().find_map(|text| Some(text.strip_prefix(name)?.strip_prefix('=')?.to_owned()));
+    let value = value.ok_or_else(|| CommandError::NoMatch(format!("Environment variable \"{name}\" not defined.")))?;
+    writeln!(repl.out, "{name} = {}", value.escape_debug())?;
     Ok(Next::Line)
 }
 

@@ -170,34 +170,10 @@ pub(super) fn frame(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
 /// The function's name, its last part or that with its parameters; type arguments may be left out.
 fn is_of_function(frame: &crate::session::Frame, wanted: &str) -> bool {
     let Some(function) = frame.code.function.as_deref() else { return false };
-    let plain = without_parameters(function);
+    let plain = crate::demangle::without_parameters(function);
     let is_it = |plain: &str| plain == wanted || plain.strip_suffix(wanted).is_some_and(|scope| scope.ends_with("::"));
     // Go has `main.(*list[go.shape.int]).push`, `main.apply[...]`.
     function == wanted || is_it(plain) || is_it(&base_name(plain)) || is_it(&without_brackets(function))
-}
-
-/// The name up to its own parameters: those of a scope (`f(int)::{lambda()#1}::operator()`) belong to it.
-fn without_parameters(name: &str) -> &str {
-    let (mut depth, mut list) = (0usize, None);
-    for (at, char) in name.char_indices() {
-        match char {
-            '(' if depth == 0 && !name[..at].ends_with("operator") && at > 0 => {
-                list = Some(at);
-                depth += 1;
-            }
-            '(' | '<' | '{' => depth += 1,
-            '>' if name[..at].ends_with('-') => {}
-            ')' | '>' | '}' => {
-                depth = depth.saturating_sub(1);
-                // What follows says whether the list was a scope's.
-                if depth == 0 && name[at + 1..].starts_with("::") {
-                    list = None;
-                }
-            }
-            _ => {}
-        }
-    }
-    list.map_or(name, |at| &name[..at])
 }
 
 fn without_brackets(name: &str) -> String {
@@ -347,26 +323,4 @@ fn variables_text(
         text += &format!("{} = {value}\n", variable.name);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_parameters;
-
-    #[test]
-    fn parameters_of_scopes_belong_to_the_name() {
-        for (name, plain) in [
-            ("process", "process"),
-            ("shop::process(int)", "shop::process"),
-            ("f(int)::{lambda(int)#1}::operator()", "f(int)::{lambda(int)#1}::operator()"),
-            ("f(int)::{lambda(int)#1}::operator()(int) const", "f(int)::{lambda(int)#1}::operator()"),
-            ("(anonymous namespace)::run(int)", "(anonymous namespace)::run"),
-            ("a::(anonymous namespace)::run", "a::(anonymous namespace)::run"),
-            ("void apply<f(int)::{lambda()#1}>(T)", "void apply<f(int)::{lambda()#1}>"),
-            ("main.(*list).push", "main.(*list).push"),
-            ("p::operator->(int)", "p::operator->"),
-        ] {
-            assert_eq!(without_parameters(name), plain, "{name}");
-        }
-    }
 }

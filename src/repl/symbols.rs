@@ -296,6 +296,11 @@ fn global(selected: &Selected<'_>, name: &str) -> Result<String, CommandError> {
             Ok(Place::Memory(address)) if is_function => {
                 format!("Symbol \"{name}\" is a function at address {address}.")
             }
+            // Where no module is, there are threads' own variables.
+            Ok(Place::Memory(address)) if session.program.modules.at(address).is_none() => {
+                let thread = selected.thread.lwp;
+                format!("Symbol \"{name}\" is a thread-local variable, at address {address} in LWP {thread}.")
+            }
             Ok(Place::Memory(address)) => format!("Symbol \"{name}\" is static storage at address {address}."),
             Ok(_) => format!("Symbol \"{name}\" is constant."),
             Err(absent) => format!("Symbol \"{name}\" is {}.", absent_text(&absent)),
@@ -348,8 +353,7 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
     crate::command::x::go_on_at(repl.state, address);
     let session = &repl.state.session;
     let named = |address: RunAddr| match session.symbol(address) {
-        Some((name, 0)) => format!("{address} <{name}>"),
-        Some((name, distance)) => format!("{address} <{name}+{distance}>"),
+        Some(found) => format!("{address}{}", data::symbol_text(&found)),
         None => address.to_string(),
     };
     let code = session.code(address);

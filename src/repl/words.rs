@@ -95,6 +95,16 @@ pub(super) static WORDS: &[Word] = &[
     Word { names: &["x"], help: "[/NFU] ADDRESS: memory", run: data::examine },
     Word { names: &["list", "l"], help: "[LOCATION]: source lines", run: |repl, text| one(repl, "list", text) },
     Word {
+        names: &["forward-search", "search", "fo"],
+        help: "RE: the next source line that matches, behind what was listed",
+        run: |repl, text| find_line(repl, text, true),
+    },
+    Word {
+        names: &["reverse-search", "rev"],
+        help: "RE: the source line that matches before what was listed",
+        run: |repl, text| find_line(repl, text, false),
+    },
+    Word {
         names: &["disassemble", "di"],
         help: "[/s /r] [FUNCTION | ADDRESS | START,END | START,+LENGTH]: instructions",
         run: disassemble,
@@ -400,6 +410,13 @@ fn source_list(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
         ["-f" | "--file", file, "-l" | "--line", line] => one(repl, "list", &format!("{file}:{line}")),
         _ => Err(CommandError::Usage("source list [-n FUNCTION | -l LINE | -f FILE -l LINE]".to_owned())),
     }
+}
+
+fn find_line(repl: &mut Repl<'_>, text: &str, forward: bool) -> Result<Next, CommandError> {
+    let mut notes = std::io::sink();
+    let mut output = crate::command::Output { out: &mut *repl.out, err: &mut notes, paint: repl.paint };
+    crate::command::list::search(text, forward, repl.state, &mut output)?;
+    Ok(Next::Line)
 }
 
 /// `modules`; lldb: `image list`, `image lookup …`.

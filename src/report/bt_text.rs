@@ -397,12 +397,15 @@ pub fn shortened(path: &str) -> Cow<'_, str> {
     Cow::Owned(parts.join("/"))
 }
 
-/// A function's name as gdb shows it in a frame: a C++ function without its parameters' types, as its arguments
-/// follow.
-pub fn display_name<'a>(name: &'a str, code: &Code) -> &'a str {
+/// A function's name as gdb shows it in a frame: a C++ function without its result's and parameters' types, as its
+/// arguments follow, and with the names of its library's types in short.
+pub fn display_name<'a>(name: &'a str, code: &Code) -> Cow<'a, str> {
     match code.language {
-        Some(Language::Cpp) => crate::demangle::without_parameters(name),
-        _ => name,
+        Some(Language::Cpp) => {
+            let plain = crate::demangle::without_parameters(name);
+            crate::demangle::shorten(crate::demangle::without_result(plain))
+        }
+        _ => Cow::Borrowed(name),
     }
 }
 

@@ -27,7 +27,7 @@ impl CodeText {
     /// `None` where the code has no name: what stands for it depends on the frame.
     pub(super) fn new(code: &Code, module: Option<ModuleLabel<'_>>, paint: Paint) -> Option<CodeText> {
         let name = code.function.as_deref()?;
-        let name = if code.language.is_some() { display_name(name, code) } else { name };
+        let name = if code.language.is_some() { display_name(name, code) } else { crate::demangle::shorten(name) };
         let name = paint.function(name).to_string();
         Some(CodeText { name, place: place(code, module, paint), source: OnceLock::new() })
     }

@@ -119,6 +119,24 @@ pub fn type_text_as(types: &TypeTable, id: TypeId, style: TypeStyle) -> String {
     declare_around(types, id, &body, "")
 }
 
+/// The text of a definition with the names of C++'s library in short.
+pub fn short_lines(definition: &str) -> String {
+    let mut out = String::with_capacity(definition.len());
+    for line in definition.split_inclusive('\n') {
+        // The brace that opens a body is closed on another line.
+        let head = line.trim_end().strip_suffix('{').unwrap_or(line);
+        out.push_str(&crate::demangle::shorten(head));
+        out.push_str(&line[head.len()..]);
+    }
+    out
+}
+
+/// `operator bool`, whose result is its name.
+fn is_conversion(name: &str) -> bool {
+    name.strip_prefix("operator ")
+        .is_some_and(|to| !to.starts_with("new") && !to.starts_with("delete") && !to.starts_with("co_await"))
+}
+
 /// The type that a definition is written of: under pointers, arrays, results, typedefs and qualifiers.
 fn innermost(types: &TypeTable, id: TypeId) -> TypeId {
     let mut id = id;
@@ -344,7 +362,7 @@ impl<'a> Writer<'a> {
             text.push_str("virtual ");
         }
         let simple = class.split('<').next().unwrap_or(class).rsplit("::").next().unwrap_or(class);
-        let special = name == simple || name.starts_with('~') || name.starts_with("operator ") && result.is_none();
+        let special = name == simple || name.starts_with('~') || is_conversion(name);
         if !about.has_this && !special {
             text.push_str("static ");
         }
@@ -506,7 +524,7 @@ impl<'a> Writer<'a> {
         let _ = match (union, bit_field) {
             (true, _) if self.style.hex => write!(self.out, "/*                {size:#06x} */"),
             (_, true) if self.style.hex => {
-                write!(self.out, "/* {:#06x}:{:#x}  |  {size:#06x} */", bit / 8, bit % 8)
+                write!(self.out, "/* {:#06x}: {:#x} |  {size:#06x} */", bit / 8, bit % 8)
             }
             _ if self.style.hex => write!(self.out, "/* {:#06x}      |  {size:#06x} */", bit / 8),
             (true, _) => write!(self.out, "/*                {size:6} */"),

@@ -138,6 +138,18 @@ struct Writer<'a> {
     depth: usize,
 }
 
+fn is_of_library(value: &Value) -> bool {
+    matches!(
+        value.kind,
+        ValueKind::String(_)
+            | ValueKind::Sequence(_)
+            | ValueKind::Map(_)
+            | ValueKind::Summary(_)
+            | ValueKind::Titled { .. }
+            | ValueKind::Parts { .. }
+    )
+}
+
 impl<'a> Writer<'a> {
     fn definition(&self, id: TypeId) -> &'a Type {
         self.types.stripped(id).1
@@ -162,7 +174,17 @@ impl<'a> Writer<'a> {
         {
             return;
         }
-        self.push(&["(", self.types.name(value.type_id), ") "]);
+        let name = self.short_name(value.type_id);
+        self.push(&["(", &name, ") "]);
+    }
+
+    /// The type's name, those of C++'s library in short.
+    fn short_name(&self, id: TypeId) -> std::borrow::Cow<'a, str> {
+        let name = self.types.name(id);
+        match self.types.get(id).language {
+            Language::Rust | Language::Go => name.into(),
+            _ => crate::demangle::shorten(name),
+        }
     }
 
     /// Texts behind each other. Most of what is written is names: without the formatting's machinery they cost half.
@@ -218,7 +240,8 @@ impl<'a> Writer<'a> {
             },
             ValueKind::Pointer { address, reference, symbol, string, pointee } => {
                 if matches!(definition.kind, TypeKind::Function { .. }) && definition.language != Language::Go {
-                    self.push(&["{", self.types.name(value.type_id), "} "]);
+                    let name = self.short_name(value.type_id);
+                    self.push(&["{", &name, "} "]);
                 }
                 match address {
                     Some(address) if *reference => {
@@ -234,7 +257,7 @@ impl<'a> Writer<'a> {
                     && (self.options.symbols || self.is_function_pointer(definition))
                 {
                     self.space();
-                    self.push(&["<", symbol, ">"]);
+                    self.push(&["<", &crate::demangle::shorten(symbol), ">"]);
                 }
                 match string {
                     Some(text) => {
@@ -243,7 +266,8 @@ impl<'a> Writer<'a> {
                     }
                     None => self.unreadable_string(definition, *address),
                 }
-                if let (true, true, Some(pointee)) = (*reference, top, pointee) {
+                // Within others, what a reference leads to shows where it is text or an object of a library.
+                if let (true, Some(pointee)) = (*reference, pointee.as_ref().filter(|to| top || is_of_library(to))) {
                     if address.is_some() {
                         self.out.push_str(": ");
                     }
@@ -479,7 +503,8 @@ impl<'a> Writer<'a> {
             own |= !field.base;
             match &field.name {
                 _ if field.base => {
-                    self.push(&["<", self.types.name(field.value.type_id), "> = "]);
+                    let name = self.short_name(field.value.type_id);
+                    self.push(&["<", &name, "> = "]);
                 }
                 Some(name) => {
                     self.push(&[name, " = "]);

@@ -17,7 +17,7 @@ use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Other spellings of C's integer types, as GCC and clang name them in DWARF (C23, 6.7.3.1).
-const INTEGER_SPELLINGS: &[&[&str]] = &[
+pub(super) const INTEGER_SPELLINGS: &[&[&str]] = &[
     &["short int", "short", "signed short", "short signed int"],
     &["short unsigned int", "unsigned short", "unsigned short int"],
     &["int", "signed", "signed int"],
@@ -209,7 +209,8 @@ impl Session {
                 })
             })
         };
-        find(&|entry| wanted(entry) && !entry.declaration).or_else(|| find(&wanted))
+        let found = find(&|entry| wanted(entry) && !entry.declaration).or_else(|| find(&wanted));
+        found.or_else(|| if plain.ends_with('>') { self.find_template(plain) } else { None })
     }
 
     /// Where what only a symbol table names is, and whether it is a function: by its linkage name or, for what is in a

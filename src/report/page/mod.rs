@@ -188,7 +188,7 @@ impl Page<'_> {
 
     fn name(&self, frame: &Frame) -> String {
         if let Some(function) = &frame.code.function {
-            return display_name(function, &frame.code).to_owned();
+            return display_name(function, &frame.code).into_owned();
         }
         let module = frame.module.and_then(self.module);
         match (module, frame.module_offset) {

@@ -60,7 +60,7 @@ impl Writer<'_> {
             let at = |member: &&crate::types::Member| matches!(member.offset, crate::types::MemberOffset::Bytes(bytes) if i128::from(bytes) == offset);
             let found = content.members.iter().filter(|member| !member.base && member.bits.is_none()).find(at);
             if let Some(name) = found.and_then(|member| member.name.as_ref()) {
-                let _ = write!(self.out, "&{}::{name}", self.types.name(class));
+                let _ = write!(self.out, "&{}::{name}", self.short_name(class));
                 return;
             }
         }
@@ -82,7 +82,7 @@ impl Writer<'_> {
                 }
             }
             _ => {
-                let _ = write!(self.out, "({}) ", self.types.name(id));
+                let _ = write!(self.out, "({}) ", self.short_name(id));
                 self.value(&function.value, false, 0);
                 if delta != 0 {
                     let _ = write!(self.out, ", this adjustment {delta}");
