@@ -254,10 +254,17 @@ impl Evaluator<'_> {
             return self.complex_part(name, value, &node.span);
         }
         let text = |value: &Evaluated, node: &Node| {
-            if !self.is_text(value.type_id) {
-                return self.type_error(&node.span, format!("a {} is no text", self.name_of(value.type_id)));
+            let no_text = || self.type_error(&node.span, format!("a {} is no text", self.name_of(value.type_id)));
+            if !self.is_text(value.type_id) && !self.has_view(value) {
+                return no_text();
             }
-            if self.dry.get() { Ok(Vec::new()) } else { self.text(value, 1 << 20) }
+            if self.dry.get() {
+                return Ok(Vec::new());
+            }
+            match self.text_of(value, 1 << 20)? {
+                Some(text) => Ok(text),
+                None => no_text(),
+            }
         };
         let number = match (name, values.as_slice(), arguments) {
             ("_isvoid", [value], _) => i128::from(value.is_void(self.scope)),

@@ -419,7 +419,7 @@ fn text_compares_with_literals() {
     check("(char *) 0x9000 == \"ab\"", "unreadable");
     check("$_streq(nodes[1].tag, \"ab\")", "1");
     check("$_strlen(nodes[1].tag)", "2");
-    check("len(\"abc\")", "4");
+    check("len(\"abc\")", "3");
 }
 
 #[test]

@@ -138,7 +138,8 @@ struct Writer<'a> {
     depth: usize,
 }
 
-fn is_of_library(value: &Value) -> bool {
+/// What is shown behind a reference within something else: what is short, text, and objects of a library.
+fn is_shown_behind(value: &Value) -> bool {
     matches!(
         value.kind,
         ValueKind::String(_)
@@ -147,6 +148,13 @@ fn is_of_library(value: &Value) -> bool {
             | ValueKind::Summary(_)
             | ValueKind::Titled { .. }
             | ValueKind::Parts { .. }
+            | ValueKind::Int(_)
+            | ValueKind::Uint(_)
+            | ValueKind::Bool(_)
+            | ValueKind::Char { .. }
+            | ValueKind::Enum { .. }
+            | ValueKind::Float { .. }
+            | ValueKind::Pointer { reference: false, .. }
     )
 }
 
@@ -266,8 +274,8 @@ impl<'a> Writer<'a> {
                     }
                     None => self.unreadable_string(definition, *address),
                 }
-                // Within others, what a reference leads to shows where it is text or an object of a library.
-                if let (true, Some(pointee)) = (*reference, pointee.as_ref().filter(|to| top || is_of_library(to))) {
+                // Within others, structures and arrays stay where they are.
+                if let (true, Some(pointee)) = (*reference, pointee.as_ref().filter(|to| top || is_shown_behind(to))) {
                     if address.is_some() {
                         self.out.push_str(": ");
                     }

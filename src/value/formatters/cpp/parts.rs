@@ -162,32 +162,9 @@ pub(super) fn byte(object: &Object<'_>, offset: u64) -> Result<u8, Refusal> {
     Ok(object.part(offset, type_id)?.uint()? as u8)
 }
 
-/// A type's name without the libraries' inline namespaces, strings by their usual names.
+/// A type's name as its author writes it.
 pub(super) fn short_name(name: &str) -> String {
-    let mut short = String::with_capacity(name.len());
-    let mut rest = name;
-    // Every formatter of a container comes through here: one pass, up to each character that may begin a change.
-    while let Some(at) = rest.find([' ', '_']) {
-        let (before, from) = rest.split_at(at);
-        short.push_str(before);
-        let inline_namespace = ["__1::", "__cxx11::"]
-            .into_iter()
-            .find(|namespace| short.ends_with("std::") && from.starts_with(namespace));
-        rest = match inline_namespace {
-            Some(namespace) => &from[namespace.len()..],
-            // As compilers since GCC 14 and LLVM 15 close brackets.
-            None if short.ends_with('>') && from.starts_with(" >") => &from[1..],
-            None => {
-                short.push_str(&from[..1]);
-                &from[1..]
-            }
-        };
-    }
-    short.push_str(rest);
-    if short.contains("basic_string") {
-        short = short.replace("std::basic_string<char, std::char_traits<char>, std::allocator<char>>", "std::string");
-    }
-    short
+    crate::demangle::shorten(name).into_owned()
 }
 
 /// `T` in a name that begins with `prefix`, as in `prefix<T>::…`, where nothing else follows the bracket.
@@ -217,21 +194,5 @@ mod tests {
         );
         assert_eq!(argument_text("f<int (char)>::g", "f"), Some("int (char)"));
         assert_eq!(argument_text("f<int", "f"), None);
-    }
-
-    #[test]
-    fn strings_have_their_usual_names() {
-        assert_eq!(
-            short_name(
-                "std::optional<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > >"
-            ),
-            "std::optional<std::string>"
-        );
-        assert_eq!(
-            short_name(
-                "std::__1::map<std::__1::basic_string<char, std::char_traits<char>, std::allocator<char> >, a_b<c> >"
-            ),
-            "std::map<std::string, a_b<c>>"
-        );
     }
 }
