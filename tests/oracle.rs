@@ -170,7 +170,8 @@ fn compare(gdb: &Value, obit: &Value, path: &str, report: &mut Report) {
     let mut differ = || report.differences.push(format!("{path}: gdb {} obit {}", brief(gdb), brief(obit)));
     if kind == "absent" {
         let detail = obit["detail"].as_str().unwrap_or_default();
-        if obit["why"] == "not-saved" && detail.contains("which the call does not preserve") {
+        let changed = ["which the call does not preserve", "which inner frames may have changed"];
+        if obit["why"] == "not-saved" && changed.iter().any(|why| detail.contains(why)) {
             report.not_kept += 1;
         } else if detail != "incomplete type" {
             differ();

@@ -52,9 +52,56 @@ pub const GENERAL: &[RegisterName] = &[
     reg("pc", PC),
 ];
 
-/// x19 to x29 and sp. (x30 is restored by the frame that saved it, never merely preserved.)
+/// `v8` to `v15`, of which calls preserve the lower 8 bytes (`d8` to `d15`): AAPCS64 2023Q3, section 6.1.2. That functions
+/// of the vector variant preserve more is nothing to build on: call frame information does not tell who is one.
+pub const PRESERVED_HALVES: std::ops::Range<DwarfRegister> = V0 + 8..V0 + 16;
+
+/// x19 to x29 and sp; the lower halves of v8 to v15. (x30 is restored by the frame that saved it, never merely preserved.)
 pub fn is_callee_saved(register: DwarfRegister) -> bool {
-    matches!(register, 19..=29 | SP)
+    matches!(register, 19..=29 | SP) || PRESERVED_HALVES.contains(&register)
+}
+
+/// The number under which the lower half of a register is preserved: its own for v8 to v15, theirs for z8 to z15.
+pub fn preserved_half(register: DwarfRegister) -> Option<DwarfRegister> {
+    let of_scalable = register.checked_sub(Z0 - V0);
+    [Some(register), of_scalable].into_iter().flatten().find(|half| PRESERVED_HALVES.contains(half))
+}
+
+/// A narrower view of a vector register (`d8`, `s8`, `h8`, `b8`, `q8` of `v8`): letter, number and bytes.
+pub fn vector_view(name: &str) -> Option<(char, DwarfRegister, usize)> {
+    let mut rest = name.chars();
+    let letter = rest.next()?;
+    let size = match letter {
+        'q' => 16,
+        'd' => 8,
+        's' => 4,
+        'h' => 2,
+        'b' => 1,
+        _ => return None,
+    };
+    let digits = rest.as_str();
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let number = digits.parse::<DwarfRegister>().ok().filter(|number| plain && *number < 32)?;
+    Some((letter, number, size))
+}
+
+/// The halves that calls preserve, out of a thread's notes: NT_FPREGSET, or NT_ARM_SVE where that has the registers.
+pub fn preserved_halves(
+    floating: Option<&[u8]>,
+    sve: Option<&[u8]>,
+) -> impl Iterator<Item = (DwarfRegister, u64)> {
+    let place = move |register: DwarfRegister| {
+        let number = usize::from(register - V0);
+        let bytes = match (floating, sve) {
+            (Some(note), _) => note.get(16 * number..)?,
+            (None, note) => {
+                let (length, true) = scalable(note?)? else { return None };
+                note?.get(SVE_HEADER + length * number..)?
+            }
+        };
+        Some((register, u64::from_le_bytes(*bytes.first_chunk()?)))
+    };
+    PRESERVED_HALVES.filter_map(place)
 }
 
 /// User space has bit 55 clear; what is above it is a tag or an authentication code, not address.
@@ -121,7 +168,7 @@ const V_NAMES: [&str; 32] = [
 ];
 
 /// DWARF number of `v0`.
-const V0: DwarfRegister = 64;
+pub const V0: DwarfRegister = 64;
 
 const Z_NAMES: [&str; 32] = [
     "z0", "z1", "z2", "z3", "z4", "z5", "z6", "z7", "z8", "z9", "z10", "z11", "z12", "z13", "z14", "z15", "z16", "z17",
@@ -152,18 +199,22 @@ pub fn decode_floating(note: &[u8], into: &mut VectorRegisters) {
     }
 }
 
+/// Bytes of a vector, and whether the registers are there as a whole, by the header of NT_ARM_SVE.
+fn scalable(note: &[u8]) -> Option<(usize, bool)> {
+    let half = |at: usize| Some(usize::from(u16::from_le_bytes(note.get(at..at + 2)?.try_into().ok()?)));
+    let (length, flags) = (half(8)?, half(12)?);
+    let valid = length > 0 && length.is_multiple_of(16) && length <= MAX_VECTOR;
+    valid.then_some((length, flags & 1 != 0))
+}
+
 /// NT_ARM_SVE: the header, then either the whole of SVE's registers (`SVE_PT_REGS_SVE` in the flags), or
 /// `struct user_fpsimd_state` where the thread has not used SVE since its last system call: then what is beyond the `v`
 /// registers is zero, as the kernel hands it out at the next use (Linux 6.1, Documentation/arm64/sve.rst). Adds `z`,
 /// `p`, `ffr` and `vg` to what [`decode_floating`] found; nothing from a note that is no such.
 pub fn decode_sve(note: &[u8], into: &mut VectorRegisters) {
-    let half = |at: usize| Some(usize::from(u16::from_le_bytes(note.get(at..at + 2)?.try_into().ok()?)));
-    let (Some(length), Some(flags)) = (half(8), half(12)) else { return };
-    if length == 0 || !length.is_multiple_of(16) || length > MAX_VECTOR {
-        return;
-    }
+    let Some((length, whole)) = scalable(note) else { return };
     let predicate = length / 8;
-    if flags & 1 == 0 {
+    if !whole {
         let widened = into.numbered.iter().filter(|(number, ..)| (V0..V0 + 32).contains(number));
         let vectors: Vec<_> = widened
             .map(|(number, _, bytes)| {

@@ -113,9 +113,27 @@ impl Arch {
         }
     }
 
-    /// The registers of [`Arch::is_callee_saved`] as a set: bit n is DWARF number n.
+    /// The registers of [`Arch::is_callee_saved`] as a set of their bits ([`Arch::bit`]).
     pub fn callee_saved_set(self) -> u64 {
-        (0..GENERAL_COUNT as DwarfRegister).filter(|r| self.is_callee_saved(*r)).fold(0, |set, r| set | 1 << r)
+        let followed = (0..GENERAL_COUNT as DwarfRegister).chain(aarch64::PRESERVED_HALVES);
+        followed.filter(|register| self.is_callee_saved(*register)).fold(0, |set, register| set | self.bit(register))
+    }
+
+    /// Where [`Registers`] keep the register. What is followed from frame to frame has a place: the general registers
+    /// and, on aarch64, the halves of vector registers that calls preserve.
+    fn slot(self, register: DwarfRegister) -> Option<usize> {
+        match usize::from(register) {
+            general if general < GENERAL_COUNT => Some(general),
+            _ if self == Arch::Aarch64 && aarch64::PRESERVED_HALVES.contains(&register) => {
+                Some(GENERAL_COUNT + usize::from(register - aarch64::PRESERVED_HALVES.start))
+            }
+            _ => None,
+        }
+    }
+
+    /// The register in a set of those that are followed from frame to frame; no bit for any other.
+    pub fn bit(self, register: DwarfRegister) -> u64 {
+        self.slot(register).map_or(0, |slot| 1 << slot)
     }
 
     /// The words of `pr_reg` in a core's NT_PRSTATUS (`struct user_regs_struct`), in order.
@@ -165,7 +183,7 @@ impl Arch {
 pub type NumberedRegister = (DwarfRegister, &'static str, Vec<u8>);
 
 /// What a thread has beyond the general registers: x87, SSE, AVX or NEON state, by DWARF number, and the registers
-/// that no debug information names. Only the innermost frame has it.
+/// that no debug information names. Only the innermost frame has it, and one that a signal interrupted.
 #[derive(Clone, Debug, Default)]
 pub struct VectorRegisters {
     /// (DWARF number, name, bytes as in memory), in the order in which they are shown; registers without a DWARF number are in `named`.
@@ -216,19 +234,21 @@ pub enum RegisterState {
 
 /// The highest number of general registers over all architectures (aarch64: x0..x30, sp, pc).
 pub const GENERAL_COUNT: usize = 33;
+/// What [`Registers`] keep: the general registers, and d8 to d15 of aarch64.
+const SLOT_COUNT: usize = GENERAL_COUNT + 8;
 
 /// A frame's registers. Copied per frame, so small.
 #[derive(Clone, Debug)]
 pub struct Registers {
     arch: Arch,
-    values: [u64; GENERAL_COUNT],
+    values: [u64; SLOT_COUNT],
     present: u64,
     exact: u64,
     /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
     pub thread_pointer: Option<u64>,
     /// Bits of a return address that aarch64's pointer authentication uses, where the core says so (NT_ARM_PAC_MASK).
     pub signature_mask: Option<u64>,
-    /// The innermost frame's wide registers; `None` in every caller.
+    /// The wide registers of the innermost frame, or of one that a signal interrupted; `None` in every caller.
     pub vectors: Option<Arc<LazyVectorRegisters>>,
 }
 
@@ -237,7 +257,7 @@ impl Registers {
     pub fn new(arch: Arch) -> Registers {
         Registers {
             arch,
-            values: [0; GENERAL_COUNT],
+            values: [0; SLOT_COUNT],
             present: 0,
             exact: 0,
             thread_pointer: None,
@@ -263,54 +283,78 @@ impl Registers {
         self.arch
     }
 
-    /// The register's value where it is exact.
+    /// The register's value where it is exact. Of aarch64's v8 to v15 that is the lower half.
     pub fn get(&self, register: DwarfRegister) -> Option<u64> {
-        (self.state(register) == RegisterState::Exact).then(|| self.values[usize::from(register)])
+        let slot = self.arch.slot(register)?;
+        (self.exact >> slot & 1 != 0).then(|| self.values[slot])
     }
 
     /// The register's value even where an inner call may have changed it.
     pub fn get_perhaps_clobbered(&self, register: DwarfRegister) -> Option<u64> {
-        (self.state(register) != RegisterState::Unknown).then(|| self.values[usize::from(register)])
+        let slot = self.arch.slot(register)?;
+        (self.present >> slot & 1 != 0).then(|| self.values[slot])
     }
 
     /// How much the value can be trusted.
     pub fn state(&self, register: DwarfRegister) -> RegisterState {
-        if usize::from(register) >= GENERAL_COUNT || self.present >> register & 1 == 0 {
+        let bit = self.arch.bit(register);
+        if self.present & bit == 0 {
             RegisterState::Unknown
-        } else if self.exact >> register & 1 == 0 {
+        } else if self.exact & bit == 0 {
             RegisterState::PerhapsClobbered
         } else {
             RegisterState::Exact
         }
     }
 
-    /// Sets an exact value. Numbers that are no general register are ignored.
+    /// Sets an exact value. Registers that are not followed from frame to frame are ignored.
     pub fn set(&mut self, register: DwarfRegister, value: u64) {
         self.set_state(register, value, RegisterState::Exact);
     }
 
     /// Sets a value with its state.
     pub fn set_state(&mut self, register: DwarfRegister, value: u64, state: RegisterState) {
-        let Some(slot) = self.values.get_mut(usize::from(register)) else { return };
-        *slot = value;
-        let bit = 1u64 << register;
+        let Some(slot) = self.arch.slot(register) else { return };
+        self.values[slot] = value;
+        let bit = 1u64 << slot;
         self.present = if state == RegisterState::Unknown { self.present & !bit } else { self.present | bit };
         self.exact = if state == RegisterState::Exact { self.exact | bit } else { self.exact & !bit };
     }
 
-    /// Leaves exact only the registers whose bit is in `kept` (bit n: DWARF number n); the others that were exact
-    /// become perhaps clobbered.
+    /// Leaves exact only the registers whose bit ([`Arch::bit`]) is in `kept`; the others that were exact become perhaps
+    /// clobbered.
     pub fn keep_exact(&mut self, kept: u64) {
         self.exact &= kept;
     }
 
+    /// Leaves known only the registers whose bit is in `kept`.
+    pub fn keep_known(&mut self, kept: u64) {
+        self.present &= kept;
+        self.exact &= kept;
+    }
+
     /// A general or wide register's bytes as in memory, where exact: all that the core has of it, so that number 17
-    /// (`xmm0`) may give 32 bytes (`ymm0`).
+    /// (`xmm0`) may give 32 bytes (`ymm0`), and in a caller's frame 72 (`v8`) the 8 that calls preserve.
     pub fn bytes(&self, register: DwarfRegister) -> Option<Vec<u8>> {
-        if let Some(value) = self.get(register) {
+        let half = self.preserved_half(register);
+        if half.is_none()
+            && let Some(value) = self.get(register)
+        {
             return Some(value.to_le_bytes()[..self.arch.address_size()].to_vec());
         }
-        self.vectors.as_ref()?.bytes(register).map(<[u8]>::to_vec)
+        let whole = self.vectors.as_ref().and_then(|vectors| vectors.bytes(register));
+        whole.map(<[u8]>::to_vec).or_else(|| Some(self.get(half?)?.to_le_bytes().to_vec()))
+    }
+
+    /// The bytes of a narrower view of a vector register (aarch64's `d8`), where they are known.
+    pub fn vector_view(&self, name: &str) -> Option<Vec<u8>> {
+        let (_, number, size) = aarch64::vector_view(name).filter(|_| self.arch == Arch::Aarch64)?;
+        self.bytes(aarch64::V0 + number)?.get(..size).map(<[u8]>::to_vec)
+    }
+
+    /// Of which register calls preserve the lower 8 bytes alone, where it is such a one.
+    pub fn preserved_half(&self, register: DwarfRegister) -> Option<DwarfRegister> {
+        if self.arch == Arch::Aarch64 { aarch64::preserved_half(register) } else { None }
     }
 
     /// A return address of this thread as the processor uses it: without a tag, and without the code that pointer

@@ -3,9 +3,10 @@
 use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
-use crate::arch::{Arch, Registers};
+use crate::arch::{Arch, Registers, aarch64};
 use crate::report::documents::{self, RegisterRow, hex_value};
 use crate::report::formatted::flags_text;
+use crate::value::float::{FloatFormat, FloatText};
 
 /// Arguments of `registers`.
 #[derive(clap::Args, Debug, Clone)]
@@ -73,7 +74,8 @@ fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, C
         };
         let general = |number| arch.general_registers().iter().find(|register| register.dwarf == number);
         let plain = alias.and_then(general).map_or(plain, |register| register.name);
-        let row = everything.iter().find(|row| row.name == plain).cloned().ok_or_else(|| {
+        let view = || Some(RegisterRow { name: plain.to_owned(), bytes: Some(registers.vector_view(plain)?) });
+        let row = everything.iter().find(|row| row.name == plain).cloned().or_else(view).ok_or_else(|| {
             let why = if registers.vectors.is_some() {
                 "no such register; info all-registers lists them"
             } else {
@@ -124,7 +126,13 @@ fn general_rows(registers: &Registers) -> Vec<RegisterRow> {
 /// Every register that the frame has, the general ones first.
 fn all_rows(registers: &Registers) -> Vec<RegisterRow> {
     let mut rows = general_rows(registers);
-    let Some(vectors) = &registers.vectors else { return rows };
+    let Some(vectors) = &registers.vectors else {
+        // What calls preserve of aarch64's vector registers.
+        let halves = (8..16).map(|number| format!("d{number}"));
+        let known = halves.filter_map(|name| Some((registers.vector_view(&name)?, name)));
+        rows.extend(known.map(|(bytes, name)| RegisterRow { name, bytes: Some(bytes) }));
+        return rows;
+    };
     let numbered = vectors.numbered.iter().chain(&vectors.wide).map(|(_, name, bytes)| (*name, bytes));
     let wide = numbered.chain(vectors.named.iter().map(|(name, bytes)| (*name, bytes)));
     rows.extend(wide.map(|(name, bytes)| RegisterRow { name: name.to_owned(), bytes: Some(bytes.clone()) }));
@@ -147,6 +155,11 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
         "rsp" | "rbp" | "esp" | "ebp" | "sp" => format!("{value:#x}"),
         "eflags" => flags_text("i386_eflags", value).unwrap_or_default(),
         "mxcsr" => flags_text("i386_mxcsr", value).unwrap_or_default(),
+        view if aarch64::vector_view(view).is_some() => match bytes.len() {
+            8 => FloatText { bits: value.into(), format: FloatFormat::Double }.to_string(),
+            4 => FloatText { bits: value.into(), format: FloatFormat::Single }.to_string(),
+            _ => value.to_string(),
+        },
         _ => match (bytes.len(), selected.session.image.arch) {
             (8, _) => (value as i64).to_string(),
             (4, Arch::I386) => (value as u32 as i32).to_string(),

@@ -166,7 +166,15 @@ impl Scope for Selected<'_> {
             let why = || Absent::because(AbsentReason::NotSaved, format!("${name} was not saved for this frame"));
             return Some(registers.bytes(register.dwarf).ok_or_else(why));
         }
-        let vectors = registers.vectors.as_ref()?;
+        if let Some(bytes) = registers.vector_view(name) {
+            return Some(Ok(bytes));
+        }
+        let Some(vectors) = &registers.vectors else {
+            let half = name.strip_prefix('v').map(|number| format!("d{number}"))?;
+            registers.vector_view(&half)?;
+            let why = format!("calls preserve only the lower half of ${name}, which is ${half}");
+            return Some(Err(Absent::because(AbsentReason::NotSaved, why)));
+        };
         let numbered = vectors.numbered.iter().chain(&vectors.wide).map(|(_, known, bytes)| (known, bytes));
         let named = vectors.special.iter().chain(&vectors.named).map(|(known, bytes)| (known, bytes));
         let mut all = numbered.chain(named);

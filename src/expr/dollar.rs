@@ -26,6 +26,9 @@ impl Evaluator<'_> {
         let real_name = number.and_then(by_number).map_or(name, |register| register.name);
         // gdb's other name for it.
         let real_name = if real_name == "ps" && arch != Arch::Aarch64 { "eflags" } else { real_name };
+        if let Some(view) = self.vector_view(name, span) {
+            return view;
+        }
         let Some(bytes) = self.scope.register(real_name) else {
             if let Some(part) = self.register_part(name) {
                 return part;

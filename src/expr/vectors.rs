@@ -1,8 +1,10 @@
 //! Types of registers that are no plain numbers, as gdb gives them to its users (gdb 13.1, features/i386/64bit-sse.xml,
 //! 64bit-core.xml, features/aarch64-fpu.xml). Half-precision lanes are left out.
 
-use super::eval::Evaluator;
-use crate::arch::Arch;
+use std::ops::Range;
+
+use super::eval::{Evaluated, Evaluator, Step, computed};
+use crate::arch::{Arch, aarch64};
 use crate::types::{Language, StructKind, TypeId, TypeKind};
 
 impl Evaluator<'_> {
@@ -24,6 +26,32 @@ impl Evaluator<'_> {
             (_, 8) => Some(self.lane(8, true)),
             _ => None,
         }
+    }
+
+    /// `$d8`, `$s8` and their like on aarch64: the lower part of a vector register, read as a float and as integers.
+    pub(super) fn vector_view(&self, name: &str, span: &Range<usize>) -> Option<Step<Evaluated>> {
+        let (letter, number, size) = aarch64::vector_view(name).filter(|_| self.scope.arch() == Arch::Aarch64)?;
+        let float = match size {
+            8 => Some(self.make("double")),
+            4 => Some(self.make("float")),
+            _ => None,
+        };
+        let size = size as u64;
+        let float = float.map(|float| ("f".to_owned(), float, 0));
+        let whole = [("u", false), ("s", true)].map(|(name, signed)| (name.to_owned(), self.lane(size, signed), 0));
+        let fields: Vec<_> = float.into_iter().chain(whole).collect();
+        let type_id = self.union_of(&format!("vn{letter}"), size, &fields);
+        Some(match self.scope.register(name) {
+            Some(Ok(bytes)) => Ok(computed(type_id, bytes)),
+            Some(Err(_)) | None if self.dry.get() => Ok(self.anywhere(type_id)),
+            Some(Err(absent)) => Err(absent.into()),
+            None => {
+                let innermost = self.scope.frame(None, Some(0));
+                innermost.ok()?.register(&format!("v{number}"))?.ok()?;
+                let message = format!("of a caller, ${name} is not known; frame(0).${name} is what it was at the end");
+                self.type_error(span, message)
+            }
+        })
     }
 
     /// An integer as gdb calls those of registers.

@@ -122,9 +122,8 @@ fn whereabouts(found: &Selected<'_>, frame: &Frame) -> Whereabouts {
     let saves = !frame.inlined && frame.tail_call.is_none();
     let places = if saves { session.saved_registers(stack, frame.machine) } else { Vec::new() };
     let saved_stack_pointer = places.iter().find(|(register, _)| *register == arch.sp()).map(|(_, place)| *place);
-    let name_of = |number| arch.general_registers().iter().find(|register| register.dwarf == number);
     let saved = places.iter().filter(|(register, _)| *register != arch.sp());
-    let saved = saved.filter_map(|(number, place)| Some((name_of(*number)?.name, *place))).collect();
+    let saved = saved.filter_map(|(number, place)| Some((arch.register_name(*number)?, *place))).collect();
     let machine = stack.frames.get(frame.machine);
     let outer = frame.machine.checked_add(1).and_then(|index| stack.frames.get(index));
     let caller = if frame.inlined { machine } else { outer };

@@ -20,7 +20,7 @@ pub struct Whereabouts {
     /// What the frame's own frame pointer points to, where the function has set one up.
     pub frame_pointer: Option<RunAddr>,
     /// Where the caller's registers were saved, by name.
-    pub saved: Vec<(&'static str, RunAddr)>,
+    pub saved: Vec<(String, RunAddr)>,
 }
 
 /// `obit.frame/1`: the selected frame.
@@ -37,7 +37,8 @@ pub fn frame(lwp: u32, frame: &Frame, whereabouts: &Whereabouts, source: &FrameS
     json.key("saved_registers");
     json.begin_array();
     let stack_pointer = whereabouts.saved_stack_pointer.map(|place| ("sp", place));
-    for (register, place) in whereabouts.saved.iter().copied().chain(stack_pointer) {
+    let saved = whereabouts.saved.iter().map(|(register, place)| (register.as_str(), *place));
+    for (register, place) in saved.chain(stack_pointer) {
         json.begin_object();
         json.field_string("register", Some(register));
         json.field_hex("address", Some(place.0));

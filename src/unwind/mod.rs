@@ -25,6 +25,7 @@ mod fallback;
 mod row;
 mod saved;
 mod signal_frame;
+mod signal_vectors;
 mod stack_reader;
 mod walk;
 

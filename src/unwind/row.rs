@@ -16,13 +16,13 @@ const AARCH64_LINK: DwarfRegister = 30;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub cfa: Cfa,
-    /// Rules of general registers except the program counter.
+    /// Rules of the registers that are followed, except the program counter.
     pub rules: Box<[(DwarfRegister, Rule)]>,
     /// The rule of the return address column.
     pub return_rule: Option<Rule>,
     /// The return address column.
     pub return_column: DwarfRegister,
-    /// Registers that keep their state when nothing in `rules` changes them: bit n is DWARF number n.
+    /// Registers that keep their state when nothing in `rules` changes them, by their bits ([`Arch::bit`]).
     pub kept: u64,
     /// Whether the function is a signal trampoline (augmentation `S`).
     pub signal: bool,
@@ -82,6 +82,10 @@ impl Row {
         };
         let go = is_go(arch, fde.cie());
         let mut kept = if go { 0 } else { arch.callee_saved_set() };
+        if signal {
+            // What the kernel saved beside the general registers nobody has told.
+            kept &= (1 << GENERAL_COUNT) - 1;
+        }
         let mut return_rule = None;
         let mut rules = Vec::new();
         for (register, rule) in row.registers() {
@@ -98,11 +102,12 @@ impl Row {
             if register.0 == return_column {
                 return_rule = Some(rule);
             }
-            if usize::from(register.0) >= GENERAL_COUNT || register.0 == arch.pc() {
+            let bit = arch.bit(register.0);
+            if bit == 0 || register.0 == arch.pc() {
                 continue;
             }
             match rule {
-                Rule::SameValue => kept |= 1 << register.0,
+                Rule::SameValue => kept |= bit,
                 rule => rules.push((register.0, rule)),
             }
         }

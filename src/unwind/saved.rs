@@ -10,7 +10,7 @@ use crate::order::Order;
 
 impl Unwinder<'_> {
     /// Where in memory `stack.frames[index]` saved the registers that its caller had, in the order of
-    /// [`Arch::general_registers`]. What the function left in its registers, and what is not known, is not among them:
+    /// [`Arch::general_registers`], then aarch64's v8 to v15. What the function left in its registers, and what is not known, is not among them:
     /// inner frames may have saved that. The stack must be one of this unwinder's target.
     pub fn saved_registers(&self, stack: &Stack, index: usize) -> Vec<(DwarfRegister, RunAddr)> {
         let Some(frame) = stack.frames.get(index) else { return Vec::new() };
@@ -35,7 +35,8 @@ impl Unwinder<'_> {
         // What the walk does not know, nobody does.
         found.retain(|(register, _)| caller.is_none_or(|caller| caller.registers.get(*register).is_some()));
         let registers = self.arch.general_registers();
-        found.order_by_key(|(register, _)| registers.iter().position(|known| known.dwarf == *register));
+        let place = |register| registers.iter().position(|known| known.dwarf == register).unwrap_or(registers.len());
+        found.order_by_key(|(register, _)| (place(*register), *register));
         found.into_iter().map(|(register, address)| (register, RunAddr(address))).collect()
     }
 

@@ -2,9 +2,10 @@
 //!
 //! When a handler returns, it returns into a few instructions that call `rt_sigreturn` (libc's restorer, or the
 //! vDSO's). At that point the stack pointer stands at what the kernel pushed, and the interrupted code's registers are
-//! in it, all of them exact.
+//! in it, all of them exact. The vector registers are [`super::signal_vectors`]' matter.
 
 use super::row::truncate;
+use super::signal_vectors;
 use super::stack_reader::StackReader;
 use crate::addr::RunAddr;
 use crate::arch::{Arch, DwarfRegister, GENERAL_COUNT, Registers};
@@ -140,9 +141,12 @@ fn read_interrupted(
     let mut result = Registers::new(registers.arch());
     result.thread_pointer = registers.thread_pointer;
     result.signature_mask = registers.signature_mask;
-    for (register, address) in places(trampoline, registers.arch(), sp, reader)? {
-        result.set(register, reader.word(address)?);
+    let (context, layout) = context(trampoline, sp, reader)?;
+    for (register, offset) in layout {
+        let address = truncate(registers.arch(), context.wrapping_add(*offset));
+        result.set(*register, reader.word(address)?);
     }
+    signal_vectors::add(trampoline, truncate(registers.arch(), context), &mut result, reader);
     Ok(result)
 }
 
@@ -153,7 +157,13 @@ pub(super) fn places(
     sp: u64,
     reader: &mut StackReader<'_>,
 ) -> Result<impl Iterator<Item = (DwarfRegister, u64)> + use<>, ReadError> {
-    let (context, layout) = match trampoline {
+    let (context, layout) = context(trampoline, sp, reader)?;
+    Ok(layout.iter().map(move |(register, offset)| (*register, truncate(arch, context.wrapping_add(*offset)))))
+}
+
+/// Where `layout`'s registers are counted from.
+fn context(trampoline: Trampoline, sp: u64, reader: &mut StackReader<'_>) -> Result<(u64, Layout), ReadError> {
+    Ok(match trampoline {
         Trampoline::Aarch64 => (sp.wrapping_add(AARCH64_REGISTERS), AARCH64_SIGCONTEXT),
         Trampoline::X86_64 => (sp.wrapping_add(X86_64_MCONTEXT), X86_64_SIGCONTEXT),
         Trampoline::I386 { before_pop } => (sp.wrapping_add(if before_pop { 4 } else { 0 }), I386_SIGCONTEXT),
@@ -161,6 +171,5 @@ pub(super) fn places(
             let ucontext = reader.word(sp.wrapping_add(I386_PUC))?;
             (ucontext.wrapping_add(I386_MCONTEXT), I386_SIGCONTEXT)
         }
-    };
-    Ok(layout.iter().map(move |(register, offset)| (*register, truncate(arch, context.wrapping_add(*offset)))))
+    })
 }

@@ -50,6 +50,11 @@ impl<'a> StackReader<'a> {
         self.memory.read_uint(RunAddr(address), size)
     }
 
+    /// So many bytes. The caller has bounded `length`.
+    pub fn bytes(&self, address: u64, length: usize) -> Result<Vec<u8>, ReadError> {
+        self.memory.read_vec(RunAddr(address), length)
+    }
+
     fn in_window(&self, address: u64, size: usize) -> Option<u64> {
         let offset = usize::try_from(address.checked_sub(self.start)?).ok()?;
         let bytes = self.window.get(offset..offset.checked_add(size)?)?;

@@ -9,7 +9,7 @@ use super::row::{Cfa, Row, Rule, truncate};
 use super::stack_reader::StackReader;
 use super::{MachineFrame, Stack, StackEnd, Trust, Unwinder, expression, signal_frame};
 use crate::addr::RunAddr;
-use crate::arch::{Arch, DwarfRegister, GENERAL_COUNT, RegisterState, Registers};
+use crate::arch::{Arch, RegisterState, Registers};
 use crate::memory::{MissingReason, ReadError};
 
 /// Frames walked at most: more than fit on any stack that a kernel would grow (a frame takes at least a word).
@@ -207,8 +207,7 @@ impl Unwinder<'_> {
         next.vectors = None;
         next.keep_exact(row.kept);
         if row.go && self.is_injected(return_address) {
-            let general = (0..GENERAL_COUNT as DwarfRegister).filter(|register| *register != row.return_column);
-            general.for_each(|register| next.set_state(register, 0, RegisterState::Unknown));
+            next.keep_known(self.arch.bit(row.return_column));
         }
         next.set_state(self.arch.sp(), cfa, RegisterState::Exact);
         for (register, rule) in &row.rules {

@@ -6,6 +6,7 @@
 //! [`Absent`], never the garbage that the register holds now.
 
 mod pieces;
+mod registers;
 mod simple;
 
 use std::cell::{Cell, OnceCell};
@@ -345,91 +346,6 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn register_place(&self, register: DwarfRegister, size: Option<u64>) -> Result<PlaceBytes, Absent> {
-        let bytes = self.register_bytes(register)?;
-        let mut place = PlaceBytes { data: bytes, register: Some(register), ..PlaceBytes::default() };
-        let size = size.unwrap_or(place.data.len() as u64).min(MAX_PLACE_BYTES) as usize;
-        let held = place.data.len();
-        place.data.resize(size, 0);
-        if size > held {
-            let why = Absent::because(AbsentReason::Corrupt, "larger than the register that is said to hold it");
-            place.holes.push((held, size, why));
-        }
-        Ok(place)
-    }
-
-    /// The first 8 bytes of a register in this frame.
-    fn register_low(&self, register: DwarfRegister) -> Result<u64, Absent> {
-        match self.frame() {
-            Some(frame) if self.tail.is_none() && frame.registers.get(register).is_none() => {
-                let bytes = self.register_bytes(register)?;
-                let mut low = [0; 8];
-                let length = bytes.len().min(8);
-                low[..length].copy_from_slice(&bytes[..length]);
-                Ok(u64::from_le_bytes(low))
-            }
-            _ => self.register(register),
-        }
-    }
-
-    /// A register's bytes in this frame.
-    fn register_bytes(&self, register: DwarfRegister) -> Result<Vec<u8>, Absent> {
-        if let Some(frame) = self.frame()
-            && self.tail.is_none()
-            && frame.registers.get(register).is_none()
-            && let Some(bytes) = frame.registers.bytes(register)
-        {
-            return Ok(bytes);
-        }
-        let value = self.register(register)?;
-        Ok(value.to_le_bytes()[..self.arch.address_size()].to_vec())
-    }
-
-    /// A general register's value in this frame.
-    fn register(&self, register: DwarfRegister) -> Result<u64, Absent> {
-        if self.tail.is_some() {
-            return super::recover::argument_at_call(self, register)
-                .unwrap_or_else(|| Err(not_kept(self.arch, register)));
-        }
-        let Some(frame) = self.frame() else {
-            return Err(Absent::because(AbsentReason::NotSaved, "no frame is selected"));
-        };
-        match frame.registers.state(register) {
-            RegisterState::Exact => frame.registers.get(register).ok_or_else(|| not_kept(self.arch, register)),
-            RegisterState::PerhapsClobbered
-                if self.survives_call.get() && self.is_unwound_surely() && self.is_left_alone(register) =>
-            {
-                frame.registers.get_perhaps_clobbered(register).ok_or_else(|| not_kept(self.arch, register))
-            }
-            _ => super::recover::argument_at_call(self, register).unwrap_or_else(|| Err(not_kept(self.arch, register))),
-        }
-    }
-
-    /// Whether call frame information led here all the way: past a frame that was found otherwise, functions may have
-    /// been skipped, and nothing is known of what they did to registers.
-    fn is_unwound_surely(&self) -> bool {
-        let inner = self.frames.get(..=self.at).unwrap_or_default();
-        inner.iter().all(|frame| matches!(frame.trust, Trust::Context | Trust::Cfi))
-    }
-
-    /// Whether a register of which no inner frame's call frame information speaks can have kept its value. A caller leaves
-    /// something in it because its compiler saw all that is called from there (GCC's -fipa-ra): functions of the same
-    /// module that debug information describes. What is written by hand may save registers and say nothing of it
-    /// (`__hwasan_tag_mismatch`), and then calls what changes them.
-    fn is_left_alone(&self, register: DwarfRegister) -> bool {
-        let module = self.code.as_ref().and_then(|code| code.module);
-        for frame in self.frames.get(..self.at).unwrap_or_default().iter().rev() {
-            let code = self.program.code(frame.lookup);
-            if code.module != module || code.function.is_none() {
-                return false;
-            }
-            if frame.registers.state(register) == RegisterState::Exact {
-                break;
-            }
-        }
-        true
-    }
-
     fn frame_base(&self) -> Result<u64, Absent> {
         self.frame_base.get_or_init(|| self.compute_frame_base()).clone()
     }
@@ -570,13 +486,4 @@ fn malformed(error: gimli::Error) -> Absent {
         | gimli::Error::InvalidExpression(_) => Absent::because(AbsentReason::Unsupported, error.to_string()),
         error => Absent::because(AbsentReason::Corrupt, error.to_string()),
     }
-}
-
-fn register_name(arch: Arch, register: DwarfRegister) -> String {
-    arch.register_name(register).unwrap_or_else(|| format!("register {register}"))
-}
-
-fn not_kept(arch: Arch, register: DwarfRegister) -> Absent {
-    let name = register_name(arch, register);
-    Absent::because(AbsentReason::NotSaved, format!("was in {name}, which the call does not preserve"))
 }

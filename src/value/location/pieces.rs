@@ -32,7 +32,10 @@ impl Context<'_> {
                     // LLVM's word for an object, or a part of one, that is zero: a zero that has to fill it.
                     let zero = constant && bytes.iter().all(|byte| *byte == 0);
                     if held < bits && !zero {
-                        let why = Absent::because(AbsentReason::Corrupt, "larger than what is said to hold it");
+                        let why = match piece.location {
+                            gimli::Location::Register { register } => self.beyond(register.0, bytes.len()),
+                            _ => Absent::because(AbsentReason::Corrupt, "larger than what is said to hold it"),
+                        };
                         place.holes.push((((bit + held) / 8) as usize, end, why));
                     }
                     if whole && let gimli::Location::Register { register } = piece.location {
