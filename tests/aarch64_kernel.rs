@@ -60,3 +60,35 @@ fn scalable_vectors_signatures_and_tags_are_registers() {
         assert!(answer.contains(name), "{name}");
     }
 }
+
+/// What gdb 13.1 says of the same frames, but for the upper half of v8, which it takes from what else is on the stack.
+#[test]
+fn halves_of_vector_registers_that_calls_preserve_are_known_of_callers() {
+    let commands = [
+        "frame 10",
+        "print $d8",
+        "print $s9",
+        "print $v8",
+        "print $d0",
+        "print frame(8).$d0",
+        "info registers d8 d11",
+        "info frame",
+        "info registers v8",
+    ];
+    let (text, errors, status) = common::fixture_session("aarch64-floats", &commands);
+    for line in [
+        "$1 = {f = 5.3153507849862534e-315, u = 1075838976, s = 1075838976}",
+        "$2 = {f = 1.25, u = 1067450368, s = 1067450368}",
+        "$3 = <calls preserve only the lower half of $v8, which is $d8>",
+        "$4 = {f = 1.875, u = 4611123068473966592, s = 4611123068473966592}",
+        "d8             0x40200000          5.3153507849862534e-315",
+        "d11            0x3ff4000000000000  1.25",
+        "  x29 at 0xfffffffffbc0, x30 at 0xfffffffffbc8, v8 at 0xfffffffffbd0, v9 at 0xfffffffffbd8, v10 at \
+         0xfffffffffbe0, v11 at 0xfffffffffbe8, v12 at 0xfffffffffbf0, v13 at 0xfffffffffbf8",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}\n{errors}");
+    }
+    assert!(errors.contains("of a caller, $d0 is not known; frame(0).$d0 is what it was at the end"), "{errors}");
+    assert!(errors.contains("of a caller's frame"), "{errors}");
+    assert_eq!(status, 1);
+}

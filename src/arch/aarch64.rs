@@ -270,6 +270,35 @@ mod tests {
     }
 
     #[test]
+    fn calls_preserve_halves() {
+        let halves = |floating: Option<&[u8]>, sve: Option<&[u8]>| preserved_halves(floating, sve).collect::<Vec<_>>();
+        let plain: Vec<u8> = (0..32).flat_map(|number| [number; 16]).collect();
+        let expected: Vec<_> = (8..16u64).map(|number| (64 + number as u16, 0x0101_0101_0101_0101 * number)).collect();
+        assert_eq!(halves(Some(&plain), None), expected);
+        assert_eq!(halves(None, Some(&sve_note())), expected);
+        assert_eq!(halves(Some(&plain[..16 * 9]), Some(&sve_note())), expected[..1]);
+        assert_eq!(halves(None, None), []);
+        assert_eq!([71, 72, 79, 80, 104, 111, 112].map(preserved_half), [
+            None,
+            Some(72),
+            Some(79),
+            None,
+            Some(72),
+            Some(79),
+            None
+        ]);
+    }
+
+    #[test]
+    fn views_have_a_letter_and_a_number() {
+        assert_eq!(vector_view("d8"), Some(('d', 8, 8)));
+        assert_eq!(vector_view("q31"), Some(('q', 31, 16)));
+        for other in ["d32", "d", "d08", "d+1", "x0", "dé", "é", ""] {
+            assert_eq!(vector_view(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_thread_that_did_not_use_them_has_its_plain_vectors_widened() {
         let mut registers = VectorRegisters::default();
         decode_floating(&[7; 528], &mut registers);

@@ -446,7 +446,7 @@ fn a_session_s_documents_conform() {
         previous_stack_pointer: Some(RunAddr(0x7ffc_0010)),
         saved_stack_pointer: None,
         frame_pointer: None,
-        saved: vec![("rip", RunAddr(0x7ffc_0008))],
+        saved: vec![("rip".to_owned(), RunAddr(0x7ffc_0008))],
     };
     let frame = session_documents::frame(7, &stack.frames[0], &whereabouts, &source, &notes());
     assert_eq!(check("obit.frame/1", frame)["frame"]["function"], "main");

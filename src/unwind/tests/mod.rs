@@ -4,6 +4,7 @@ mod fallbacks;
 mod rules;
 mod signals;
 mod target;
+mod vectors;
 mod walks;
 
 use crate::arch::Arch;
