@@ -90,5 +90,5 @@ fn halves_of_vector_registers_that_calls_preserve_are_known_of_callers() {
     }
     assert!(errors.contains("of a caller, $d0 is not known; frame(0).$d0 is what it was at the end"), "{errors}");
     assert!(errors.contains("of a caller's frame"), "{errors}");
-    assert_eq!(status, 1);
+    assert_eq!(status, 2);
 }
