@@ -234,14 +234,16 @@ pub enum RegisterState {
 
 /// The highest number of general registers over all architectures (aarch64: x0..x30, sp, pc).
 pub const GENERAL_COUNT: usize = 33;
-/// What [`Registers`] keep: the general registers, and d8 to d15 of aarch64.
-const SLOT_COUNT: usize = GENERAL_COUNT + 8;
+/// Registers of which calls preserve halves (aarch64: d8 to d15).
+const HALF_COUNT: usize = 8;
 
 /// A frame's registers. Copied per frame, so small.
 #[derive(Clone, Debug)]
 pub struct Registers {
     arch: Arch,
-    values: [u64; SLOT_COUNT],
+    values: [u64; GENERAL_COUNT],
+    /// Apart, as most frames have none and few change them.
+    halves: Option<Arc<[u64; HALF_COUNT]>>,
     present: u64,
     exact: u64,
     /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
@@ -257,7 +259,8 @@ impl Registers {
     pub fn new(arch: Arch) -> Registers {
         Registers {
             arch,
-            values: [0; SLOT_COUNT],
+            values: [0; GENERAL_COUNT],
+            halves: None,
             present: 0,
             exact: 0,
             thread_pointer: None,
@@ -286,13 +289,18 @@ impl Registers {
     /// The register's value where it is exact. Of aarch64's v8 to v15 that is the lower half.
     pub fn get(&self, register: DwarfRegister) -> Option<u64> {
         let slot = self.arch.slot(register)?;
-        (self.exact >> slot & 1 != 0).then(|| self.values[slot])
+        if self.exact >> slot & 1 == 0 { None } else { self.value(slot) }
+    }
+
+    fn value(&self, slot: usize) -> Option<u64> {
+        let half = || self.halves.as_ref()?.get(slot.checked_sub(GENERAL_COUNT)?);
+        self.values.get(slot).or_else(half).copied()
     }
 
     /// The register's value even where an inner call may have changed it.
     pub fn get_perhaps_clobbered(&self, register: DwarfRegister) -> Option<u64> {
         let slot = self.arch.slot(register)?;
-        (self.present >> slot & 1 != 0).then(|| self.values[slot])
+        if self.present >> slot & 1 == 0 { None } else { self.value(slot) }
     }
 
     /// How much the value can be trusted.
@@ -315,7 +323,10 @@ impl Registers {
     /// Sets a value with its state.
     pub fn set_state(&mut self, register: DwarfRegister, value: u64, state: RegisterState) {
         let Some(slot) = self.arch.slot(register) else { return };
-        self.values[slot] = value;
+        match self.values.get_mut(slot) {
+            Some(place) => *place = value,
+            None => Arc::make_mut(self.halves.get_or_insert_default())[slot - GENERAL_COUNT] = value,
+        }
         let bit = 1u64 << slot;
         self.present = if state == RegisterState::Unknown { self.present & !bit } else { self.present | bit };
         self.exact = if state == RegisterState::Exact { self.exact | bit } else { self.exact & !bit };
