@@ -86,10 +86,7 @@ pub fn vector_view(name: &str) -> Option<(char, DwarfRegister, usize)> {
 }
 
 /// The halves that calls preserve, out of a thread's notes: NT_FPREGSET, or NT_ARM_SVE where that has the registers.
-pub fn preserved_halves(
-    floating: Option<&[u8]>,
-    sve: Option<&[u8]>,
-) -> impl Iterator<Item = (DwarfRegister, u64)> {
+pub fn preserved_halves(floating: Option<&[u8]>, sve: Option<&[u8]>) -> impl Iterator<Item = (DwarfRegister, u64)> {
     let place = move |register: DwarfRegister| {
         let number = usize::from(register - V0);
         let bytes = match (floating, sve) {
@@ -278,15 +275,10 @@ mod tests {
         assert_eq!(halves(None, Some(&sve_note())), expected);
         assert_eq!(halves(Some(&plain[..16 * 9]), Some(&sve_note())), expected[..1]);
         assert_eq!(halves(None, None), []);
-        assert_eq!([71, 72, 79, 80, 104, 111, 112].map(preserved_half), [
-            None,
-            Some(72),
-            Some(79),
-            None,
-            Some(72),
-            Some(79),
-            None
-        ]);
+        assert_eq!(
+            [71, 72, 79, 80, 104, 111, 112].map(preserved_half),
+            [None, Some(72), Some(79), None, Some(72), Some(79), None]
+        );
     }
 
     #[test]

@@ -30,7 +30,10 @@ fn aarch64_keeps_the_lower_halves_of_v8_to_v15() {
     assert_eq!((caller.state(V8 + 1), caller.state(V8 + 6)), (RegisterState::Unknown, RegisterState::Unknown));
     assert_eq!(caller.get_perhaps_clobbered(88), None);
     // z8 is v8 and more of it.
-    assert_eq!((caller.bytes(V8 + 7), caller.bytes(V8 + 7 + 32)), (Some(vec![15, 0, 0, 0, 0, 0, 0, 0]), caller.bytes(79)));
+    assert_eq!(
+        (caller.bytes(V8 + 7), caller.bytes(V8 + 7 + 32)),
+        (Some(vec![15, 0, 0, 0, 0, 0, 0, 0]), caller.bytes(79))
+    );
 }
 
 #[test]
@@ -103,10 +106,13 @@ fn aarch64_signal_frames_have_all_vector_registers() {
 fn aarch64_signal_frames_that_are_none_say_nothing() {
     let sized = |size: u32| [&0x4553_5201u32.to_le_bytes()[..], &size.to_le_bytes()].concat();
     let circle = record(0x4558_4401, &(STACK + 16 + 128 + 176 + 8 + 8 * 35).to_le_bytes());
-    for records in [vec![], vec![sized(0), fpsimd()], vec![sized(u32::MAX)], vec![fpsimd()[..500].to_vec()], vec![
-        circle,
-        vec![0; 8],
-    ]] {
+    for records in [
+        vec![],
+        vec![sized(0), fpsimd()],
+        vec![sized(u32::MAX)],
+        vec![fpsimd()[..500].to_vec()],
+        vec![circle, vec![0; 8]],
+    ] {
         let stack = aarch64_signal(&records, None);
         let interrupted = &stack.frames[2].registers;
         assert_eq!((interrupted.get(V8), interrupted.get(19)), (None, Some(19)));
