@@ -451,7 +451,11 @@ impl Source {
         let mut around = Candidates::default();
         let mut nearest = Candidates::default();
         let end = first.saturating_add(SCAN_PART as u32).min(self.count());
-        for (_, raw) in self.range(first, end) {
+        for index in first..end {
+            if self.is_far(index, address, nearest.best.0) {
+                continue;
+            }
+            let Some(raw) = self.raw(index) else { continue };
             let Some(distance) = address.checked_sub(raw.address) else { continue };
             let covers = distance < raw.size;
             if !covers && raw.address < nearest.best.0 || !self.has_address(&raw) {
@@ -463,6 +467,20 @@ impl Source {
             }
         }
         (around, nearest)
+    }
+
+    /// Whether the symbol neither reaches over the address nor lies between `nearest` and it: all but a few of a large
+    /// table, which is gone through for what a lookup costs.
+    fn is_far(&self, index: u32, address: u64, nearest: u64) -> bool {
+        if !self.is_64 {
+            return false;
+        }
+        // Elf64_Sym: st_value at 8, st_size at 16.
+        let (symbols, _) = self.symbols.as_chunks::<24>();
+        let Some(symbol) = symbols.get(index as usize) else { return false };
+        let both = symbol.last_chunk().map_or(0, |both| u128::from_le_bytes(*both));
+        let (value, size) = (both as u64, (both >> 64) as u64);
+        address.wrapping_sub(value) >= size && (value > address || value < nearest)
     }
 
     /// The name up to NUL or version.
