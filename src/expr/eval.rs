@@ -617,5 +617,13 @@ pub(super) fn slice(bytes: &PlaceBytes, start: usize, end: usize) -> Option<Plac
     let holes = holes.map(|(from, to, absent)| (from.saturating_sub(start), (*to).min(end) - start, absent.clone()));
     let pointers = bytes.implicit_pointers.iter().filter(|(at, ..)| (start..end).contains(at));
     let pointers = pointers.map(|(at, place, type_id)| (at - start, place.clone(), *type_id));
-    Some(PlaceBytes { data, holes: holes.collect(), implicit_pointers: pointers.collect(), register: bytes.register })
+    let partial =
+        bytes.partial.iter().filter(|(at, _)| (start..end).contains(at)).map(|(at, bits)| (at - start, *bits));
+    Some(PlaceBytes {
+        data,
+        holes: holes.collect(),
+        partial: partial.collect(),
+        implicit_pointers: pointers.collect(),
+        register: bytes.register,
+    })
 }

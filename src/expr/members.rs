@@ -273,9 +273,9 @@ impl Evaluator<'_> {
                 self.bytes(&Place::Memory(at), count)?
             }
             Place::Bytes(all) => {
-                let start = usize::try_from(first).map_err(|_| corrupt())?;
-                let part = slice(all, start, start.saturating_add(count as usize)).ok_or_else(corrupt)?;
-                self.bytes(&Place::Bytes(part), count)?
+                // The bits alone: their neighbours may not be at hand.
+                let bits = all.bits(start, width)?;
+                bits.checked_shl(shift).map(|bits| bits.to_le_bytes().to_vec()).ok_or_else(corrupt)?
             }
         };
         let mut wide = [0; 16];

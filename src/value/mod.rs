@@ -93,10 +93,41 @@ pub struct PlaceBytes {
     pub data: Vec<u8>,
     /// Byte ranges (start, end) that could not be had.
     pub holes: Vec<(usize, usize, Absent)>,
+    /// Bytes of holes of which some bits are at hand: (offset, those bits), in order.
+    pub partial: Vec<(usize, u8)>,
     /// Pointers whose target the compiler dropped: (offset, the target's value as a place and its type).
     pub implicit_pointers: Vec<(usize, Box<Place>, Option<TypeId>)>,
     /// The register that holds the object whole, for `&x`'s complaint and `info frame`.
     pub register: Option<u16>,
+}
+
+impl PlaceBytes {
+    /// `width` bits (at most 128) from bit `start` on (little-endian: bit 0 is the lowest of byte 0), where all of them
+    /// are at hand.
+    pub fn bits(&self, start: u64, width: u64) -> Result<u128, Absent> {
+        let corrupt = || Absent::because(AbsentReason::Corrupt, "a bit field that lies beyond its object");
+        let end = start.checked_add(width).filter(|_| (1..=128).contains(&width)).ok_or_else(corrupt)?;
+        let first = usize::try_from(start / 8).map_err(|_| corrupt())?;
+        let last = usize::try_from(end.div_ceil(8)).map_err(|_| corrupt())?;
+        let bytes = self.data.get(first..last).ok_or_else(corrupt)?;
+        let mut bits = 0u128;
+        for (at, byte) in (first..last).zip(bytes) {
+            let from = start.saturating_sub(8 * at as u64);
+            let to = (end - 8 * at as u64).min(8);
+            let wanted = (0xffu32 << from & !(0xffu32 << to)) as u8;
+            if let Some((.., absent)) = self.holes.iter().find(|(start, end, _)| (*start..*end).contains(&at)) {
+                let known = self.partial.binary_search_by_key(&at, |(offset, _)| *offset);
+                let known = known.ok().and_then(|index| self.partial.get(index)).map_or(0, |(_, known)| *known);
+                if wanted & !known != 0 {
+                    return Err(absent.clone());
+                }
+            }
+            let position = 8 * at as i64 - start as i64;
+            let byte = u128::from(byte & wanted);
+            bits |= if position < 0 { byte >> -position } else { byte << position };
+        }
+        Ok(bits)
+    }
 }
 
 /// How a variable's value was found. The words are the contract's.

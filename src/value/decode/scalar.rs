@@ -59,6 +59,11 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         if width == 0 || width > 128 {
             return Err(Absent::because(AbsentReason::Corrupt, format!("a bit field of {width} bits")));
         }
+        // Next to what is not at hand, every bit counts.
+        if let Source::Bytes { place: Some((place, from)), .. } = source {
+            let start = (from as u64).checked_mul(8).and_then(|from| from.checked_add(start));
+            return place.bits(start.ok_or_else(super::beyond)?, width);
+        }
         let shift = start % 8;
         let source = source.at(start / 8)?;
         let bytes = (shift + width).div_ceil(8);

@@ -250,6 +250,32 @@ fn bit_fields_at_odd_places() {
 }
 
 #[test]
+fn bit_fields_beside_what_is_absent() {
+    let types = types();
+    let bits = |name, start, width| Member { bits: Some((start, width)), ..member(name, types.int, 0) };
+    let members = vec![bits("a", 0, 3), bits("b", 3, 5), bits("c", 8, 6), bits("d", 14, 4), bits("e", 18, 14)];
+    let id = types.table.make(structure(4, members));
+    let shown = |holes: Vec<(usize, usize)>, partial: Vec<(usize, u8)>| {
+        let hole = |(from, to)| (from, to, Absent::new(AbsentReason::OptimizedOut));
+        let holes = holes.into_iter().map(hole).collect();
+        let data = vec![0b1010_1011, 0b1100_0101, 0b0000_0110, 0];
+        let place = Place::Bytes(PlaceBytes { data, holes, partial, ..PlaceBytes::default() });
+        value_text(&types.table, &decode(&types, &Bytes(vec![]), Limits::default(), &place, id))
+    };
+    assert_eq!(shown(vec![], vec![]), "{a = 3, b = -11, c = 5, d = -5, e = 1}");
+    // Of byte 0, bits 3 to 7 are there; of byte 2, bits 0 and 1.
+    assert_eq!(
+        shown(vec![(0, 1), (2, 4)], vec![(0, 0b1111_1000), (2, 0b11)]),
+        "{a = <optimized out>, b = -11, c = 5, d = -5, e = <optimized out>}"
+    );
+    assert_eq!(shown(vec![(1, 2)], vec![(1, 0b0011_1111)]), "{a = 3, b = -11, c = 5, d = <optimized out>, e = 1}");
+    assert_eq!(
+        shown(vec![(0, 4)], vec![]),
+        "{a = <optimized out>, b = <optimized out>, c = <optimized out>, d = <optimized out>, e = <optimized out>}"
+    );
+}
+
+#[test]
 fn an_implicit_pointer_shows_what_it_pointed_to() {
     let types = types();
     let pointer = types.table.make_pointer(types.int, 8);

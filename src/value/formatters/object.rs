@@ -40,14 +40,20 @@ impl<'v> Object<'v> {
         match self.source {
             Source::Memory(address) | Source::Bytes { address: Some(address), .. } => Place::Memory(address),
             Source::Bytes { data, place, .. } => {
-                let (holes, implicit_pointers) = match place {
-                    None => (Vec::new(), Vec::new()),
+                let (holes, partial, implicit_pointers) = match place {
+                    None => Default::default(),
                     Some((place, start)) => (
                         place
                             .holes
                             .iter()
                             .filter(|(_, to, _)| *to > start)
                             .map(|(from, to, why)| (from.saturating_sub(start), to - start, why.clone()))
+                            .collect(),
+                        place
+                            .partial
+                            .iter()
+                            .filter(|(offset, _)| *offset >= start)
+                            .map(|(offset, bits)| (offset - start, *bits))
                             .collect(),
                         place
                             .implicit_pointers
@@ -57,7 +63,7 @@ impl<'v> Object<'v> {
                             .collect(),
                     ),
                 };
-                Place::Bytes(PlaceBytes { data: data.to_vec(), holes, implicit_pointers, register: None })
+                Place::Bytes(PlaceBytes { data: data.to_vec(), holes, partial, implicit_pointers, register: None })
             }
         }
     }

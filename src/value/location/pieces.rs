@@ -14,6 +14,8 @@ impl Context<'_> {
     ) -> Result<PlaceBytes, Absent> {
         let mut place = PlaceBytes::default();
         let mut bit = 0u64;
+        // Bits that are not at hand.
+        let mut missing: Vec<(u64, u64)> = Vec::new();
         let whole = pieces.len() == 1 && pieces[0].size_in_bits.is_none();
         for piece in pieces {
             let bits = piece.size_in_bits.or_else(|| size.and_then(|size| size.checked_mul(8))).unwrap_or(64);
@@ -37,6 +39,7 @@ impl Context<'_> {
                             _ => Absent::because(AbsentReason::Corrupt, "larger than what is said to hold it"),
                         };
                         place.holes.push((((bit + held) / 8) as usize, end, why));
+                        missing.push((bit + held, bit + bits));
                     }
                     if whole && let gimli::Location::Register { register } = piece.location {
                         place.register = Some(register.0);
@@ -47,17 +50,22 @@ impl Context<'_> {
                     place.implicit_pointers.push((start, Box::new(target), type_id));
                 }
                 Err(absent) if pieces.len() == 1 => return Err(absent),
-                Err(absent) => place.holes.push((start, end, absent)),
+                Err(absent) => {
+                    place.holes.push((start, end, absent));
+                    missing.push((bit, bit + bits));
+                }
             }
             bit += bits;
         }
         if let Some(size) = size.filter(|size| *size <= MAX_PLACE_BYTES) {
-            let held = place.data.len();
             place.data.resize(size as usize, 0);
-            if held < size as usize {
-                place.holes.push((held, size as usize, Absent::new(AbsentReason::OptimizedOut)));
+            if bit < size * 8 {
+                let start = (bit / 8) as usize;
+                place.holes.push((start, size as usize, Absent::new(AbsentReason::OptimizedOut)));
+                missing.push((bit, size * 8));
             }
         }
+        place.partial = partly_known(&missing);
         Ok(place)
     }
 
@@ -114,6 +122,8 @@ impl Context<'_> {
                     hole.0 = hole.0.saturating_sub(skip);
                     hole.1 = hole.1.saturating_sub(skip);
                 }
+                bytes.partial.retain(|(at, _)| *at >= skip);
+                bytes.partial.iter_mut().for_each(|(at, _)| *at -= skip);
                 Place::Bytes(bytes)
             }
         };
@@ -124,6 +134,19 @@ impl Context<'_> {
 enum Piece {
     Bytes(Vec<u8>),
     Pointer(Place, Option<crate::types::TypeId>),
+}
+
+/// The bytes at the ends of ranges of bits that are missing, and those of their bits that are not.
+fn partly_known(missing: &[(u64, u64)]) -> Vec<(usize, u8)> {
+    let mut bytes = std::collections::BTreeMap::<u64, u8>::new();
+    for (from, to) in missing.iter().filter(|(from, to)| from < to) {
+        let (first, last) = (from / 8, (to - 1) / 8);
+        for byte in [first, last] {
+            let (low, high) = (from.saturating_sub(8 * byte), (to - 8 * byte).min(8));
+            *bytes.entry(byte).or_default() |= (0xffu32 << low & !(0xffu32 << high)) as u8;
+        }
+    }
+    bytes.into_iter().filter(|(_, missing)| *missing != 0xff).map(|(byte, missing)| (byte as usize, !missing)).collect()
 }
 
 /// Copies `bits` bits from bit `from` of `source` to bit `to` of `target`, as far as both reach.
@@ -229,4 +252,19 @@ pub(super) fn signed_leb(bytes: &[u8]) -> Option<i64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::partly_known;
+
+    #[test]
+    fn bits_at_the_ends_of_what_is_missing() {
+        assert_eq!(partly_known(&[(0, 8), (16, 32)]), []);
+        assert_eq!(partly_known(&[(3, 8), (16, 20)]), [(0, 0b111), (2, 0b1111_0000)]);
+        assert_eq!(partly_known(&[(5, 30)]), [(0, 0b1_1111), (3, 0b1100_0000)]);
+        // Two ranges in one byte, and two that fill one.
+        assert_eq!(partly_known(&[(0, 2), (6, 7)]), [(0, 0b1011_1100)]);
+        assert_eq!(partly_known(&[(0, 3), (3, 8), (9, 9)]), []);
+    }
 }
