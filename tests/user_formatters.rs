@@ -85,3 +85,22 @@ fn formatters_that_lead_into_each_other_and_into_circles_end() {
     }
     assert!(started.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn items_may_be_a_map() {
+    let text = "[[formatter]]\ntype = \"std::map<int, *\"\nsummary = \"{len(self)}\"\nitems = \"self[.key > 1]\"\n";
+    let config = config("map", text);
+    let directory = common::root().join("tmp/fixtures/fmt-libstdcxx");
+    let asked = |expression: &str| {
+        let mut obit = common::program();
+        obit.env("XDG_CONFIG_HOME", &config).arg("print").arg(directory.join("core")).arg("--sysroot");
+        obit.arg(common::root()).arg("--exe").arg(directory.join("fmt-libstdcxx")).args(["--frame", "3", expression]);
+        String::from_utf8(obit.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(asked("names"), "$1 = 3 = {[2] = \"two\", [3] = \"three\"}\n");
+    assert_eq!(asked("len(names)"), "$1 = 2\n");
+    assert_eq!(asked("names[3]"), "$1 = \"three\"\n");
+    assert_eq!(asked("names.keys()"), "$1 = {2, 3}\n");
+    assert_eq!(asked("names[.value == \"two\"]"), "$1 = {[2] = \"two\"}\n");
+    assert_eq!(asked("names.map(.value)"), "$1 = {\"two\", \"three\"}\n");
+}

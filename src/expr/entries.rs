@@ -39,9 +39,7 @@ impl Evaluator<'_> {
                         _ => self.entry_type(key.type_id, value.type_id),
                     };
                     known = Some((key.type_id, value.type_id, type_id));
-                    let place = Err(Absent::because(AbsentReason::Unsupported, "an entry is a key and a value"));
-                    let parts = Items { elements: vec![key, value], end: None, role: Role::Entry };
-                    elements.push(Evaluated { place, type_id, lvalue: false, items: Some(Arc::new(parts)) });
+                    elements.push(self.entry(key, value, type_id));
                 }
                 Err(absent) => {
                     end = Some(absent);
@@ -51,6 +49,13 @@ impl Evaluator<'_> {
         }
         let element = elements.first().map_or_else(|| self.make("int"), |first| first.type_id);
         Ok(self.items_of(element, Items { elements, end, role: Role::Map }))
+    }
+
+    /// A key and its value, whose type together is `type_id`.
+    pub(super) fn entry(&self, key: Evaluated, value: Evaluated, type_id: TypeId) -> Evaluated {
+        let place = Err(Absent::because(AbsentReason::Unsupported, "an entry is a key and a value"));
+        let parts = Items { elements: vec![key, value], end: None, role: Role::Entry };
+        Evaluated { place, type_id, lvalue: false, items: Some(Arc::new(parts)) }
     }
 
     /// A structure of both, for what is asked of the type alone.

@@ -261,7 +261,9 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn error<T>(&self, kind: ErrorKind, span: &Range<usize>, message: impl Into<String>) -> Step<T> {
-        Err(Stop::Error(Box::new(ExprError::new(kind, self.text, span.clone(), message))))
+        let message = message.into();
+        let short = crate::demangle::shorten(&message);
+        Err(Stop::Error(Box::new(ExprError::new(kind, self.text, span.clone(), short))))
     }
 
     pub(super) fn type_error<T>(&self, span: &Range<usize>, message: impl Into<String>) -> Step<T> {

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::eval::{Evaluated, Evaluator, Items, Step};
+use super::eval::{Evaluated, Evaluator, Items, Role, Step};
 use super::views::unread;
 use crate::types::{TypeId, TypeKind};
-use crate::value::formatters::user::{Content, UserFormatter};
+use crate::value::formatters::user::{AnswerItem, Content, UserFormatter};
 use crate::value::{Absent, AbsentReason, Place};
 
 /// Formatters whose items are those of another formatter.
@@ -87,9 +87,16 @@ impl Evaluator<'_> {
             Evaluated::new(place, type_id, lvalue)
         };
         let mut whole = evaluated(answer.place, answer.type_id);
-        whole.items = answer.items.map(|(elements, end)| {
-            let elements = elements.into_iter().map(|(place, type_id)| evaluated(place, type_id)).collect();
-            Arc::new(Items::new(elements, end))
+        whole.items = answer.items.map(|items| {
+            let element = |item| match item {
+                AnswerItem::One((place, type_id)) => evaluated(place, type_id),
+                AnswerItem::Entry(key, value, type_id) => {
+                    self.entry(evaluated(key.0, key.1), evaluated(value.0, value.1), type_id)
+                }
+            };
+            let elements = items.elements.into_iter().map(element).collect();
+            let role = if items.is_map { Role::Map } else { Role::Sequence };
+            Arc::new(Items { elements, end: items.end, role })
         });
         Ok(whole)
     }

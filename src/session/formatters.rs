@@ -12,13 +12,13 @@ use std::sync::{OnceLock, RwLock};
 use super::Session;
 use crate::addr::RunAddr;
 use crate::arch::Arch;
-use crate::expr::{self, Named, Scope};
+use crate::expr::{self, Evaluated, Named, Role, Scope};
 use crate::image::Note;
 use crate::memory::Memory;
 use crate::module::Expression;
 use crate::types::{Language, TypeId, TypeTable};
 use crate::value::decode::Symbols;
-use crate::value::formatters::user::{self, Answer, UserFormatter, UserFormatters};
+use crate::value::formatters::user::{self, Answer, AnswerItem, AnswerItems, UserFormatter, UserFormatters};
 use crate::value::location::Context;
 use crate::value::{Absent, Place};
 
@@ -170,11 +170,25 @@ impl UserFormatters for Session {
     fn evaluate(&self, expression: &str, object: &Place, type_id: TypeId) -> Result<Answer, String> {
         let scope = ObjectScope { session: self, object, type_id, members: true };
         let (evaluated, steps) = expr::evaluate_within(&scope, expression, MAX_STEPS).map_err(|error| error.message)?;
-        let items = evaluated.items.map(|items| {
-            let elements = items.elements.iter().map(|item| (item.place.clone(), item.type_id));
-            (elements.collect(), items.end.clone())
+        let items = evaluated.items.as_ref().map(|items| match items.role {
+            Role::Entry => AnswerItems { elements: vec![item_of(&evaluated)], end: None, is_map: true },
+            role => AnswerItems {
+                elements: items.elements.iter().map(item_of).collect(),
+                end: items.end.clone(),
+                is_map: role == Role::Map,
+            },
         });
         Ok(Answer { place: evaluated.place, type_id: evaluated.type_id, items, steps })
+    }
+}
+
+/// An item as a formatter has it.
+fn item_of(item: &Evaluated) -> AnswerItem {
+    let part = |item: &Evaluated| (item.place.clone(), item.type_id);
+    let entry = item.items.as_ref().filter(|items| items.role == Role::Entry);
+    match entry.and_then(|items| items.elements.first_chunk()) {
+        Some([key, value]) => AnswerItem::Entry(part(key), part(value), item.type_id),
+        None => AnswerItem::One(part(item)),
     }
 }
 

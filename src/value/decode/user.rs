@@ -3,8 +3,8 @@
 use super::{Run, Source};
 use crate::types::{TypeId, TypeKind};
 use crate::value::formatters::Object;
-use crate::value::formatters::user::{Answer, Content, Piece, UserFormatter, UserFormatters};
-use crate::value::{Absent, AbsentReason, Field, Place, Sequence, Summary, SummaryPiece, Value, ValueKind};
+use crate::value::formatters::user::{Answer, AnswerItem, AnswerItems, Content, Piece, UserFormatter, UserFormatters};
+use crate::value::{Absent, AbsentReason, Field, Map, Place, Sequence, Summary, SummaryPiece, Value, ValueKind};
 
 impl<'d, 'a: 'd> Run<'d, 'a> {
     /// What a user's formatter makes of the object; `None` where none is for its type.
@@ -95,12 +95,18 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 return Value { type_id, kind: ValueKind::Absent(absent) };
             }
         };
-        let Some((elements, end)) = items else { return self.placed(place, type_id, nest + 1) };
+        let Some(AnswerItems { elements, end, is_map }) = items else { return self.placed(place, type_id, nest + 1) };
         let limit = self.decoder.limits.items;
-        let mut items = Vec::new();
         let count = elements.len();
-        for (place, element) in elements.into_iter().take(limit) {
-            items.push(self.placed(place, element, nest + 2));
+        if is_map {
+            return self.entries_of_answer(elements, end, type_id, nest);
+        }
+        let mut items = Vec::new();
+        for element in elements.into_iter().take(limit) {
+            items.push(match element {
+                AnswerItem::One((place, element)) => self.placed(place, element, nest + 2),
+                AnswerItem::Entry(_, _, type_id) => Value { type_id, kind: ValueKind::Elided },
+            });
         }
         let omitted = (count - items.len()) as u64;
         let length = end.is_none().then_some(count as u64);
@@ -109,6 +115,30 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         let sequence = Sequence { title: String::new(), set: false, length, items, omitted };
         Value { type_id, kind: ValueKind::Sequence(Box::new(sequence)) }
+    }
+
+    fn entries_of_answer(
+        &mut self,
+        elements: Vec<AnswerItem>,
+        end: Option<Absent>,
+        type_id: TypeId,
+        nest: usize,
+    ) -> Value {
+        let count = elements.len();
+        let mut items = Vec::new();
+        for element in elements.into_iter().take(self.decoder.limits.items) {
+            if let AnswerItem::Entry((key, keys), (value, values), _) = element {
+                items.push((self.placed(key, keys, nest + 2), self.placed(value, values, nest + 2)));
+            }
+        }
+        let omitted = (count - items.len()) as u64;
+        let length = end.is_none().then_some(count as u64);
+        if let (Some(end), 0) = (end, omitted) {
+            let missing = || Value { type_id, kind: ValueKind::Absent(end.clone()) };
+            items.push((missing(), missing()));
+        }
+        let map = Map { title: String::new(), length, items, omitted };
+        Value { type_id, kind: ValueKind::Map(Box::new(map)) }
     }
 
     fn placed(&mut self, place: Result<Place, Absent>, type_id: TypeId, nest: usize) -> Value {

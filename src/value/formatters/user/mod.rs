@@ -50,8 +50,26 @@ pub struct Answer {
     pub steps: u64,
 }
 
-/// Items in several places, and why there may be more of them.
-pub type AnswerItems = (Vec<(Result<Place, Absent>, TypeId)>, Option<Absent>);
+/// Items in several places.
+pub struct AnswerItems {
+    /// The items, in order.
+    pub elements: Vec<AnswerItem>,
+    /// Why there may be more of them.
+    pub end: Option<Absent>,
+    /// They are entries of a map.
+    pub is_map: bool,
+}
+
+/// A thing: where it is, and its type.
+pub type AnswerPart = (Result<Place, Absent>, TypeId);
+
+/// One of the items.
+pub enum AnswerItem {
+    /// A thing.
+    One(AnswerPart),
+    /// A key, its value, and the type of the two together.
+    Entry(AnswerPart, AnswerPart, TypeId),
+}
 
 /// The users' formatters, and the language that their expressions are in.
 pub trait UserFormatters {
