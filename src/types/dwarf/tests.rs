@@ -69,7 +69,8 @@ fn c_of_clang_in_dwarf_4() {
 }
 
 /// gdb writes template parameters in place of the arguments (`T v[2]`), labels that say nothing (`public:` in a
-/// structure), methods grouped by name, `int` for `decltype(nullptr)`, and `(char)'x'` for a template's argument.
+/// structure), methods grouped by name, `int` for `decltype(nullptr)`, and `(char)'x'` for a template's argument. Of a
+/// reference in a structure it does not show what it leads to.
 const CPP: &[(&str, &str)] = &[
     ("array", "ptype"),
     ("array", "offsets"),
@@ -87,6 +88,7 @@ const CPP: &[(&str, &str)] = &[
     ("values", "whatis"),
     ("values", "ptype"),
     ("values", "offsets"),
+    ("holder", "print"),
 ];
 
 #[test]
