@@ -130,7 +130,7 @@ fn check(said: &[Vec<String>], is_optimised: bool, answer: &Value) -> Vec<String
                     continue;
                 };
                 let is_kind = found[0] == line[2] || is_optimised && found[0] == "futex";
-                let is_name = found[1] == line[3] || is_optimised;
+                let is_name = line[3].split('|').any(|name| name == found[1]) || is_optimised;
                 let is_owner = found[2..] == line[4..6]
                     || line[5] == "inferred"
                         && (found[3] == "left" && found[2] == line[4] || is_optimised && found[2] == "-");
