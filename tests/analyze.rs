@@ -34,7 +34,7 @@ struct Death {
 }
 
 /// The fixtures with such programs.
-const FIXTURES: &[&str] = &["die", "die-assert"];
+const FIXTURES: &[&str] = &["die", "die-assert", "die-mte"];
 
 fn directory() -> PathBuf {
     fixture("die")
@@ -178,6 +178,7 @@ fn text_says_the_verdict_first() {
 fn a_snapshot_gives_the_verdict_of_its_core() {
     let names = [
         "assert-order.assert-O2",
+        "tag-freed.mte",
         "null-result.gcc-O0",
         "null-read.clang-O2",
         "assert.gcc-O0",
@@ -192,7 +193,11 @@ fn a_snapshot_gives_the_verdict_of_its_core() {
     let mut wrong = Vec::new();
     for name in names {
         let program = name.split_once('.').unwrap().1;
-        let of = fixture(if program.starts_with("assert-") { "die-assert" } else { "die" });
+        let of = fixture(match program {
+            "mte" => "die-mte",
+            program if program.starts_with("assert-") => "die-assert",
+            _ => "die",
+        });
         let core = of.join("cores").join(name);
         let of_core = analysis(&core, program)["verdict"].clone();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verdict-{name}.obit"));

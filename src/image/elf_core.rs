@@ -19,8 +19,11 @@ pub use crate::image::core_memory::{CoreMemory, Source};
 use crate::image::core_memory::{FlaggedSegment, Segment, gaps, without_overlaps};
 use crate::image::notes::{self, CoreNotes, FileRange};
 use crate::image::snapshot::relative::Place;
-use crate::image::{Image, ImageError, Mapping, Note, Origin, auxv};
+use crate::image::{Image, ImageError, Mapping, MemoryTags, Note, Origin, auxv};
 use crate::memory::Memory;
+
+/// PT_AARCH64_MEMTAG_MTE (Linux, uapi/linux/elf.h, 5.18).
+const MEMORY_TAGS: u32 = 0x7000_0002;
 
 /// What is known of a core beside its bytes.
 #[derive(Default)]
@@ -215,6 +218,7 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
     let mut note_segments = Vec::new();
     let mut segments = Vec::with_capacity(headers.len());
     let mut lost = 0;
+    let mut memory_tags = Vec::new();
     for header in headers {
         let (offset, file_size) = header.file_range(LittleEndian);
         let held = length.saturating_sub(offset).min(file_size);
@@ -242,6 +246,12 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
                     segments.push((start, segment, header.p_flags(LittleEndian).0));
                 }
             }
+            kind if kind.0 == MEMORY_TAGS && arch == Arch::Aarch64 => {
+                let range = (offset.min(length) as usize, held as usize);
+                let content = bytes.get(range.0..range.0 + range.1).unwrap_or_default();
+                let start = RunAddr(header.p_vaddr(LittleEndian).into());
+                memory_tags.push(MemoryTags { start, bytes: content });
+            }
             _ => {}
         }
     }
@@ -255,7 +265,9 @@ fn parse_as<Elf: FileHeader<Endian = LittleEndian>>(
             ),
         });
     }
-    Ok(finish(path, bytes, arch, segments, &note_segments, warnings, known))
+    let mut image = finish(path, bytes, arch, segments, &note_segments, warnings, known);
+    image.memory_tags.extend(memory_tags);
+    Ok(image)
 }
 
 /// An image of memory that lies in a file of another kind, and of notes that say the rest. `memory` is ascending and
@@ -301,7 +313,7 @@ fn finish(
     let mapped = mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0));
     let memory = CoreMemory::new(bytes, &segments, mapped, known.source);
     let executable = executable(&core_notes, &memory);
-    let CoreNotes { threads, mut process, signal, .. } = core_notes;
+    let CoreNotes { threads, mut process, signal, memory_tags, .. } = core_notes;
     process.executable = executable;
     let raw_notes = note_segments.iter().map(|segment| segment.content).collect();
     Image {
@@ -312,6 +324,7 @@ fn finish(
         threads,
         mappings,
         memory,
+        memory_tags,
         notes: warnings,
         raw_notes,
         snapshot: None,

@@ -15,7 +15,7 @@ mod link_map;
 pub mod live;
 pub mod minidump;
 pub mod modules;
-mod note_writer;
+pub mod note_writer;
 mod notes;
 mod proc_text;
 pub mod signal;
@@ -177,6 +177,19 @@ impl ModuleSeed {
     }
 }
 
+/// The tags of one mapping: four bits for each 16 bytes, two of them a byte, the lower half first
+/// (PT_AARCH64_MEMTAG_MTE; Linux, Documentation/arch/arm64/memory-tagging-extension.rst, 5.18 and later).
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryTags {
+    /// The mapping's first address.
+    pub start: RunAddr,
+    /// The tags.
+    pub bytes: &'static [u8],
+}
+
+/// Bytes that have one tag of memory (arm64's MTE).
+pub const TAG_GRANULE: u64 = 16;
+
 /// An opened core.
 pub struct Image {
     /// The file.
@@ -193,6 +206,9 @@ pub struct Image {
     pub mappings: Vec<Mapping>,
     /// The bytes that the core holds.
     pub memory: elf_core::CoreMemory,
+    /// The tags of memory that has them (arm64's MTE), as far as the core holds them; of a snapshot those around
+    /// the fault.
+    pub memory_tags: Vec<MemoryTags>,
     /// What was lost or odd in the core.
     pub notes: Vec<Note>,
     /// The core's notes (PT_NOTE) as they are, one segment each.
@@ -229,6 +245,16 @@ impl Origin {
 }
 
 impl Image {
+    /// The tag of the memory at an address, whatever the address's own tag, where the core holds it.
+    pub fn memory_tag(&self, address: RunAddr) -> Option<u8> {
+        let plain = self.arch.strip_pointer(address.0);
+        self.memory_tags.iter().find_map(|tags| {
+            let granule = plain.checked_sub(tags.start.0)? / TAG_GRANULE;
+            let pair = tags.bytes.get(usize::try_from(granule / 2).ok()?)?;
+            Some(if granule.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
+        })
+    }
+
     /// Opens a snapshot, a live process (`pid:1234`), or a core or a Linux minidump of x86-64, aarch64 or i386, plain
     /// or compressed (gzip, zstd, xz, lz4).
     ///

@@ -20,6 +20,9 @@ const NT_FILE: u32 = 0x4649_4c45;
 /// Owner and type of a note of this program's own, behind a thread's NT_PRSTATUS: names of registers, NUL between them,
 /// that were not known, and are 0 there.
 pub const UNKNOWN_REGISTERS: (&str, u32) = ("OBIT", 1);
+/// The same for memory's tags: the first address, eight bytes, and the tags from there on
+/// ([`MemoryTags`](super::MemoryTags)).
+pub const MEMORY_TAGS: (&str, u32) = ("OBIT", 2);
 /// NT_FILE counts offsets in pages of this size.
 const PAGE: u64 = 4096;
 

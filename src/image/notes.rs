@@ -17,8 +17,8 @@ use crate::addr::RunAddr;
 use crate::arch::xsave::{self, FloatingNotes};
 use crate::arch::{Arch, LazyVectorRegisters, Registers, VectorRegisters, aarch64, i386};
 use crate::image::elf_core::NoteSegment;
-use crate::image::note_writer::UNKNOWN_REGISTERS;
-use crate::image::{Note, ProcessInfo, SignalInfo, ThreadState, signal};
+use crate::image::note_writer::{MEMORY_TAGS, UNKNOWN_REGISTERS};
+use crate::image::{MemoryTags, Note, ProcessInfo, SignalInfo, ThreadState, signal};
 
 /// No process had more threads (Linux's pid_max is 2^22), no core more notes.
 const MAX_THREADS: usize = 1 << 22;
@@ -57,6 +57,8 @@ pub struct CoreNotes {
     pub files: Vec<FileRange>,
     /// Whether there was an NT_FILE.
     pub has_files: bool,
+    /// Tags of memory, of a snapshot.
+    pub memory_tags: Vec<MemoryTags>,
     /// Another system whose notes there are.
     pub other_system: Option<&'static str>,
 }
@@ -108,6 +110,12 @@ pub fn read(arch: Arch, segments: &[NoteSegment], warnings: &mut Vec<Note>) -> C
             let kind = note.n_type(LittleEndian);
             if note.name() == UNKNOWN_REGISTERS.0.as_bytes() && kind.0 == UNKNOWN_REGISTERS.1 {
                 threads.last_mut().into_iter().for_each(|thread| thread.unknown = content);
+                continue;
+            }
+            if note.name() == MEMORY_TAGS.0.as_bytes() && kind.0 == MEMORY_TAGS.1 {
+                if let Some((start, bytes)) = content.split_first_chunk() {
+                    result.memory_tags.push(MemoryTags { start: RunAddr(u64::from_le_bytes(*start)), bytes });
+                }
                 continue;
             }
             if note.name() != b"CORE" && note.name() != b"LINUX" {

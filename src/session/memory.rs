@@ -246,6 +246,20 @@ impl CodeMap for ExecutableCode {
         GoFrame::of(module.file()?.arch()?, table.stack_delta(address)?)
     }
 
+    fn is_start(&self, address: RunAddr) -> bool {
+        let module = self.program.modules.at(address);
+        let symbol = module.and_then(|module| module.symbols().lookup(module.to_file(address)));
+        symbol.is_some_and(|symbol| symbol.name == b"_start")
+    }
+
+    fn function_start(&self, address: RunAddr) -> Option<RunAddr> {
+        let module = self.program.modules.at(address)?;
+        let here = module.to_file(address);
+        let symbol = module.symbols().lookup(here)?;
+        let is_inside = here.0.checked_sub(symbol.address.0).is_some_and(|into| into < symbol.size);
+        is_inside.then(|| module.to_run(symbol.address))
+    }
+
     fn is_executable(&self, address: RunAddr) -> bool {
         self.flag(address).unwrap_or_else(|| self.code_at(address).is_some())
     }

@@ -9,9 +9,10 @@ use super::look::{Looked, RED_ZONE};
 use super::privacy::{self, Piece};
 use super::{Privacy, Redaction};
 use crate::addr::RunAddr;
-use crate::image::elf_writer;
+use crate::image::note_writer::{MEMORY_TAGS, Notes};
 use crate::image::snapshot::format;
 use crate::image::snapshot::relative::{self, Place};
+use crate::image::{Image, TAG_GRANULE, elf_writer};
 use crate::order::Order;
 use crate::session::Session;
 use crate::session::record::ReadSet;
@@ -20,6 +21,8 @@ use crate::session::record::ReadSet;
 const AROUND_SECRETS: u64 = 128;
 /// Holes that are no wider than this are kept too: a segment's header costs as much.
 const JOINED: u64 = 64;
+/// Bytes on either side of a fault whose memory's tags are kept.
+const TAGGED_NEARBY: u64 = 512;
 /// Memory of more bytes than this is written with relative words.
 const LARGE: u64 = 256 << 10;
 
@@ -57,6 +60,7 @@ pub fn core(
     if privacy.scalars {
         notes = privacy::notes_without_scalars(&session.image, &notes);
     }
+    notes.extend(tags_at_fault(&session.image));
     let kept = pieces.iter().map(|(.., bytes)| bytes.len() as u64).sum();
     let arch = session.image.arch;
     let part = if kept > LARGE && arch.address_size() == 8 {
@@ -65,6 +69,29 @@ pub fn core(
         archive::pack_in_frames(format::CORE, &elf_writer::core(arch, &notes, &pieces))?
     };
     Ok(Core { part, kept, masked, left_out })
+}
+
+/// A note of the tags of the memory around the address that the signal tells.
+fn tags_at_fault(image: &Image) -> Vec<u8> {
+    let Some(fault) = image.signal.as_ref().and_then(|signal| signal.address) else { return Vec::new() };
+    let plain = image.arch.strip_pointer(fault.0);
+    // Two tags a byte.
+    let low = (plain / (2 * TAG_GRANULE) * (2 * TAG_GRANULE)).saturating_sub(TAGGED_NEARBY);
+    let tag = |granule: u64| image.memory_tag(RunAddr(low.checked_add(granule * TAG_GRANULE)?));
+    let count = 2 * TAGGED_NEARBY / TAG_GRANULE;
+    // From the mapping's start on, as far as they are known without a gap.
+    let Some(first) = (0..count).step_by(2).find(|granule| tag(*granule).is_some()) else { return Vec::new() };
+    let start = low.saturating_add(first * TAG_GRANULE);
+    let known: Vec<u8> = (first..count).map_while(tag).collect();
+    let pairs = known.chunks_exact(2).filter_map(|pair| Some(pair.first()? | pair.last()? << 4));
+    let mut content = start.to_le_bytes().to_vec();
+    content.extend(pairs);
+    if content.len() == 8 {
+        return Vec::new();
+    }
+    let mut notes = Notes::new(image.arch);
+    notes.add(MEMORY_TAGS.0, MEMORY_TAGS.1, &content);
+    notes.into_bytes()
 }
 
 /// What was read, ascending by address.

@@ -86,7 +86,9 @@ impl Unwinder<'_> {
             let frame = self.code.go_frame(module.key, crate::addr::FileAddr(address))?;
             Some(Row::of_go(self.arch, frame))
         });
-        let Some(mut row) = row else { return Place::NoRow };
+        let Some(mut row) = row else {
+            return if self.code.is_start(RunAddr(lookup)) { Place::Outermost } else { Place::NoRow };
+        };
         row.injected = row.go && self.code.is_injected(RunAddr(lookup));
         Place::Row(row)
     }

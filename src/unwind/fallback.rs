@@ -1,5 +1,5 @@
-//! Where call frame information has nothing to say: what a call left behind, the chain of frame pointers, a bounded
-//! scan of the stack. Each demands a return address that is code behind a call instruction.
+//! Where call frame information has nothing to say: the function's own instructions (`prologue`), what a call left behind,
+//! the chain of frame pointers, a bounded scan of the stack. Each demands a return address that is code behind a call instruction.
 
 use super::call::{self, Call};
 use super::stack_reader::StackReader;
@@ -33,6 +33,9 @@ pub(super) struct Lost<'r> {
 
 impl Unwinder<'_> {
     pub(super) fn fall_back(&self, lost: &Lost<'_>, reader: &mut StackReader<'_>) -> Result<Caller, Stop> {
+        if let Some(caller) = self.by_prologue(lost, reader) {
+            return Ok(caller);
+        }
         if lost.fresh
             && (lost.wild || lost.no_row)
             && let Some(caller) = self.just_called(lost, reader)
@@ -156,7 +159,7 @@ impl Unwinder<'_> {
     }
 
     /// The inner frame's registers with an exact pc and stack pointer; of the others, those in `kept` stay exact.
-    fn bare_caller(&self, inner: &Registers, pc: u64, sp: u64, kept: u64) -> Registers {
+    pub(super) fn bare_caller(&self, inner: &Registers, pc: u64, sp: u64, kept: u64) -> Registers {
         let mut registers = inner.clone();
         registers.vectors = None;
         registers.keep_exact(kept);

@@ -22,6 +22,7 @@ mod call;
 mod cfi;
 mod expression;
 mod fallback;
+mod prologue;
 mod row;
 mod saved;
 mod signal_frame;
@@ -48,7 +49,8 @@ pub enum Trust {
     Cfi,
     /// The chain of saved frame pointers.
     FramePointer,
-    /// A plausible return address on the stack (or in the link register), or call frame information that had to use
+    /// A plausible return address on the stack (or in the link register), also where a function's own instructions say
+    /// that it is, or call frame information that had to use
     /// a register which an inner call may have changed.
     Scan,
     /// Part of the machine frame around it (an inlined call).
@@ -134,6 +136,18 @@ pub trait CodeMap: Send + Sync {
     /// What Go's own tables say of the frame at `address`, of a module's file. Asked only where no call frame information
     /// has an entry.
     fn go_frame(&self, _key: u32, _address: FileAddr) -> Option<GoFrame> {
+        None
+    }
+
+    /// Whether the code at `address` is where the program starts (`_start`). Asked only where no call frame information has an
+    /// entry, as there is none in musl (crt/crt1.c).
+    fn is_start(&self, _address: RunAddr) -> bool {
+        false
+    }
+
+    /// Where the function begins that the code at `address` belongs to, where symbols say. Asked only where no call frame
+    /// information has an entry.
+    fn function_start(&self, _address: RunAddr) -> Option<RunAddr> {
         None
     }
 

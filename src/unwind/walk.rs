@@ -92,7 +92,7 @@ pub(super) fn walk(unwinder: &Unwinder<'_>, registers: &Registers, limit: usize)
             step.next = unwinder.fall_back(&lost, &mut reader);
             if let Ok(caller) = &step.next {
                 damaged |= end == StackEnd::Corrupt && !caller.certain;
-                step.cfa = step.cfa.or(caller.cfa.filter(|_| caller.trust == Trust::FramePointer));
+                step.cfa = step.cfa.or(caller.cfa.filter(|_| caller.certain || caller.trust == Trust::FramePointer));
             }
         }
         let next = match &step.next {

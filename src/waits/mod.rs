@@ -5,14 +5,17 @@
 //!      futex ── which primitive? the functions around it say so                   (primitive)
 //!            ── where it is and who holds it: the C library's own words           (glibc)
 //!            ── what holds no word: guards on the stacks, marked inferred         (guards)
+//!                                 calls that take locks before it, and give back behind  (between)
 //!            ── where every thread waits: who is left to have it, marked so too   (elimination)
 //!            ── its name: the variable, member or element that covers the address (name)
 //! all threads ── cycles, and who can go on at all                                 (graph)
 //! ```
 //!
-//! An owner is what the lock itself records, what a guard on a stack says, or the only one who is left. Otherwise there is
+//! An owner is what the lock itself records, what a guard or the code around a frame says, or the only one who is left. Otherwise there is
 //! no owner: nothing is guessed from who might be meant.
 
+mod between;
+mod calls;
 mod elimination;
 mod frames;
 mod glibc;
@@ -145,7 +148,7 @@ pub struct Owner {
 pub enum Found {
     /// The lock says so.
     Recorded,
-    /// A guard on the owner's stack says so.
+    /// A guard on the owner's stack says so, or the code of a frame between the calls that take and give back.
     Inferred,
     /// Every thread waits, and nobody else is left to have it.
     Left,
@@ -249,6 +252,7 @@ pub fn find(session: &Session) -> Waits {
     // Only a few locks of many threads have a name to be looked for.
     name_locks(session, &mut waits.threads);
     guards::infer_owners(session, &mut waits.threads);
+    between::infer_owners(session, &mut waits.threads);
     elimination::name_owners(session, &mut waits.threads);
     judge(&mut waits);
     waits

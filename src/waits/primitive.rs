@@ -272,7 +272,7 @@ pub(super) fn is_once(name: &str) -> bool {
 }
 
 /// `___pthread_mutex_lock`, `__GI___pthread_mutex_lock` and `pthread_mutex_lock.part.0` as `pthread_mutex_lock`.
-fn plain_name(name: &str) -> &str {
+pub(super) fn plain_name(name: &str) -> &str {
     let name = name.trim_start_matches('_');
     let name = name.strip_prefix("GI_").unwrap_or(name).trim_start_matches('_');
     name.split(['.', '@']).next().unwrap_or(name)

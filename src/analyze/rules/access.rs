@@ -148,6 +148,8 @@ fn segment(case: &Case<'_>, fault: &Fault, frame: usize) -> Option<Finding> {
         Some(mapping) if mapping.flags & 4 == 0 => {
             (Certainty::Certain, format!("protected memory: {named} {verb} {place}, which may not be accessed"))
         }
+        // What a tag's check refused is another rule's matter.
+        Some(_) if case.signal.as_ref().is_some_and(super::memory_tags::is_told) => return None,
         Some(_) => (Certainty::Possible, format!("{named} {verb} {place}: refused, though it is mapped")),
         None if case.arch() == Arch::X86_64 && Fault::is_non_canonical(address) => {
             (Certainty::Certain, format!("wild pointer: {named} {verb} {place}: {address:#x} is no address at all"))

@@ -16,6 +16,7 @@ mod glibc;
 mod go;
 mod instruction;
 mod library_assert;
+mod memory_tags;
 mod null_pointer;
 mod overrun;
 mod pointers;
@@ -47,6 +48,7 @@ pub const RULES: &[Rule] = &[
     glibc::reported,
     control_flow::ran_on,
     format::format,
+    memory_tags::memory_tags,
     bad_call::bad_call,
     allocator::allocator,
     null_pointer::null_pointer,

@@ -123,8 +123,10 @@ fn error_value(
 pub(super) fn object_of(tracer: &Tracer<'_>, fault: &Fault) -> Option<Object> {
     let operand = fault.operand?;
     let sum = tracer.address(&operand.address, tracer.here)?;
+    // A tag in the pointer's top byte is no part of the address.
     let computed = tracer.value(&sum);
-    if computed.is_some() && computed != fault.address {
+    let plain = computed.map(|computed| tracer.case.arch().strip_pointer(computed));
+    if computed.is_some() && computed != fault.address && plain != fault.address {
         return None;
     }
     let object = tracer.object(&sum, operand.size);

@@ -39,6 +39,28 @@ fn frame_pointer_chain() {
 }
 
 #[test]
+fn a_functions_own_instructions_say_where_its_caller_is() {
+    // push %rbp; push %rbx; sub $0x18,%rsp; mov %rdi,%rbx; jne +6; add $0x18,%rsp; pop %rbx; pop %rbp; ret; nop; call
+    let code = [
+        0x55, 0x53, 0x48, 0x83, 0xec, 0x18, 0x48, 0x89, 0xfb, 0x75, 0x07, 0x48, 0x83, 0xc4, 0x18, 0x5b, 0x5d, 0xc3,
+        0x90, 0x90, 0x90,
+    ];
+    // A word that looks like a return address is no frame: the scan would take it.
+    let mut target = with_main(&[1, MAIN + 8, 3, 0xb, 0xbb, MAIN + 8, 0]);
+    call(&mut target, MAIN + 8, BARE);
+    target.code(BARE, &code);
+    target.function = Some(BARE);
+    let stack = target.unwind(&[(16, BARE + 18), (7, STACK), (6, 7), (3, 3), (12, 12)], 10);
+    check(&stack, &[BARE + 18, MAIN + 8], StackEnd::Complete);
+    assert_eq!(trusts(&stack), [Trust::Context, Trust::Scan]);
+    assert_eq!(stack.frames[0].cfa, Some(RunAddr(STACK + 48)));
+    let caller = &stack.frames[1].registers;
+    assert_eq!((caller.sp(), caller.get(3), caller.get(6)), (Some(STACK + 48), Some(0xb), Some(0xbb)));
+    // Not pushed, so unchanged.
+    assert_eq!(caller.get(12), Some(12));
+}
+
+#[test]
 fn chain_of_zeros_ends_the_stack() {
     let target = with_main(&[0, 0]);
     check(&target.unwind(&[(16, BARE), (7, STACK), (6, STACK)], 10), &[BARE], StackEnd::Complete);

@@ -23,14 +23,23 @@ pub struct Target {
     pub signature_mask: Option<u64>,
     pub module: CodeModule,
     pub debug_frame: Option<&'static [u8]>,
+    /// Where a function begins that symbols tell of.
+    pub function: Option<u64>,
 }
 
 impl Target {
     /// Code without contents, no call frame information, and `words` on the stack.
     pub fn new(arch: Arch, words: &[u64]) -> Target {
         let module = CodeModule { key: 1, bias: Bias(0), eh_frame: None, eh_frame_hdr: None, text: None, got: None };
-        let mut target =
-            Target { arch, pieces: Vec::new(), not_saved: None, signature_mask: None, module, debug_frame: None };
+        let mut target = Target {
+            arch,
+            pieces: Vec::new(),
+            not_saved: None,
+            signature_mask: None,
+            module,
+            debug_frame: None,
+            function: None,
+        };
         target.map_words(STACK, words);
         target
     }
@@ -99,6 +108,10 @@ impl CodeMap for Target {
 
     fn debug_frame(&self, _key: u32) -> Option<&'static [u8]> {
         self.debug_frame
+    }
+
+    fn function_start(&self, address: RunAddr) -> Option<RunAddr> {
+        self.function.filter(|start| (*start..start + 0x100).contains(&address.0)).map(RunAddr)
     }
 }
 
