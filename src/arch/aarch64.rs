@@ -56,9 +56,22 @@ pub const GENERAL: &[RegisterName] = &[
 /// of the vector variant preserve more is nothing to build on: call frame information does not tell who is one.
 pub const PRESERVED_HALVES: std::ops::Range<DwarfRegister> = V0 + 8..V0 + 16;
 
-/// x19 to x29 and sp; the lower halves of v8 to v15. (x30 is restored by the frame that saved it, never merely preserved.)
+/// Registers beyond the general ones that are followed from frame to frame: the halves, and `vg`.
+pub const FOLLOWED_COUNT: usize = 9;
+
+/// Which of these a register is.
+pub fn followed(register: DwarfRegister) -> Option<usize> {
+    match register {
+        VG => Some(FOLLOWED_COUNT - 1),
+        half if PRESERVED_HALVES.contains(&half) => Some(usize::from(half - PRESERVED_HALVES.start)),
+        _ => None,
+    }
+}
+
+/// x19 to x29 and sp; the lower halves of v8 to v15; `vg`, of whose changes call frame information tells (AADWARF64
+/// 2023Q3, section 4.1). (x30 is restored by the frame that saved it, never merely preserved.)
 pub fn is_callee_saved(register: DwarfRegister) -> bool {
-    matches!(register, 19..=29 | SP) || PRESERVED_HALVES.contains(&register)
+    matches!(register, 19..=29 | SP) || followed(register).is_some()
 }
 
 /// The number under which the lower half of a register is preserved: its own for v8 to v15, theirs for z8 to z15.
@@ -85,8 +98,10 @@ pub fn vector_view(name: &str) -> Option<(char, DwarfRegister, usize)> {
     Some((letter, number, size))
 }
 
-/// The halves that calls preserve, out of a thread's notes: NT_FPREGSET, or NT_ARM_SVE where that has the registers.
-pub fn preserved_halves(floating: Option<&[u8]>, sve: Option<&[u8]>) -> impl Iterator<Item = (DwarfRegister, u64)> {
+/// What is followed beyond the general registers, out of a thread's notes: of the halves NT_FPREGSET tells, or NT_ARM_SVE
+/// where that has the registers, of `vg` the latter.
+pub fn followed_values(floating: Option<&[u8]>, sve: Option<&[u8]>) -> impl Iterator<Item = (DwarfRegister, u64)> {
+    let granules = sve.and_then(scalable).map(|(length, _)| (VG, length as u64 / 8));
     let place = move |register: DwarfRegister| {
         let number = usize::from(register - V0);
         let bytes = match (floating, sve) {
@@ -98,7 +113,7 @@ pub fn preserved_halves(floating: Option<&[u8]>, sve: Option<&[u8]>) -> impl Ite
         };
         Some((register, u64::from_le_bytes(*bytes.first_chunk()?)))
     };
-    PRESERVED_HALVES.filter_map(place)
+    PRESERVED_HALVES.filter_map(place).chain(granules)
 }
 
 /// User space has bit 55 clear; what is above it is a tag or an authentication code, not address.
@@ -174,8 +189,10 @@ const Z_NAMES: [&str; 32] = [
 const P_NAMES: [&str; 16] =
     ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15"];
 
-/// DWARF numbers of SVE's registers (DWARF for the Arm 64-bit Architecture, 2023Q3, section 4.1).
-const VG: DwarfRegister = 46;
+/// DWARF number of `vg`, the count of 64-bit granules in a scalable vector (DWARF for the Arm 64-bit Architecture, 2023Q3,
+/// section 4.1).
+pub const VG: DwarfRegister = 46;
+/// Those of SVE's other registers.
 const FFR: DwarfRegister = 47;
 const P0: DwarfRegister = 48;
 const Z0: DwarfRegister = 96;
@@ -268,12 +285,13 @@ mod tests {
 
     #[test]
     fn calls_preserve_halves() {
-        let halves = |floating: Option<&[u8]>, sve: Option<&[u8]>| preserved_halves(floating, sve).collect::<Vec<_>>();
+        let halves = |floating: Option<&[u8]>, sve: Option<&[u8]>| followed_values(floating, sve).collect::<Vec<_>>();
         let plain: Vec<u8> = (0..32).flat_map(|number| [number; 16]).collect();
         let expected: Vec<_> = (8..16u64).map(|number| (64 + number as u16, 0x0101_0101_0101_0101 * number)).collect();
         assert_eq!(halves(Some(&plain), None), expected);
-        assert_eq!(halves(None, Some(&sve_note())), expected);
-        assert_eq!(halves(Some(&plain[..16 * 9]), Some(&sve_note())), expected[..1]);
+        let granules = [(VG, 4)];
+        assert_eq!(halves(None, Some(&sve_note())), [&expected[..], &granules].concat());
+        assert_eq!(halves(Some(&plain[..16 * 9]), Some(&sve_note())), [&expected[..1], &granules].concat());
         assert_eq!(halves(None, None), []);
         assert_eq!(
             [71, 72, 79, 80, 104, 111, 112].map(preserved_half),

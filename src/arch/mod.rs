@@ -71,7 +71,8 @@ impl Arch {
         let groups: &[(std::ops::Range<DwarfRegister>, &str)] = match self {
             Arch::X86_64 => &[(17..33, "xmm"), (33..41, "st"), (41..49, "mm")],
             Arch::I386 => &[(11..19, "st"), (21..29, "xmm"), (29..37, "mm")],
-            Arch::Aarch64 => &[(64..96, "v")],
+            Arch::Aarch64 if register == aarch64::VG => return Some("vg".to_owned()),
+            Arch::Aarch64 => &[(48..64, "p"), (64..96, "v"), (96..128, "z")],
         };
         let (group, name) = groups.iter().find(|(group, _)| group.contains(&register))?;
         Some(format!("{name}{}", register - group.start))
@@ -115,18 +116,16 @@ impl Arch {
 
     /// The registers of [`Arch::is_callee_saved`] as a set of their bits ([`Arch::bit`]).
     pub fn callee_saved_set(self) -> u64 {
-        let followed = (0..GENERAL_COUNT as DwarfRegister).chain(aarch64::PRESERVED_HALVES);
+        let followed = (0..GENERAL_COUNT as DwarfRegister).chain(aarch64::PRESERVED_HALVES).chain([aarch64::VG]);
         followed.filter(|register| self.is_callee_saved(*register)).fold(0, |set, register| set | self.bit(register))
     }
 
     /// Where [`Registers`] keep the register. What is followed from frame to frame has a place: the general registers
-    /// and, on aarch64, the halves of vector registers that calls preserve.
+    /// and, on aarch64, the halves of vector registers that calls preserve, and `vg`.
     fn slot(self, register: DwarfRegister) -> Option<usize> {
         match usize::from(register) {
             general if general < GENERAL_COUNT => Some(general),
-            _ if self == Arch::Aarch64 && aarch64::PRESERVED_HALVES.contains(&register) => {
-                Some(GENERAL_COUNT + usize::from(register - aarch64::PRESERVED_HALVES.start))
-            }
+            _ if self == Arch::Aarch64 => Some(GENERAL_COUNT + aarch64::followed(register)?),
             _ => None,
         }
     }
@@ -234,16 +233,14 @@ pub enum RegisterState {
 
 /// The highest number of general registers over all architectures (aarch64: x0..x30, sp, pc).
 pub const GENERAL_COUNT: usize = 33;
-/// Registers of which calls preserve halves (aarch64: d8 to d15).
-const HALF_COUNT: usize = 8;
 
 /// A frame's registers. Copied per frame, so small.
 #[derive(Clone, Debug)]
 pub struct Registers {
     arch: Arch,
     values: [u64; GENERAL_COUNT],
-    /// Apart, as most frames have none and few change them.
-    halves: Option<Arc<[u64; HALF_COUNT]>>,
+    /// Those of aarch64 beyond the general ones. Apart, as most frames have none and few change them.
+    beyond: Option<Arc<[u64; aarch64::FOLLOWED_COUNT]>>,
     present: u64,
     exact: u64,
     /// `fs_base` (x86-64), `gs` base (i386) or `tpidr_el0` (aarch64), where the core has it.
@@ -260,7 +257,7 @@ impl Registers {
         Registers {
             arch,
             values: [0; GENERAL_COUNT],
-            halves: None,
+            beyond: None,
             present: 0,
             exact: 0,
             thread_pointer: None,
@@ -293,8 +290,8 @@ impl Registers {
     }
 
     fn value(&self, slot: usize) -> Option<u64> {
-        let half = || self.halves.as_ref()?.get(slot.checked_sub(GENERAL_COUNT)?);
-        self.values.get(slot).or_else(half).copied()
+        let beyond = || self.beyond.as_ref()?.get(slot.checked_sub(GENERAL_COUNT)?);
+        self.values.get(slot).or_else(beyond).copied()
     }
 
     /// The register's value even where an inner call may have changed it.
@@ -325,7 +322,7 @@ impl Registers {
         let Some(slot) = self.arch.slot(register) else { return };
         match self.values.get_mut(slot) {
             Some(place) => *place = value,
-            None => Arc::make_mut(self.halves.get_or_insert_default())[slot - GENERAL_COUNT] = value,
+            None => Arc::make_mut(self.beyond.get_or_insert_default())[slot - GENERAL_COUNT] = value,
         }
         let bit = 1u64 << slot;
         self.present = if state == RegisterState::Unknown { self.present & !bit } else { self.present | bit };

@@ -240,8 +240,8 @@ fn finish_threads(
         // `data_mask`, `insn_mask`.
         registers.signature_mask = thread.pac_mask.and_then(|masks| word(masks, 8, 8));
         if arch == Arch::Aarch64 {
-            let halves = aarch64::preserved_halves(thread.floating, thread.sve);
-            halves.for_each(|(register, value)| registers.set(register, value));
+            let followed = aarch64::followed_values(thread.floating, thread.sve);
+            followed.for_each(|(register, value)| registers.set(register, value));
         }
         registers.vectors = Some(Arc::new(lazy_vectors(arch, saved, **thread, layout)));
         let own = thread.siginfo.and_then(|siginfo| signal::decode_siginfo(siginfo, arch.address_size()));

@@ -80,7 +80,8 @@ fn add_aarch64(context: u64, registers: &mut Registers, reader: &mut StackReader
     }
     // The kernel always writes this one: without it, these were no records.
     let Some(floating) = floating else { return };
-    aarch64::preserved_halves(Some(&floating), None).for_each(|(register, value)| registers.set(register, value));
+    let followed = aarch64::followed_values(Some(&floating), sve.as_deref());
+    followed.for_each(|(register, value)| registers.set(register, value));
     registers.vectors = lazily(move || {
         let mut vectors = VectorRegisters::default();
         vectors.special.extend(pstate.map(|pstate| ("cpsr", pstate.to_le_bytes().to_vec())));

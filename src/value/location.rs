@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use gimli::EvaluationResult;
 
-use self::pieces::{base_type, has_constants_alone, number_of, typed};
+use self::pieces::{base_type, has_constants_alone, number_of, typed, typed_or_bare};
 use super::{Absent, AbsentReason, Place, PlaceBytes, Provenance};
 use crate::addr::{FileAddr, RunAddr};
 use crate::arch::{Arch, DwarfRegister, RegisterState};
@@ -133,6 +133,13 @@ impl<'a> Context<'a> {
         };
         nested.nesting.set(self.nesting.get() + 1);
         Some(nested)
+    }
+
+    /// Lets a call site's expression use what its compiler knows the call to leave alone: GCC describes what holds behind
+    /// the call (var-tracking.cc, MO_CALL, GCC 4.7 to 15), LLVM names nothing but what the ABI preserves.
+    pub(super) fn behind_its_call(self) -> Context<'a> {
+        self.survives_call.set(self.resumes_in_function());
+        self
     }
 
     pub(super) fn frame(&self) -> Option<&'a MachineFrame> {
@@ -412,7 +419,7 @@ impl<'a> Context<'a> {
                 }
                 EvaluationResult::RequiresRegister { register, base_type } => {
                     let value = self.register_low(register.0)?;
-                    evaluation.resume_with_register(typed(unit, base_type, value)?)
+                    evaluation.resume_with_register(typed_or_bare(unit, base_type, value, expression, size)?)
                 }
                 EvaluationResult::RequiresFrameBase => evaluation.resume_with_frame_base(self.frame_base()?),
                 EvaluationResult::RequiresCallFrameCfa => evaluation.resume_with_call_frame_cfa(self.cfa()?),
@@ -434,7 +441,7 @@ impl<'a> Context<'a> {
                     let value = super::recover::entry_value(self, inner.0.slice())?;
                     self.note_provenance(Provenance::EntryValue);
                     let value = match super::recover::entry_type(inner.0.slice()) {
-                        Some(offset) => typed(unit, offset, value)?,
+                        Some(offset) => typed_or_bare(unit, offset, value, expression, size)?,
                         None => gimli::Value::Generic(value),
                     };
                     evaluation.resume_with_entry_value(value)

@@ -184,7 +184,7 @@ pub(super) fn argument_at_call(context: &Context<'_>, register: DwarfRegister) -
         return None;
     }
     let unit = context.program.unit(function.die)?;
-    let caller = context.nested()?;
+    let caller = context.nested()?.behind_its_call();
     let value = caller.content(expression, unit);
     if value.is_ok() {
         context.note_provenance(Provenance::Inferred);
@@ -216,6 +216,7 @@ fn at_call(context: &Context<'_>, wanted: impl Fn(&CallParameter) -> bool) -> Re
         caller.at = callee + 1;
         caller.code = caller.frame().map(|frame| context.program.code(frame.lookup));
         caller.tail = None;
+        caller = caller.behind_its_call();
     } else {
         let lookup = FileAddr(function.call_sites[*site].lookup);
         caller.at = callee + 1;

@@ -100,6 +100,7 @@ fn aarch64_signal_frames_have_all_vector_registers() {
     let caller = &stack.frames[3].registers;
     assert!(caller.vectors.is_none());
     assert_eq!((caller.get(V8 + 1), caller.get(64)), (Some(0x0909_0909_0909_0909), None));
+    assert_eq!(caller.get(46), Some(4));
 }
 
 #[test]
@@ -166,4 +167,21 @@ fn x86_64_signal_frames_have_all_vector_registers() {
         assert_eq!(stack.frames[2].registers.bytes(17), Some(vec![1; 16]));
     }
     assert_eq!(x86_64_signal(xsave()[..100].to_vec()).frames[2].registers.bytes(17), None);
+}
+
+#[test]
+fn frames_of_scalable_size_are_stepped_over() {
+    // As LLVM has it: CFA = sp + 8 * vg, x30 at CFA - 8; the caller's own frame is of that kind too.
+    let cfa = [0x0f, 8, 0x8f, 0, 0x92, 46, 0, 0x38, 0x1e, 0x22, 0x9e, 1];
+    let middle = CODE + 0x100;
+    let assembler = Assembler::eh_frame(Arch::Aarch64)
+        .cie(false, 30, &[0x0c, 31, 0])
+        .function(CODE, 0x100, &cfa)
+        .function(middle, 0x100, &cfa)
+        .function(MAIN, 0x100, &[0x07, 30]);
+    let mut target = Target::new(Arch::Aarch64, &[0, 0, 0, middle + 8, 0, 0, 0, MAIN + 8]);
+    target.eh_frame(assembler.bytes);
+    let stack = target.unwind(&[(32, CODE + 4), (31, STACK), (46, 4)], 10);
+    check(&stack, &[CODE + 4, middle + 8, MAIN + 8], StackEnd::Complete);
+    assert_eq!(stack.frames[2].trust, Trust::Cfi);
 }

@@ -220,6 +220,31 @@ pub(super) fn typed(unit: &Unit, offset: gimli::UnitOffset, bits: u64) -> Result
     })
 }
 
+/// The same, but where the value is taken as it is, of a type whose arithmetic is not known too (`_Float16`).
+pub(super) fn typed_or_bare(
+    unit: &Unit,
+    offset: gimli::UnitOffset,
+    bits: u64,
+    expression: &[u8],
+    size: Option<u64>,
+) -> Result<gimli::Value, Absent> {
+    let value = typed(unit, offset, bits);
+    if value.is_err() && matches!(size, Some(1..=8)) && is_one_value(expression) {
+        return Ok(gimli::Value::Generic(bits));
+    }
+    value
+}
+
+/// Whether the expression is an entry value (`DW_OP_entry_value` and its GNU predecessor) or a typed register
+/// (`DW_OP_regval_type`) and nothing but that.
+fn is_one_value(expression: &[u8]) -> bool {
+    match expression {
+        [0xa3 | 0xf3, length, inner @ .., STACK_VALUE] => usize::from(*length) == inner.len(),
+        [0xa5 | 0xf5, 0..=0x7f, offset @ .., STACK_VALUE] => unsigned_leb(offset).is_some(),
+        _ => false,
+    }
+}
+
 pub(super) fn number_of(place: &PlaceBytes) -> Result<u64, Absent> {
     if let Some((.., absent)) = place.holes.first() {
         return Err(absent.clone());
