@@ -10,6 +10,9 @@ mod common;
 
 use serde_json::Value;
 
+/// In `fixtures/src/floats.c`, `deepest` was given 2.5 the first time, and 17.5 from the signal's handler on.
+const MET_BY_A_SIGNAL: &str = "gdb takes the innermost vector registers for those of the code that a signal met";
+
 /// (fixture or its beginning, part of the difference, reason)
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("opt-clang-O2", "tail_end m:", "the program printed 21, as obit says; gdb takes the register's current value"),
@@ -36,6 +39,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     ("merged", "choose x:", "the program was given 1 argument; gdb takes the register's current value, abort's own"),
     ("merged", "main argc:", "the program was given 1 argument; gdb takes the register's current value, abort's own"),
+    ("floats", r#"gdb {"float":"17.5"} obit {"float":2.5"#, MET_BY_A_SIGNAL),
+    ("floats", r#"gdb {"float":"18.5"} obit {"float":3.5"#, MET_BY_A_SIGNAL),
+    ("floats", r#"gdb {"float":"39.375"} obit {"float":5.625"#, MET_BY_A_SIGNAL),
     ("rust-", "nothing:", "`()` has no value; gdb prints 0"),
 ];
 
