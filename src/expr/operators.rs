@@ -97,6 +97,18 @@ impl Evaluator<'_> {
             return Ok(self.truth(if decided { first } else { self.number_at(right, depth)?.is_true() }));
         }
         let (left_value, right_value) = (self.value_of(left, depth)?, self.value_of(right, depth)?);
+        self.combined(operator, (left, left_value), (right, right_value), span)
+    }
+
+    /// `left operator right`, of which both are evaluated: apart from [`Evaluator::binary`], whose frame is on the stack
+    /// once for each level of nesting.
+    fn combined(
+        &self,
+        operator: &'static str,
+        (left, left_value): (&Node, Evaluated),
+        (right, right_value): (&Node, Evaluated),
+        span: &Range<usize>,
+    ) -> Step<Evaluated> {
         if matches!(operator, "->*" | ".*") {
             return self.pointed_member(left_value, &right_value, (&left.span, &right.span));
         }
