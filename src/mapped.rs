@@ -81,6 +81,14 @@ const ROOM_AT_ONCE: usize = 16 << 20;
 /// What is left of it.
 static ROOM: Mutex<&'static mut [u8]> = Mutex::new(&mut []);
 
+/// From now on the system gives this process pages of 4 KiB alone. What is read of a large program lies in many small
+/// pieces, of which huge pages would make a quarter more memory; the few megabytes of a snapshot and the columns of a
+/// store are had in a tenth of the time with them.
+pub fn keep_pages_small() {
+    // Where the system has no such pages, there is nothing to keep it from.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
 /// All mappings, for advice on parts of them.
 static MAPPINGS: Mutex<Vec<&'static memmap2::Mmap>> = Mutex::new(Vec::new());
 

@@ -67,6 +67,7 @@ impl ProcessPages {
 
 /// The dying process `pid`, of which the core's beginning, all its notes included, is `beginning`.
 pub fn open(pid: i32, beginning: &'static [u8]) -> Result<Image, ImageError> {
+    crate::mapped::keep_pages_small();
     let path = Path::new("pid:").as_os_str().to_owned();
     let mut path = path;
     path.push(pid.to_string());

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use crate::addr::{Bias, RunAddr};
 use crate::arch::{Arch, Registers};
+use crate::mapped;
 
 /// Types of the auxiliary vector's entries (Linux 6.1, include/uapi/linux/auxvec.h).
 pub mod auxv {
@@ -262,12 +263,14 @@ impl Image {
     /// cannot be read, is no core, or is the core of another machine.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
         if let Some(pid) = live::process_of(path) {
+            mapped::keep_pages_small();
             return live::capture(path, pid);
         }
         let (bytes, notes) = container::load(path)?;
         if snapshot::is_snapshot(bytes) {
             return snapshot::open(path, bytes, notes);
         }
+        mapped::keep_pages_small();
         if minidump::is_minidump(bytes) {
             return minidump::open(path, bytes, notes);
         }
