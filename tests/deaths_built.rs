@@ -23,6 +23,9 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
     ("environment", "null-pointer", "likely", "was given the result of getenv() at", "from_environment"),
     // As a function's last deed, too: the allocator's own calls are not the program's.
     ("inside", "heap-corruption", "certain", "heap corruption: free()", "give_back"),
+    // Through what the library's inlined methods lead to, and `delete` behind a virtual destructor.
+    ("unique", "null-pointer", "certain", "`of->boss` read at", "boss_of"),
+    ("deleting", "heap-corruption", "certain", "met damage: free(): invalid pointer", "drop"),
     ("ran-into", "out-of-bounds", "likely", "right past the end of what may be written", "fill"),
     ("file-size", "signal-sent", "certain", "the limit of a file's size (RLIMIT_FSIZE) was reached: write(", "put"),
     ("refused", "sandbox", "certain", "the system call socket (41)", "refused"),
@@ -32,17 +35,21 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
 const BUILDS: &[(&str, &[&str], &[&str])] = &[
     ("gcc-O0", &["g++", "-O0", "-D_GLIBCXX_ASSERTIONS"], &[]),
     ("gcc-O1", &["g++", "-O1", "-D_GLIBCXX_ASSERTIONS"], &["code", "filled", "refused", "file-size"]),
-    ("gcc-O2", &["g++", "-O2", "-D_GLIBCXX_ASSERTIONS"], &["code", "filled", "refused", "file-size", "token"]),
+    (
+        "gcc-O2",
+        &["g++", "-O2", "-D_GLIBCXX_ASSERTIONS"],
+        &["code", "filled", "refused", "file-size", "token", "deleting"],
+    ),
     ("clang-O0", &["clang++-19", "-O0", "-D_GLIBCXX_ASSERTIONS"], &["token"]),
     (
         "libcxx",
         &["clang++-19", "-O0", "-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST"],
-        &["token", "async", "front", "code"],
+        &["token", "async", "front", "code", "unique"],
     ),
     (
         "libcxx-debug",
         &["clang++-19", "-O1", "-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG"],
-        &["token", "async", "front", "code", "filled", "refused", "file-size", "rethrow", "environment"],
+        &["token", "async", "front", "code", "filled", "refused", "file-size", "rethrow", "environment", "unique"],
     ),
 ];
 

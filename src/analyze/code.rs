@@ -208,7 +208,8 @@ pub struct Tracer<'a> {
     /// End at variables' names; without it the walk goes on to where their values came from.
     pub names: bool,
     steps: std::cell::Cell<usize>,
-    /// Names that begin with two underscores, which are a library's, do not end the walk.
+    /// Names that begin with two underscores, which are a library's, do not end the walk, nor does `this` of a method that was
+    /// inlined.
     pub past_reserved: std::cell::Cell<bool>,
 }
 
@@ -245,6 +246,15 @@ impl<'a> Tracer<'a> {
     /// The instruction that the frame stands at.
     pub fn operation(&self) -> Option<&Operation> {
         self.body.operations.get(self.here)
+    }
+
+    /// Whether the frame's own function has an object (`this`), and not only what was inlined into it.
+    pub fn is_method(&self) -> bool {
+        let frames = self.case.trace.frames.iter().enumerate();
+        let own = frames.filter(|(_, frame)| frame.machine == self.machine).map(|(index, _)| index).next_back();
+        own.is_some_and(|index| {
+            self.case.session.variable_names(&self.case.trace, index).iter().any(|name| &**name == "this")
+        })
     }
 
     /// An address as the instruction at `index` computes it.
@@ -311,7 +321,8 @@ impl<'a> Tracer<'a> {
                 && let Some((name, role, type_id)) = self.case.session.variable_in_register(here, register)
             {
                 // A library's own name, of a call that was inlined, says less than what it was passed.
-                if !(self.past_reserved.get() && name.starts_with("__")) {
+                let is_others = || name.starts_with("__") || &*name == "this" && !self.is_method();
+                if !(self.past_reserved.get() && is_others()) {
                     return Some(Sum::of(Term::Variable(name, role, type_id)));
                 }
             }

@@ -120,7 +120,13 @@ fn descend(
     let is_it = offset == 0 && size != 0 && types.size(type_id) == Some(size);
     match &types.get(type_id).kind {
         TypeKind::Struct(content) => {
-            if is_it && content.members.len() != 1 {
+            // What holds one thing beside empty bases (std::unique_ptr's tuple) is that thing.
+            let whole = |member: &&crate::types::Member| types.size(member.type_id) == Some(size);
+            let is_empty =
+                |member: &crate::types::Member| member.base && types.size(member.type_id).is_some_and(|size| size <= 1);
+            let holds_one = content.members.iter().filter(whole).count() == 1
+                && content.members.iter().all(|member| whole(&member) || is_empty(member));
+            if is_it && content.members.len() != 1 && !holds_one {
                 return Some(type_id);
             }
             let start_of = |member: &crate::types::Member| match member.offset {
@@ -346,6 +352,10 @@ impl Tracer<'_> {
                 path.find("._M_").or_else(|| path.find(".__")).map_or(path.as_str(), |at| path.get(..at).unwrap_or(""));
             let text = if own.is_empty() && !path.is_empty() { pointer.to_owned() } else { self.member(pointer, own) };
             return Some((text, Some(type_id)));
+        }
+        // Behind a node's base of a library's is the rest of the node, and no other one.
+        if matches!(types.get(element).kind, TypeKind::Struct(_)) && types.name(element).ends_with("_node_base") {
+            return None;
         }
         let stride = i64::try_from(whole).ok().filter(|stride| *stride > 0)?;
         let position = offset.div_euclid(stride);

@@ -16,6 +16,8 @@ enum Method {
     Target,
     /// An element by its index or key.
     Element,
+    /// The first element.
+    First,
 }
 
 /// The element that a call of `operator[]` returned.
@@ -41,6 +43,7 @@ fn method(name: &str) -> Option<Method> {
         "operator->" | "get" | "operator std::addressof" => Some(Method::Pointer),
         "operator*" => Some(Method::Target),
         "operator[]" => Some(Method::Element),
+        "front" => Some(Method::First),
         _ => None,
     }
 }
@@ -62,6 +65,7 @@ impl Tracer<'_> {
                 let Element { container, index, .. } = element;
                 format!("{container}[{index}]")
             }),
+            Some(Method::First) => self.object_of_call(end, depth).map(|object| format!("{object}[0]")),
             None => None,
         };
         Some(Named { text: text.unwrap_or_else(plainly), type_id })
@@ -127,7 +131,12 @@ impl Tracer<'_> {
         }
         let text = match sum.single() {
             Some(term) => {
-                let named = self.rvalue(term, depth + 1)?;
+                let Some(named) = self.rvalue(term, depth + 1) else {
+                    // The address of an object that was passed by a reference of the compiler's own.
+                    let address = self.term(term)?;
+                    let (name, start, _) = self.variable_around(address)?;
+                    return (start == address).then_some(name);
+                };
                 let types = &self.case.session.types;
                 let is_reference = |type_id| matches!(types.stripped(type_id).1.kind, TypeKind::Reference { .. });
                 match named.type_id.is_some_and(is_reference) {

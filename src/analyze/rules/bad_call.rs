@@ -205,6 +205,13 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             (true, _) if value == 0 => {
                 format!("null pointer: {name}() was given {shown} at {place}, which is {}", case.null_word(frame))
             }
+            // By then the register may have what the function made of it.
+            (true, _) if *guessed => {
+                format!(
+                    "null pointer: {name}() was given {shown} at {place}, which is {} or near it",
+                    case.null_word(frame)
+                )
+            }
             (true, _) => format!("null pointer: {name}() was given {shown} at {place}, which is {value:#x}"),
             (false, Some(length)) => {
                 let readable = address.saturating_sub(value);
@@ -217,7 +224,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         };
         let certainty = if *guessed { Certainty::Likely } else { Certainty::Certain };
         let mut finding = case.finding("bad-call", class, certainty, frame, summary);
-        finding = finding.with("argument", text.as_deref(), format!("{value:#x}, argument {}", position + 1));
+        let shown = match null && *guessed && value != 0 {
+            true => format!("{} or near it", case.null_word(frame)),
+            false => format!("{value:#x}"),
+        };
+        finding = finding.with("argument", text.as_deref(), format!("{shown}, argument {}", position + 1));
         if let Some(length) = length {
             finding = finding.with("length", None, length.to_string());
         }

@@ -64,7 +64,11 @@ fn by_message(case: &Case<'_>, message: &str) -> Option<Finding> {
         return Some(with_message(fortified(case, frame)));
     }
     let (mut class, mut certainty) = complaint(message)?;
-    let (pointer, what) = freed_pointer(case, frame);
+    let (frame, deletes) = match behind_destructor(case, frame) {
+        Some(outer) => (outer, true),
+        None => (frame, false),
+    };
+    let (pointer, what) = freed_pointer(case, frame, deletes);
     // A chunk whose size cannot be was written over; then nothing says that it was freed before.
     let size = pointer.as_ref().and_then(|(_, value)| case.word((*value)?.wrapping_sub(8)));
     if class == Class::DoubleFree && size.is_some_and(|size| size & 8 != 0 || size & !7 < 32 || size > MAX_CHUNK) {
@@ -147,14 +151,17 @@ fn complaint(message: &str) -> Option<(Class, Certainty)> {
 }
 
 /// The pointer that was passed to the allocator, as its caller has it; and what was called.
-fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, Option<u64>)>, String) {
+///
+/// `deletes`: the frame calls a destructor that does it.
+fn freed_pointer(case: &Case<'_>, frame: usize, deletes: bool) -> (Option<(String, Option<u64>)>, String) {
     let callee = case.callee(frame).or_else(|| Some(case.function(frame.checked_sub(1)?)?.to_owned()));
-    let callee = callee.unwrap_or_else(|| "the allocator".to_owned());
-    let callee = callee.trim_start_matches("__GI_").trim_start_matches("__libc_");
+    let callee = callee.filter(|_| !deletes);
+    let callee = callee.unwrap_or_else(|| if deletes { "operator delete" } else { "the allocator" }.to_owned());
+    let callee = callee.trim_start_matches("__GI_").trim_start_matches("__libc_").trim_start_matches("_IO_new_");
     let what = match callee {
         "free" | "cfree" => "free()".to_owned(),
         "the allocator" => callee.to_owned(),
-        name => format!("{name}()"),
+        name => format!("{}()", crate::demangle::without_parameters(name)),
     };
     let found = Tracer::of_frame(case, frame).and_then(|tracer| {
         let register = *argument_registers(case.arch()).first()?;
@@ -163,6 +170,18 @@ fn freed_pointer(case: &Case<'_>, frame: usize) -> (Option<(String, Option<u64>)
     });
     let takes_pointer = ["free", "realloc", "delete", "munmap"].iter().any(|name| callee.contains(name));
     (found.filter(|_| takes_pointer), what)
+}
+
+/// The caller of a destructor that gives its own object's memory back: the `delete` is that one's.
+fn behind_destructor(case: &Case<'_>, frame: usize) -> Option<usize> {
+    let found = case.frame(frame)?;
+    if !case.function(frame)?.contains("::~") {
+        return None;
+    }
+    // Itanium C++ ABI, 5.1.4.3: D0 is the deleting destructor.
+    let is_deleting = found.code.symbol.as_deref().is_some_and(|symbol| symbol.ends_with("D0Ev"));
+    let gives_itself = || freed_pointer(case, frame, false).0.is_some_and(|(text, _)| text == "this");
+    if is_deleting || gives_itself() { case.own_frame(frame + 1) } else { None }
 }
 
 /// A failed assertion.

@@ -87,6 +87,11 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     if let Some(said) = said {
         finding = finding.with("message", None, said);
     }
+    if let Some((object, pointer)) = through_nil(case, frame).filter(|_| is_null) {
+        finding.summary = format!("{}; `{pointer}` is nil", finding.summary);
+        finding = finding.with("accessed", None, object).with("pointer", Some(&pointer), "nil");
+        finding = finding.ask(format!("print {pointer}"));
+    }
     if panics.len() > 1 {
         finding = finding.with("panics", None, panic_lines(&panics).join("\n"));
     }
@@ -95,6 +100,23 @@ fn found(case: &Case<'_>) -> Option<Finding> {
         finding = finding.with("value", Some(&format!("frame({index}).e")), "the panic's value");
     }
     Some(finding.ask("bt").ask("info locals"))
+}
+
+/// What was accessed through nil, and the pointer, by the instruction that the signal met.
+fn through_nil(case: &Case<'_>, frame: usize) -> Option<(String, String)> {
+    if !case.is_function(frame.checked_sub(1)?, &["runtime.sigpanic"]) {
+        return None;
+    }
+    let tracer = Tracer::of_frame(case, frame)?;
+    let operands = tracer.operation()?.memory.iter();
+    operands.into_iter().find_map(|operand| {
+        let object = tracer.object(&tracer.address(&operand.address, tracer.here)?, operand.size)?;
+        // What is known to lead somewhere is not what was nil.
+        let pointer = object.pointer.filter(|pointer| pointer.value.is_none_or(|value| value == 0))?;
+        // Of an interface that is nil its table is, too.
+        let name = pointer.named.text.strip_suffix(".tab").map(str::to_owned);
+        Some((object.named.text, name.unwrap_or(pointer.named.text)))
+    })
 }
 
 /// What the runtime gives up over.

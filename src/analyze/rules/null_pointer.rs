@@ -131,7 +131,8 @@ pub(super) fn object_of(tracer: &Tracer<'_>, fault: &Fault) -> Option<Object> {
     }
     let object = tracer.object(&sum, operand.size);
     let reserved = |object: &Object| {
-        object.named.text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.starts_with("__"))
+        let mut words = object.named.text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| word.starts_with("__") || word == "this" && !tracer.is_method())
     };
     if object.as_ref().is_some_and(|object| !reserved(object)) {
         return object;

@@ -12,6 +12,8 @@ use crate::value::{Limits, ValueKind};
 const REACH: u64 = 1 << 20;
 /// Functions that one level of a recursion may run through.
 const LONGEST_CYCLE: usize = 24;
+/// Frames of what the recursion called last.
+const CALLED: usize = 32;
 /// Repetitions that make a recursion.
 const REPETITIONS: usize = 4;
 
@@ -106,8 +108,8 @@ fn cycle(case: &Case<'_>) -> Option<Cycle> {
         let frame = case.frame(index)?;
         Some((frame.code.symbol.clone().or(frame.code.function.clone())?, frame.inlined))
     };
-    // The innermost frames may be a function that the recursion calls.
-    for start in 0..16 {
+    // The innermost frames may be functions that the recursion calls; what a handler of the signal ran is no part of it.
+    for start in (case.fault_frame..).take(CALLED) {
         for length in 1..=LONGEST_CYCLE {
             let same = (0..length * REPETITIONS).all(|offset| {
                 let one = key(start + offset);
@@ -125,15 +127,18 @@ fn frame_size(case: &Case<'_>, index: usize) -> Option<u64> {
     let machine = case.frame(index)?.machine;
     let frames = &case.trace.stack.frames;
     let own = frames.get(machine)?.cfa?;
-    let inner = match machine.checked_sub(1) {
-        Some(inner) => frames.get(inner)?.cfa?.0,
+    // A handler of the signal may have a stack of its own.
+    let inner = match machine.checked_sub(1).and_then(|inner| frames.get(inner)).filter(|inner| !inner.signal) {
+        Some(inner) => inner.cfa?.0,
         None => frames.get(machine)?.registers.sp()?,
     };
     own.0.checked_sub(inner)
 }
 
 fn largest_frame(case: &Case<'_>) -> Option<(usize, u64)> {
-    let sized = (0..case.trace.frames.len().min(64)).filter_map(|index| Some((index, frame_size(case, index)?)));
+    let first = case.fault_frame;
+    let sized =
+        (first..case.trace.frames.len().min(first + 64)).filter_map(|index| Some((index, frame_size(case, index)?)));
     sized.max_by_key(|(index, size)| (*size, std::cmp::Reverse(*index)))
 }
 
