@@ -49,7 +49,19 @@ const BUILDS: &[(&str, &[&str], &[&str])] = &[
     (
         "libcxx-debug",
         &["clang++-19", "-O1", "-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG"],
-        &["token", "async", "front", "code", "filled", "refused", "file-size", "rethrow", "environment", "unique"],
+        &[
+            "token",
+            "async",
+            "front",
+            "code",
+            "filled",
+            "refused",
+            "file-size",
+            "rethrow",
+            "environment",
+            "unique",
+            "deleting",
+        ],
     ),
 ];
 
