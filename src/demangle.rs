@@ -3,12 +3,13 @@
 //! C++ text is spelled as gdb spells it: `ns::f<int>(int, char const*)`, and a function that the compiler split off is
 //! `f(int) [clone .cold]`.
 
+mod local;
 mod packs;
 mod short;
 
-use crate::order::Order;
 use cpp_demangle::{DemangleOptions, ParseOptions};
 
+use local::without_local_results;
 use packs::Written;
 pub use short::{shorten, without_result};
 
@@ -207,7 +208,7 @@ fn as_gnu_spells(text: String) -> String {
         }
     }
     text = with_function_types(without_local_results(with_marks_behind(text)));
-    text = with_full_names(text);
+    text = with_plain_callees(with_full_names(text));
     let casts = [
         ("(unsigned int)", "u"),
         ("(unsigned long long)", "ull"),
@@ -315,62 +316,21 @@ fn with_marks_behind(mut text: String) -> String {
     text
 }
 
-/// `each<void f<int>()::{lambda()#1}>` to `each<f<int>()::{lambda()#1}>`: what is within a function names it without its
-/// result.
-fn without_local_results(text: String) -> String {
-    /// An open bracket, or the whole.
-    struct Open {
-        bracket: u8,
-        /// Where it is.
-        at: usize,
-        /// Where the argument begins in which the scan is.
-        argument: usize,
-        /// Where its last word begins, if it is not the first.
-        word: Option<usize>,
-    }
-    let bytes = text.as_bytes();
-    let mut open: Vec<Open> = Vec::new();
-    let mut results = Vec::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        let before = &bytes[..at];
-        match byte {
-            b'<' | b'(' if !before.ends_with(b"operator") && !before.ends_with(b"operator<") => {
-                open.push(Open { bracket: *byte, at, argument: at + 1, word: None });
-            }
-            b'>' if before.ends_with(b"-") || before.ends_with(b"operator") => {}
-            b'>' => drop(open.pop_if(|open| open.bracket == b'<')),
-            b',' => {
-                if let Some(open) = open.last_mut() {
-                    (open.argument, open.word) = (at + 2, None);
-                }
-            }
-            b' ' if !before.ends_with(b",") && !before.ends_with(b"operator") => {
-                if let Some(open) = open.last_mut() {
-                    open.word = Some(at + 1);
-                }
-            }
-            b')' => {
-                let Some(parameters) = open.pop_if(|open| open.bracket == b'(') else { continue };
-                let of_function = bytes[..parameters.at]
-                    .last()
-                    .is_some_and(|last| last.is_ascii_alphanumeric() || b"_>".contains(last));
-                let rest = &text[at + 1..];
-                let holds_more = ["::", " const::", " &::", " &&::"].iter().any(|more| rest.starts_with(more));
-                if let Some(open) = open.last_mut()
-                    && of_function
-                    && holds_more
-                    && let Some(word) = open.word.take()
-                {
-                    results.push(open.argument..word);
-                }
-            }
-            _ => {}
+/// `decltype ((f)(x))` to `decltype (f(x))`: what is called by its name alone is in no brackets.
+fn with_plain_callees(mut text: String) -> String {
+    let Some(start) = text.find("decltype (") else { return text };
+    let mut from = start;
+    // Each turn passes one, and few names have any.
+    for _ in 0..64 {
+        let Some(end) = text[from..].find(")(").map(|at| from + at) else { break };
+        from = end + 1;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_:".contains(&byte);
+        let Some(open) = text[start..end].rfind('(').map(|at| start + at) else { continue };
+        if open + 1 < end && text.bytes().take(end).skip(open + 1).all(is_name) {
+            text.remove(end);
+            text.remove(open);
+            from = end - 1;
         }
-    }
-    let mut text = text;
-    results.order_by_key(|result| result.start);
-    for result in results.into_iter().rev() {
-        text.replace_range(result, "");
     }
     text
 }
@@ -536,6 +496,12 @@ mod tests {
         check("_ZN1AD0Ev", "A::~A()");
         check("_ZTV1A", "vtable for A");
         check("_ZTT1A", "VTT for A");
+        check(
+            "_ZZNSt8__detail18__to_chars_10_implIjEEvPcjT_E8__digits",
+            "std::__detail::__to_chars_10_impl<unsigned int>(char*, unsigned int, unsigned int)::__digits",
+        );
+        check("_ZTIZZNK1A1gIiEEPvvENK1B1hEvE1C", "typeinfo for A::g<int>() const::B::h() const::C");
+        check("_Z1fIiEDTcl1gfp_EET_", "decltype (g({parm#1})) f<int>(int)");
         check("_ZTC1A8_1B", "construction vtable for B-in-A");
         check("_ZThn8_N1B1fEv", "non-virtual thunk to B::f()");
         check("_ZTv0_n24_N1B1fEv", "virtual thunk to B::f()");

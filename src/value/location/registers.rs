@@ -18,11 +18,11 @@ impl Context<'_> {
 
     /// Why of an object in a register no more than the first `held` bytes are known.
     pub(super) fn beyond(&self, register: DwarfRegister, held: usize) -> Absent {
-        let is_vector = self.arch.register_name(register).is_none_or(|name| name.starts_with(['v', 'x', 'z']));
+        let name = register_name(self.arch, register);
+        let is_vector = ["xmm", "v", "z"].iter().any(|kind| name.starts_with(kind));
         if held < 8 || !is_vector || self.frame().is_none_or(|frame| frame.registers.vectors.is_some()) {
             return Absent::because(AbsentReason::Corrupt, "larger than the register that is said to hold it");
         }
-        let name = register_name(self.arch, register);
         Absent::because(AbsentReason::NotSaved, format!("calls preserve only the lower {held} bytes of {name}"))
     }
 
