@@ -37,6 +37,8 @@ pub struct Done {
     pub sent: usize,
     /// Messages that no receiver took; the next run tries again.
     pub failed: usize,
+    /// Occasions that are left for the next runs, so that nobody is told of hundreds at once.
+    pub waiting: usize,
 }
 
 /// Looks for occasions once, and tells of those that nobody was told of. With `dry`, prints what it would send.
@@ -55,18 +57,32 @@ pub async fn run(
         }
     }
     for rule in &rules.rule {
+        let mut told_of = 0;
+        let mut waiting = 0;
         for occasion in occasions::of(bucket, &engine, rule).await? {
-            let message = Message::of(bucket, &engine, &known, rule, &occasion).await?;
-            let mut would = Vec::new();
+            let mut left = Vec::new();
             for receiver in &rule.to {
                 let told = told(receiver, &occasion);
-                if bucket.head(&told).await?.is_some() {
-                    continue;
+                if bucket.head(&told).await?.is_none() {
+                    left.push((receiver, told));
                 }
-                if dry {
-                    would.push(receiver.as_str());
-                    continue;
-                }
+            }
+            if left.is_empty() {
+                continue;
+            }
+            if told_of >= rule.at_most {
+                waiting += 1;
+                continue;
+            }
+            told_of += 1;
+            let message = Message::of(bucket, &engine, &known, rule, &occasion).await?;
+            if dry {
+                let names: Vec<&str> = left.iter().map(|(receiver, _)| receiver.as_str()).collect();
+                log(format!("to {}:\n{}", names.join(", "), message.text()));
+                done.sent += names.len();
+                continue;
+            }
+            for (receiver, told) in left {
                 if !claim(bucket, &told).await? {
                     continue;
                 }
@@ -82,10 +98,11 @@ pub async fn run(
                     }
                 }
             }
-            if !would.is_empty() {
-                log(format!("to {}:\n{}", would.join(", "), message.text()));
-                done.sent += would.len();
-            }
+        }
+        if waiting > 0 {
+            let (name, at_most) = (&rule.name, rule.at_most);
+            log(format!("{name}: {waiting} more wait for the next runs (at_most = {at_most} each)"));
+            done.waiting += waiting;
         }
     }
     Ok(done)

@@ -52,10 +52,17 @@ pub struct Rule {
     /// A spike: so many times what was usual over the last 24 windows.
     #[serde(default = "factor")]
     pub factor: f64,
+    /// Occasions that one run tells of; the next run tells of others.
+    #[serde(default = "at_most")]
+    pub at_most: usize,
 }
 
 fn window() -> String {
     "24h".to_owned()
+}
+
+fn at_most() -> usize {
+    20
 }
 
 fn factor() -> f64 {

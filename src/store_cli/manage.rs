@@ -183,11 +183,14 @@ pub async fn notify(bucket: &Bucket, args: &NotifyArgs, json: bool) -> Result<()
             struct Body {
                 sent: usize,
                 failed: usize,
+                waiting: usize,
                 dry_run: bool,
             }
-            let (sent, failed) = (done.sent, done.failed);
+            let (sent, failed, waiting) = (done.sent, done.failed, done.waiting);
             match json {
-                true => print("obit.store-notify/1", Vec::new(), Body { sent, failed, dry_run: args.dry_run })?,
+                true => {
+                    print("obit.store-notify/1", Vec::new(), Body { sent, failed, waiting, dry_run: args.dry_run })?
+                }
                 false if args.dry_run && sent == 0 => writeln!(io::stdout(), "nothing would be sent")?,
                 false if args.dry_run => {
                     let messages = if sent == 1 { "message" } else { "messages" };

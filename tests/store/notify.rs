@@ -217,3 +217,40 @@ fn each_receiver_is_told_once_in_its_own_form_and_again_when_it_comes_back() {
     assert!(lines.iter().all(|line| line != "POST /rest/api/2/issue"), "one issue a group: {lines:?}");
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn a_run_tells_of_so_many_and_the_next_of_others() {
+    let directory: PathBuf = std::env::temp_dir().join(format!("obit-notify-most-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    let url = directory.to_str().unwrap();
+    let (web, log) = web();
+    let rules = directory.join("rules.toml");
+    let text = format!(
+        "[webhook.own]\nurl = \"http://{web}/hook\"\nbody = '{{\"group\": {{{{ message.fingerprint | tojson }}}}}}'\n\
+         [[rule]]\nname = \"new\"\nwhen = \"new\"\nwindow = \"36500d\"\nat_most = 2\nto = [\"webhook.own\"]\n"
+    );
+    std::fs::write(&rules, text).unwrap();
+    let mut crashes = crashes(3);
+    for (number, crash) in crashes.iter_mut().enumerate() {
+        crash.fingerprint = format!("00000000000000a{number}");
+    }
+    let bucket = Bucket::open(url, true).unwrap();
+    wait(put(&bucket, &crashes)).unwrap();
+    let notify = |more: &[&str]| {
+        let output = obit(&[&["notify", "run", url, "--rules", rules.to_str().unwrap()], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = notify(&["--dry-run"]);
+    assert_eq!(printed.matches("to webhook.own:").count(), 2, "{printed}");
+    assert!(printed.contains("new: 1 more wait for the next runs (at_most = 2 each)"), "{printed}");
+    let mut groups = std::collections::BTreeSet::new();
+    for (sent, waiting) in [(2, 1), (1, 0), (0, 0)] {
+        let done: Value = serde_json::from_str(&notify(&["--json"])).unwrap();
+        assert_eq!((&done["sent"], &done["waiting"]), (&json!(sent), &json!(waiting)), "{done}");
+        groups.extend(log.lock().unwrap().drain(..).map(|taken| taken.body["group"].to_string()));
+    }
+    assert_eq!(groups.len(), 3, "{groups:?}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -222,6 +222,8 @@ documents! {
         /// Messages that were sent; with --dry-run, that would be.
         sent: u64,
         failed: u64,
+        /// Occasions over their rule's `at_most`, which the next runs tell of.
+        waiting: u64,
         dry_run: bool,
     }
 }
