@@ -162,7 +162,8 @@ impl WaitsText<'_> {
                 format!("Nobody is left to end these waits: all {} that could do so wait themselves.", self.of.plural())
             }
             ProblemKind::NobodyReleases => {
-                "Deadlock: every thread waits, and none of these locks is given back.".to_owned()
+                "Deadlock: every thread waits, and none of these locks, which do not record who has them, is given back."
+                    .to_owned()
             }
             ProblemKind::Cycle => return,
         };
