@@ -261,9 +261,14 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn error<T>(&self, kind: ErrorKind, span: &Range<usize>, message: impl Into<String>) -> Step<T> {
-        let message = message.into();
+        Err(self.failure(kind, span, message.into()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn failure(&self, kind: ErrorKind, span: &Range<usize>, message: String) -> Stop {
         let short = crate::demangle::shorten(&message);
-        Err(Stop::Error(Box::new(ExprError::new(kind, self.text, span.clone(), short))))
+        Stop::Error(Box::new(ExprError::new(kind, self.text, span.clone(), short)))
     }
 
     pub(super) fn type_error<T>(&self, span: &Range<usize>, message: impl Into<String>) -> Step<T> {

@@ -411,6 +411,16 @@ fn lists_end_at_null_and_at_a_circle() {
 }
 
 #[test]
+fn decimal_numbers_are_signed() {
+    check("4294967295 + 1", "4294967296");
+    check("-2147483648", "-2147483648");
+    check("5 - 4294967295", "-4294967290");
+    check("sizeof(2147483648)", "8");
+    check("0xffffffff + 1", "0");
+    check("4294967295u + 1", "0");
+}
+
+#[test]
 fn text_compares_with_literals() {
     check("nodes[0].tag == \"ab\"", "1");
     check("nodes[0].tag != \"ab\"", "0");

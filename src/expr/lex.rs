@@ -215,7 +215,9 @@ impl<'a> Lexer<'a> {
         };
         let value = u128::from_str_radix(digits, radix)
             .map_err(|_| self.error(start, format!("{plain} is no number of base {radix}")))?;
-        Ok(TokenKind::Int { value, unsigned: suffix.contains('u'), long: suffix.contains('l') })
+        // C's decimal numbers are never unsigned of their own accord (C17, 6.4.4.1).
+        let is_wide = radix == 10 && suffix.is_empty() && value > i32::MAX as u128;
+        Ok(TokenKind::Int { value, unsigned: suffix.contains('u'), long: is_wide || suffix.contains('l') })
     }
 
     /// Go's imaginary number: what stands before its `i`. For the sake of old programs, digits alone are decimal even

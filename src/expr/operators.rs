@@ -10,6 +10,17 @@ use crate::types::{Count, Language, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
 
 impl Evaluator<'_> {
+    /// C's `a, b`; Rust has tuples.
+    #[inline(never)]
+    fn last_of(&self, value: Evaluated, span: &Range<usize>) -> Step<Evaluated> {
+        match self.scope.language() {
+            Some(Language::Rust) => {
+                self.type_error(span, "tuples are not made here; one expression at a time is evaluated")
+            }
+            _ => Ok(value),
+        }
+    }
+
     pub(super) fn dereference(&self, pointer: Evaluated, span: &Range<usize>) -> Step<Evaluated> {
         match *self.kind_of(pointer.type_id) {
             TypeKind::Pointer { target } => {
@@ -102,6 +113,7 @@ impl Evaluator<'_> {
 
     /// `left operator right`, of which both are evaluated: apart from [`Evaluator::binary`], whose frame is on the stack
     /// once for each level of nesting.
+    #[inline(never)]
     fn combined(
         &self,
         operator: &'static str,
@@ -118,11 +130,8 @@ impl Evaluator<'_> {
             (true, false) => (left_value, self.compared_with_nil(right_value)?),
             _ => (left_value, right_value),
         };
-        if operator == "," && self.scope.language() == Some(Language::Rust) {
-            return self.type_error(span, "tuples are not made here; one expression at a time is evaluated");
-        }
         if operator == "," {
-            return Ok(right_value);
+            return self.last_of(right_value, span);
         }
         if is_comparison(operator)
             && let Some(order) = self.compare_texts((left, &left_value), (right, &right_value))?

@@ -7,6 +7,14 @@ use super::lex::TokenKind;
 use super::parse::{Parser, node};
 use super::tree::{CastStyle, Node, NodeKind, TypeName};
 
+/// How long something is: of a text that is written, without the zero that C puts behind it.
+pub(super) fn length_of(operand: Box<Node>) -> NodeKind {
+    match &operand.kind {
+        NodeKind::Str(text) => NodeKind::Int { value: text.len() as u128, unsigned: true, long: true },
+        _ => NodeKind::Length(operand),
+    }
+}
+
 impl Parser<'_> {
     /// `.(type)`
     #[inline(never)]
@@ -42,7 +50,7 @@ impl Parser<'_> {
         };
         let at = |kind| Box::new(node(start, span.end, kind));
         let kind = match name {
-            "len" | "size" | "length" | "count" => NodeKind::Length(operand),
+            "len" | "size" | "length" | "count" => length_of(operand),
             "Sizeof" if path == "unsafe.Sizeof" => NodeKind::SizeofValue(Box::new(self.nested(Self::whole)?)),
             "empty" | "is_empty" => NodeKind::Binary("==", at(NodeKind::Length(operand)), number(0)),
             "front" | "first" => NodeKind::Index(operand, number(0)),

@@ -5,6 +5,7 @@ use super::MAX_NESTING;
 use super::functions::FUNCTIONS;
 use super::lex::TokenKind;
 use super::parse::{Parser, node};
+use super::parse_calls::length_of;
 use super::tree::{CastStyle, Derivation, Node, NodeKind, TypeName};
 
 /// Words that start a built-in type's name.
@@ -47,7 +48,7 @@ impl Parser<'_> {
         let kind = match name {
             "len" => {
                 self.at += 2;
-                NodeKind::Length(Box::new(self.nested(Self::whole)?))
+                length_of(Box::new(self.nested(Self::whole)?))
             }
             "cap" | "real" | "imag" => {
                 self.at += 2;

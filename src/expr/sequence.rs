@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ErrorKind;
 use super::arithmetic::Number;
 use super::eval::{Evaluated, Evaluator, Items, Role, Step, Stop};
-use super::tree::{Node, NodeKind};
+use super::tree::Node;
 use crate::types::go::GoKind;
 use crate::types::{Count, Language, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place};
@@ -289,9 +289,6 @@ impl Evaluator<'_> {
 
     /// `len(a)`: how many items, or bytes of a text.
     pub(super) fn length(&self, items: &Node, depth: usize) -> Step<Evaluated> {
-        if let NodeKind::Str(text) = &items.kind {
-            return self.number(Number::int(text.len() as i128, (self.address_size(), false)), &items.span);
-        }
         let value = self.value_of(items, depth)?;
         self.length_of(&value, &items.span)
     }

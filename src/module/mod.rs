@@ -20,6 +20,7 @@ pub mod lines;
 pub mod map;
 pub mod name_index;
 pub mod names;
+pub mod plain_names;
 pub mod plt;
 mod process_files;
 pub mod program;

@@ -26,6 +26,8 @@ const SORT_AT_ONCE: usize = 100_000;
 const SCANS_BEFORE_SORT: usize = 12;
 /// Entries of one part of a scan: parts are looked at side by side.
 const SCAN_PART: usize = 1 << 16;
+/// Bytes of a name that say whether it is wanted.
+pub const BEGINNING: usize = 16;
 /// How many entries below the nearest are looked at for a symbol that encloses the address.
 const LOOK_BACK: usize = 256;
 
@@ -243,10 +245,21 @@ impl SymbolTable {
 
     /// What `pick` makes of every defined symbol, in the tables' order; worked out on all cores.
     pub fn collect<T: Send>(&self, pick: impl Fn(Symbol) -> Option<T> + Sync) -> Vec<T> {
+        self.collect_beginning(|_| true, pick)
+    }
+
+    /// The same of those whose names begin as is `wanted`, which sees [`BEGINNING`] bytes from there on: most names of a
+    /// big table need not be read to their ends.
+    pub fn collect_beginning<T: Send>(
+        &self,
+        wanted: impl Fn(&[u8]) -> bool + Sync,
+        pick: impl Fn(Symbol) -> Option<T> + Sync,
+    ) -> Vec<T> {
         let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
         let of_part = |(source, first): &(&Source, u32)| {
             let end = first.saturating_add(SCAN_PART as u32).min(source.count());
-            let symbols = source.range(*first, end).filter_map(|(_, raw)| source.symbol(&raw));
+            let begun = source.range(*first, end).filter(|(_, raw)| wanted(source.beginning(raw)));
+            let symbols = begun.filter_map(|(_, raw)| source.symbol(&raw));
             symbols.filter_map(&pick).collect::<Vec<T>>()
         };
         parallel::map(&parts, of_part).into_iter().flatten().collect()
@@ -481,6 +494,12 @@ impl Source {
         let both = symbol.last_chunk().map_or(0, |both| u128::from_le_bytes(*both));
         let (value, size) = (both as u64, (both >> 64) as u64);
         address.wrapping_sub(value) >= size && (value > address || value < nearest)
+    }
+
+    /// The name's first bytes, and what may follow behind its end.
+    fn beginning(&self, raw: &RawSymbol) -> &'static [u8] {
+        let rest = self.strings.get(raw.name as usize..).unwrap_or(&[]);
+        &rest[..rest.len().min(BEGINNING)]
     }
 
     /// The name up to NUL or version.

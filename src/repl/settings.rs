@@ -77,7 +77,7 @@ static SETTINGS: &[Setting] = &[
     setting("logging redirect", Switch, "off", "Writing of answers to the log file alone is {}.", Changes),
     setting("max-value-size", Text, "65536", "Maximum value size is {} bytes.", Nothing),
     setting("non-stop", Switch, "off", "Controlling the inferior in non-stop mode is {}.", Quiet),
-    setting("output-radix", Choice(&["10", "16", "8"]), "10", "Default output radix for printing of values is {}.", Nothing),
+    setting("output-radix", Choice(&["10", "16", "8"]), "10", "Default output radix for printing of values is {}.", Changes),
     setting("overload-resolution", Switch, "on", "Overload resolution in evaluating C++ functions is {}.", Nothing),
     setting("pagination", Switch, "on", "State of pagination is {}.", Changes),
     setting("print address", Switch, "on", "Printing of addresses is {}.", Changes),
@@ -219,6 +219,7 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
         "print symbol" => print.symbols = on,
         "print union" => print.unions = on,
         "print null-stop" => print.null_stop = on,
+        "output-radix" => print.radix = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(10),
         "print frame-arguments" => {
             settings.frame_arguments = match value.as_str() {
                 "all" => FrameArguments::All,

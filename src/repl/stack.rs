@@ -6,7 +6,7 @@ use super::{Next, Repl, settings};
 use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
 use crate::image::ThreadState;
-use crate::report::bt_text::{Detail, StackText};
+use crate::report::bt_text::{Detail, FrameArguments, StackText};
 use crate::report::code_text::CodeTexts;
 use crate::report::session_documents;
 use crate::report::value_text;
@@ -60,7 +60,9 @@ pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
         let Some(position) = found.position else {
             return Err(CommandError::NoMatch("no frame is selected: the thread has none".to_owned()));
         };
-        let limits = Limits { depth: 1, follow: false, ..repl.state.settings.limits };
+        let all = repl.state.settings.frame_arguments == FrameArguments::All;
+        let depth = if all { repl.state.settings.limits.depth } else { 1 };
+        let limits = Limits { depth, follow: false, ..repl.state.settings.limits };
         stack_text(repl, &found, limits, |text, out| text.write_one(out, &found.trace, position, Detail::Arguments))
     };
     repl.out.write_all(text.as_bytes())?;
@@ -134,7 +136,8 @@ fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
             }
             _ => {}
         }
-        let depth = if full { repl.state.settings.limits.depth } else { 1 };
+        let whole = full || repl.state.settings.frame_arguments == FrameArguments::All;
+        let depth = if whole { repl.state.settings.limits.depth } else { 1 };
         let limits = Limits { depth, follow: false, ..repl.state.settings.limits };
         let detail = if full { Detail::Locals } else { Detail::Arguments };
         let mut text = stack_text(repl, &found, limits, |text, out| text.write_stack(out, &found.trace, detail));

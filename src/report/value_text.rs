@@ -36,6 +36,8 @@ pub struct PrintOptions {
     pub null_stop: bool,
     /// Equal elements in a row, beyond which they are written once with their count.
     pub repeats: usize,
+    /// The base of whole numbers: 8, 10 or 16.
+    pub radix: u32,
 }
 
 impl Default for PrintOptions {
@@ -49,6 +51,7 @@ impl Default for PrintOptions {
             unions: true,
             null_stop: false,
             repeats: 10,
+            radix: 10,
         }
     }
 }
@@ -226,6 +229,7 @@ impl<'a> Writer<'a> {
         match &value.kind {
             ValueKind::Int(number) => match definition.kind {
                 TypeKind::MemberPointer { class, .. } => self.data_member(class, *number),
+                _ if self.options.radix != 10 => self.in_radix(definition, *number),
                 TypeKind::Int { .. } if definition.language == Language::C => {
                     let name = definition.name.as_deref().unwrap_or_default();
                     match super::formatted::flags_text(name, *number as u64) {
@@ -235,6 +239,7 @@ impl<'a> Writer<'a> {
                 }
                 _ => push_decimal(self.out, *number),
             },
+            ValueKind::Uint(number) if self.options.radix != 10 => self.in_radix(definition, *number as i128),
             ValueKind::Uint(number) => push_decimal(self.out, *number),
             ValueKind::Described { text, .. } => self.out.push_str(text),
             ValueKind::Char { code, char } => self.character(definition, *code, *char),

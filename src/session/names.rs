@@ -7,6 +7,7 @@ use super::Session;
 use crate::addr::RunAddr;
 use crate::interrupt;
 use crate::module::name_index::{NameIndex, NameKind};
+use crate::module::plain_names::{is_mangled, plain_names};
 use crate::module::{Module, ModuleId, SymbolKind};
 
 /// Symbols of all modules whose names are kept for completion.
@@ -164,21 +165,21 @@ impl Session {
 
 /// A module's symbols by name; mangled ones are of use only where nothing else has those names.
 fn symbols_of(module: &Module, demangled: bool, fits: impl Fn(&str) -> bool + Sync) -> Vec<(String, bool)> {
-    let is_go = module.is_go();
+    let mut names = plain_names(module);
+    names.retain(|(name, _)| fits(name));
+    if !demangled {
+        return names;
+    }
     let asked = AtomicUsize::new(0);
-    module.symbols().collect(|symbol| {
-        let is_mangled = symbol.name.starts_with(b"_Z") || symbol.name.starts_with(b"_R");
-        // `hits.0`, `f.cold`: made by the compiler of names that are there already.
-        if is_mangled && !demangled || symbol.name.contains(&b'.') && !is_go {
+    names.extend(module.symbols().collect_beginning(is_mangled, |symbol| {
+        if symbol.name.contains(&b'.') || asked.fetch_add(1, Ordering::Relaxed) >= MAX_DEMANGLED {
             return None;
         }
-        let mut name = symbol.text();
-        if is_mangled && asked.fetch_add(1, Ordering::Relaxed) < MAX_DEMANGLED {
-            name = crate::demangle::demangle_without_parameters(&name)?.into();
-        }
+        let name = crate::demangle::demangle_without_parameters(&symbol.text())?;
         let is_function = matches!(symbol.kind, SymbolKind::Function | SymbolKind::IndirectFunction);
-        fits(&name).then(|| (name.into_owned(), is_function))
-    })
+        fits(&name).then_some((name, is_function))
+    }));
+    names
 }
 
 /// How often a name has each letter: names whose letters differ much are far from each other.

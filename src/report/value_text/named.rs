@@ -51,6 +51,17 @@ impl Writer<'_> {
         self.out.push(')');
     }
 
+    /// A whole number in another base than ten, of the bits that its type has.
+    pub(super) fn in_radix(&mut self, definition: &Type, number: i128) {
+        let bits = definition.size.filter(|size| (1..16).contains(size)).map_or(128, |size| 8 * size as u32);
+        let bits = number as u128 & (u128::MAX >> (128 - bits));
+        let _ = match self.options.radix {
+            8 if bits == 0 => write!(self.out, "0"),
+            8 => write!(self.out, "0{bits:o}"),
+            _ => write!(self.out, "{bits:#x}"),
+        };
+    }
+
     /// A pointer to data member: `&Node::v` where a member is at that offset.
     pub(super) fn data_member(&mut self, class: TypeId, offset: i128) {
         if offset == -1 {
