@@ -10,7 +10,6 @@
 use object::elf;
 
 use super::{Module, SymbolKind};
-use crate::order::Order;
 
 const MAGIC: &[u8; 16] = b"obit symbols 1\0\0";
 /// What comes before the names.
@@ -58,7 +57,7 @@ fn find(module: &Module) -> Vec<(String, bool)> {
         let is_function = matches!(symbol.kind, SymbolKind::Function | SymbolKind::IndirectFunction);
         is_own.then(|| (symbol.text().into_owned(), is_function))
     });
-    names.order();
+    names.sort_unstable();
     names.dedup_by(|one, other| one.0 == other.0);
     names
 }
