@@ -55,6 +55,13 @@ fn methods_and_statics() {
     check("p ((zoo::Diamond *) 0x7fffffffec80)->shared", "$1 = 66\n");
     let text = answer("p *(zoo::Left *) 0x7fffffffec80");
     assert!(text.starts_with("$1 = (zoo::Diamond) {<zoo::Left> = "), "{text}");
+    // As gdb's `set print object off`.
+    let (text, ..) = common::fixture_session(
+        "cpp-O0",
+        &["frame function zoo::containers", "set print object off", "p *(zoo::Left *) 0x7fffffffec80"],
+    );
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with("$1 = {<zoo::Base> = ") && !last.contains("zoo::Diamond)"), "{text}");
     // A method is no name of its own outside of its class.
     let (_, errors, status) = common::fixture_session("cpp-O0", &["frame function zoo::containers", "p method"]);
     assert!(errors.starts_with("no symbol \"method\" in the frame"), "{errors}");

@@ -116,6 +116,7 @@ impl LimitArgs {
             string: self.max_string.unwrap_or(usual.string),
             follow: json,
             raw: self.raw || usual.raw,
+            objects: usual.objects,
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Selected<'a> {
     pub trace: Arc<Trace>,
     /// Index in `trace.frames`; `None` where the thread has no frame at all.
     pub position: Option<usize>,
+    /// See [`Scope::shows_whole_objects`].
+    pub whole_objects: bool,
 }
 
 /// The thread with that LWP.
@@ -45,7 +47,8 @@ pub fn find_thread(session: &Session, lwp: u32) -> Result<&ThreadState, CommandE
 
 /// Finds the frame that the options name, else the selected one, else the crashed (first) thread's innermost.
 pub fn select<'a>(state: &'a State, args: &FrameArgs) -> Result<Selected<'a>, CommandError> {
-    find(&state.session, state.selection(args))
+    let found = find(&state.session, state.selection(args))?;
+    Ok(Selected { whole_objects: state.settings.limits.objects, ..found })
 }
 
 /// Finds the frame.
@@ -72,7 +75,7 @@ pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, Com
         };
         return Err(CommandError::NoMatch(format!("--frame {wanted}: {what} has {count} frames")));
     }
-    Ok(Selected { session, thread, goroutine: selection.goroutine, trace, position })
+    Ok(Selected { session, thread, goroutine: selection.goroutine, trace, position, whole_objects: true })
 }
 
 /// The thread that a goroutine is on, if any, and its stack.
@@ -128,6 +131,10 @@ impl Scope for Selected<'_> {
 
     fn memory(&self) -> &dyn Memory {
         self.session.memory()
+    }
+
+    fn shows_whole_objects(&self) -> bool {
+        self.whole_objects
     }
 
     fn language(&self) -> Option<Language> {
@@ -231,7 +238,14 @@ impl Scope for Selected<'_> {
         let known = known.and_then(|index| self.trace.frames.iter().position(|frame| frame.index as u64 == index));
         if known.is_some() {
             let (session, thread, trace) = (self.session, self.thread, self.trace.clone());
-            return Ok(Box::new(Selected { session, thread, goroutine: self.goroutine, trace, position: known }));
+            return Ok(Box::new(Selected {
+                session,
+                thread,
+                goroutine: self.goroutine,
+                trace,
+                position: known,
+                whole_objects: self.whole_objects,
+            }));
         }
         let selection = Selection {
             thread: Some(match thread {

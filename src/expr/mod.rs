@@ -85,6 +85,10 @@ pub trait Scope {
     fn arch(&self) -> Arch;
     /// The target's memory.
     fn memory(&self) -> &dyn Memory;
+    /// Whether `*pointer` is the whole object where the pointer is to one of its base classes.
+    fn shows_whole_objects(&self) -> bool {
+        true
+    }
     /// The language of the frame's function.
     fn language(&self) -> Option<Language>;
     /// A variable of the frame.

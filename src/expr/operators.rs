@@ -28,7 +28,8 @@ impl Evaluator<'_> {
                     return self.type_error(span, "a void * leads to no type; cast it first");
                 }
                 let object = self.follow(&pointer, target)?;
-                Ok(self.whole_object(&object).unwrap_or(object))
+                let whole = self.scope.shows_whole_objects().then(|| self.whole_object(&object)).flatten();
+                Ok(whole.unwrap_or(object))
             }
             TypeKind::Array { .. } => self.index(pointer, 0, span),
             TypeKind::Function { .. } => Ok(pointer),

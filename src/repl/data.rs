@@ -150,7 +150,7 @@ pub(super) fn number_in(text: &str, value: &crate::value::Value) -> Result<i128,
 
 /// The number that an evaluated expression is.
 pub(super) fn number_of(selected: &Selected<'_>, text: &str, evaluated: &Evaluated) -> Result<i128, CommandError> {
-    let limits = Limits { depth: 1, items: 1, string: 1, follow: false, raw: true };
+    let limits = Limits { depth: 1, items: 1, string: 1, follow: false, raw: true, objects: true };
     number_in(text, &crate::command::print::read(selected, evaluated, &limits))
 }
 

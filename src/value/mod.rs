@@ -339,10 +339,12 @@ pub struct Limits {
     pub follow: bool,
     /// Plain fields as DWARF has them: no text, no active variants.
     pub raw: bool,
+    /// The whole object where a reference or pointer is to one of its base classes.
+    pub objects: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 4, items: 64, string: 1024, follow: true, raw: false }
+        Limits { depth: 4, items: 64, string: 1024, follow: true, raw: false, objects: true }
     }
 }

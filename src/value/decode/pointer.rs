@@ -82,7 +82,11 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         if entered {
             self.enter(place, stripped);
         }
-        let whole = if self.decoder.raw { None } else { self.decoder.whole_object(place, target) };
+        let whole = if self.decoder.raw || !self.decoder.limits.objects {
+            None
+        } else {
+            self.decoder.whole_object(place, target)
+        };
         let whole = whole.filter(|(start, class)| !self.path.contains(&(*start, *class)));
         let (place, target) = whole.unwrap_or((place, target));
         let value = self.value(Source::Memory(place), target, nest + 1);
