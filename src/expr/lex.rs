@@ -196,7 +196,9 @@ impl<'a> Lexer<'a> {
         if let Some(number) = digits.strip_suffix('i').filter(|_| self.suffix.is_none()) {
             return self.imaginary(start, number);
         }
-        let has_fraction = self.rest().starts_with('.') && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
+        // A name behind the point is a member's or a method's, another point a range's.
+        let is_other = |c: char| c == '.' || c == '_' || c.is_alphabetic();
+        let has_fraction = self.rest().strip_prefix('.').is_some_and(|rest| !rest.starts_with(is_other));
         let has_exponent = digits.contains(['e', 'E']);
         if !is_hex && (has_fraction || has_exponent) {
             return self.float(start);
@@ -364,8 +366,13 @@ mod tests {
         assert_eq!(kinds("10 0x1F 010 0b101 0"), [int(10), int(31), int(8), int(5), int(0)]);
         assert_eq!(kinds("7ul"), [TokenKind::Int { value: 7, unsigned: true, long: true }]);
         assert_eq!(
-            kinds("1.5 2e3 1.5e-2f"),
-            [TokenKind::Float(1.5, false), TokenKind::Float(2000.0, false), TokenKind::Float(0.015, true)]
+            kinds("1.5 2e3 1.5e-2f 1."),
+            [
+                TokenKind::Float(1.5, false),
+                TokenKind::Float(2000.0, false),
+                TokenKind::Float(0.015, true),
+                TokenKind::Float(1.0, false)
+            ]
         );
         assert!(lex("0x").is_err() && lex("12ab").is_err() && lex("08").is_err());
         let suffix = TokenKind::Suffix;
