@@ -13,7 +13,7 @@ pub struct Args {
 /// Answers `schema`.
 pub fn run(args: &Args, output: &mut Output<'_>) -> Result<(), CommandError> {
     let text = match args.name.as_deref() {
-        None => schema::all(),
+        None => schema::all().to_owned(),
         Some(name) => schema::one(name).ok_or_else(|| {
             CommandError::NoMatch(format!("{name}: no such document; there are {}", schema::names().join(", ")))
         })?,

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::check::problems;
+use super::documents::schema_of;
 use super::*;
 use crate::addr::{Bias, RunAddr};
 use crate::image::{Mapping, Note};
@@ -477,15 +478,29 @@ fn the_crash_handler_s_status_conforms() {
     check("obit.capture-status/1", document(&status));
 }
 
+/// `OBIT_REGENERATE=1 cargo test --lib schema` writes them anew.
+#[test]
+fn the_committed_schemas_are_fresh() {
+    let names = super::documents::names();
+    let made: Map<String, Json> = names.into_iter().map(|name| (name.to_owned(), schema_of(name).unwrap())).collect();
+    if std::env::var_os("OBIT_REGENERATE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/schema.json");
+        std::fs::write(path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+    } else {
+        assert!(made == parsed(), "schema.json is stale: OBIT_REGENERATE=1 cargo test --lib schema");
+    }
+}
+
 #[test]
 fn every_document_has_a_schema_under_both_names() {
     for name in names() {
+        let name = name.as_str();
         let short = name.trim_start_matches("obit.").trim_end_matches("/1");
         assert_eq!(one(name), one(short));
         let schema: Json = serde_json::from_str(&one(name).unwrap()).unwrap();
         assert_eq!(schema["properties"]["schema"], json!({ "const": name }));
     }
-    let all: Json = serde_json::from_str(&all()).unwrap();
+    let all: Json = serde_json::from_str(all()).unwrap();
     assert_eq!(all.as_object().unwrap().len(), names().len());
     assert_eq!(one("nothing"), None);
 }
