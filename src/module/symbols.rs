@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -464,11 +465,15 @@ impl Source {
         let mut around = Candidates::default();
         let mut nearest = Candidates::default();
         let end = first.saturating_add(SCAN_PART as u32).min(self.count());
-        for index in first..end {
-            if self.is_far(index, address, nearest.best.0) {
-                continue;
+        let mut next = first;
+        while next < end {
+            next += self.far_ones(next..end, address, nearest.best.0);
+            if next >= end {
+                break;
             }
-            let Some(raw) = self.raw(index) else { continue };
+            let raw = self.raw(next);
+            next += 1;
+            let Some(raw) = raw else { continue };
             let Some(distance) = address.checked_sub(raw.address) else { continue };
             let covers = distance < raw.size;
             if !covers && raw.address < nearest.best.0 || !self.has_address(&raw) {
@@ -482,18 +487,21 @@ impl Source {
         (around, nearest)
     }
 
-    /// Whether the symbol neither reaches over the address nor lies between `nearest` and it: all but a few of a large
-    /// table, which is gone through for what a lookup costs.
-    fn is_far(&self, index: u32, address: u64, nearest: u64) -> bool {
+    /// How many symbols there are before the first that reaches over the address or lies between `nearest` and it: of a
+    /// large table all but a few are not looked at any closer.
+    fn far_ones(&self, range: Range<u32>, address: u64, nearest: u64) -> u32 {
         if !self.is_64 {
-            return false;
+            return 0;
         }
         // Elf64_Sym: st_value at 8, st_size at 16.
         let (symbols, _) = self.symbols.as_chunks::<24>();
-        let Some(symbol) = symbols.get(index as usize) else { return false };
-        let both = symbol.last_chunk().map_or(0, |both| u128::from_le_bytes(*both));
-        let (value, size) = (both as u64, (both >> 64) as u64);
-        address.wrapping_sub(value) >= size && (value > address || value < nearest)
+        let symbols = symbols.get(range.start as usize..range.end as usize).unwrap_or_default();
+        let is_near = |symbol: &[u8; 24]| {
+            let both = symbol.last_chunk().map_or(0, |both| u128::from_le_bytes(*both));
+            let (value, size) = (both as u64, (both >> 64) as u64);
+            address.wrapping_sub(value) < size || value <= address && value >= nearest
+        };
+        symbols.iter().position(is_near).unwrap_or(symbols.len()) as u32
     }
 
     /// The name's first bytes, and what may follow behind its end.
