@@ -1,8 +1,5 @@
 //! What the documents list: a thread, a module, a register, an instruction.
 
-// See the module above: nothing is ever made of these.
-#![allow(dead_code)]
-
 use schemars::JsonSchema;
 
 use super::{Frame, Hex, HexBytes, Integer, Signal, StackEnd, Value, Why};

@@ -1,8 +1,5 @@
 //! What the documents say of variables and their values.
 
-// See the module above: nothing is ever made of these.
-#![allow(dead_code)]
-
 use schemars::JsonSchema;
 
 use super::{Hex, Integer};
