@@ -3,12 +3,12 @@
 use super::target::{Assembler, CODE, STACK, Target};
 use super::{OUTERMOST, X86_CIE, check, plain_functions, trusts};
 use crate::arch::Arch;
-use crate::unwind::{StackEnd, Trust};
+use crate::unwind::{Stack, StackEnd, Trust};
 
-const MAIN: u64 = CODE + 0x1000;
+pub(super) const MAIN: u64 = CODE + 0x1000;
 const RESTORER: u64 = CODE + 0x2000;
 /// The interrupted code's stack: below the handler's, as with sigaltstack.
-const LOWER: u64 = STACK - 0x10_0000;
+pub(super) const LOWER: u64 = STACK - 0x10_0000;
 
 /// rt_sigframe after its return address on x86-64: a ucontext whose registers are their DWARF number times 0x100.
 fn x86_64_frame(pc: u64, sp: u64) -> Vec<u64> {
@@ -77,13 +77,15 @@ fn handler_after_a_call_of_null() {
     assert_eq!(stack.frames[3].registers.get(0), None);
 }
 
-#[test]
-fn aarch64_trampoline() {
+/// A signal of aarch64 whose frame has these records, and x0 to x30 their numbers times `factor`.
+pub(super) fn aarch64_signal(factor: u64, records: &[Vec<u8>], elsewhere: Option<(u64, Vec<u8>)>) -> Stack {
     let registers_at = STACK + 16 + 128 + 176 + 8;
     let mut target = Target::new(Arch::Aarch64, &[0, RESTORER]);
-    let mut words = (0..31).map(|register| register * 0x100).collect::<Vec<u64>>();
-    words.extend([LOWER, CODE + 0x10]);
+    let mut words = (0..31).map(|register| register * factor).collect::<Vec<u64>>();
+    words.extend([LOWER, CODE + 0x10, 0x6000_0000, 0]);
     target.map_words(registers_at, &words);
+    target.map(registers_at + 8 * 35, records.concat());
+    elsewhere.into_iter().for_each(|(address, bytes)| target.map(address, bytes));
     target.code(RESTORER, &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4]);
     target.map_words(LOWER, &[0, MAIN + 8]);
     let assembler = Assembler::eh_frame(Arch::Aarch64)
@@ -93,6 +95,12 @@ fn aarch64_trampoline() {
     target.eh_frame(assembler.bytes);
     let stack = target.unwind_from(CODE + 0x40, STACK);
     check(&stack, &[CODE + 0x40, RESTORER, CODE + 0x10, MAIN + 8], StackEnd::Complete);
+    stack
+}
+
+#[test]
+fn aarch64_trampoline() {
+    let stack = aarch64_signal(0x100, &[vec![0; 8]], None);
     for register in 0..31 {
         assert_eq!(stack.frames[2].registers.get(register), Some(u64::from(register) * 0x100));
     }

@@ -1,14 +1,12 @@
 //! Vector registers: what calls preserve of them, what the kernel saved of them.
 
+use super::signals::{LOWER, MAIN, aarch64_signal};
 use super::target::{Assembler, CODE, STACK, Target};
 use super::{check, plain_functions};
 use crate::arch::{Arch, RegisterState};
 use crate::unwind::{Stack, StackEnd, Trust};
 
-const MAIN: u64 = CODE + 0x1000;
 const RESTORER: u64 = CODE + 0x2000;
-/// The interrupted code's stack.
-const LOWER: u64 = STACK - 0x10_0000;
 const V8: u16 = 72;
 
 #[test]
@@ -60,26 +58,6 @@ fn fpsimd() -> Vec<u8> {
     record(0x4650_8001, &[1, 0, 0, 0, 2, 0, 0, 0].into_iter().chain(registers).collect::<Vec<u8>>())
 }
 
-fn aarch64_signal(records: &[Vec<u8>], elsewhere: Option<(u64, Vec<u8>)>) -> Stack {
-    let registers_at = STACK + 16 + 128 + 176 + 8;
-    let mut target = Target::new(Arch::Aarch64, &[0, RESTORER]);
-    let mut words = (0..31).collect::<Vec<u64>>();
-    words.extend([LOWER, CODE + 0x10, 0x6000_0000, 0]);
-    target.map_words(registers_at, &words);
-    target.map(registers_at + 8 * 35, records.concat());
-    elsewhere.into_iter().for_each(|(address, bytes)| target.map(address, bytes));
-    target.code(RESTORER, &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4]);
-    target.map_words(LOWER, &[0, MAIN + 8]);
-    let assembler = Assembler::eh_frame(Arch::Aarch64)
-        .cie(false, 30, &[0x0c, 31, 16, 0x9d, 2, 0x9e, 1])
-        .function(CODE, 0x100, &[])
-        .function(MAIN, 0x100, &[0x07, 30]);
-    target.eh_frame(assembler.bytes);
-    let stack = target.unwind_from(CODE + 0x40, STACK);
-    check(&stack, &[CODE + 0x40, RESTORER, CODE + 0x10, MAIN + 8], StackEnd::Complete);
-    stack
-}
-
 #[test]
 fn aarch64_signal_frames_have_all_vector_registers() {
     // Another record first; the scalable registers (vectors of 32 bytes) are elsewhere.
@@ -88,7 +66,7 @@ fn aarch64_signal_frames_have_all_vector_registers() {
     let scalable = record(0x5356_4501, &[32, 0, 0, 0, 0, 0, 0, 0].into_iter().chain(registers).collect::<Vec<u8>>());
     let extra = record(0x4558_4401, &[&elsewhere.to_le_bytes()[..], &[0; 16]].concat());
     let records = [record(0x4553_5201, &[0; 8]), fpsimd(), extra, vec![0; 8]];
-    let stack = aarch64_signal(&records, Some((elsewhere, [scalable, vec![0; 8]].concat())));
+    let stack = aarch64_signal(1, &records, Some((elsewhere, [scalable, vec![0; 8]].concat())));
     let interrupted = &stack.frames[2].registers;
     assert_eq!(interrupted.get(V8), Some(0x0808_0808_0808_0808));
     let vectors = interrupted.vectors.as_ref().unwrap();
@@ -114,7 +92,7 @@ fn aarch64_signal_frames_that_are_none_say_nothing() {
         vec![fpsimd()[..500].to_vec()],
         vec![circle, vec![0; 8]],
     ] {
-        let stack = aarch64_signal(&records, None);
+        let stack = aarch64_signal(1, &records, None);
         let interrupted = &stack.frames[2].registers;
         assert_eq!((interrupted.get(V8), interrupted.get(19)), (None, Some(19)));
         assert!(interrupted.vectors.is_none());
