@@ -1,4 +1,4 @@
-//! Sorting with one sort for elements of every type. The standard library's is compiled anew for each: a tenth of the
+//! Sorting with one sort for elements of every type. The standard library's is compiled anew for each: a twelfth of the
 //! program's code, of which most orders a handful of elements. What sorts millions calls that one all the same.
 
 use std::cmp::Ordering;
