@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use gimli::{BaseAddresses, DebugFrame, EhFrame, LittleEndian, Section, UnwindContext, UnwindSection, Vendor};
 
 use super::row::Row;
-use super::{CodeMap, CodeModule, augmentation};
+use super::{CodeMap, CodeModule, augmentation, signing};
 use crate::arch::Arch;
 use crate::module::R;
 
@@ -21,11 +21,11 @@ pub(super) struct ModuleCfi {
     arch: Arch,
     key: u32,
     bases: BaseAddresses,
-    eh_frame: Option<EhFrame<R>>,
+    eh_frame: Option<Entries<EhFrame<R>>>,
     eh_frame_address: u64,
     table: Option<SearchTable>,
     eh_index: OnceLock<Index>,
-    debug_frame: OnceLock<Option<(DebugFrame<R>, Index)>>,
+    debug_frame: OnceLock<Option<(Entries<DebugFrame<R>>, Index)>>,
 }
 
 impl ModuleCfi {
@@ -43,12 +43,7 @@ impl ModuleCfi {
         if let Some(address) = module.got {
             bases = bases.set_got(address.0);
         }
-        let eh_frame = module.eh_frame.map(|(bytes, _)| {
-            let mut section = EhFrame::new(as_readable(arch, bytes, true), LittleEndian);
-            section.set_address_size(arch.address_size() as u8);
-            section.set_vendor(vendor(arch));
-            section
-        });
+        let eh_frame = module.eh_frame.map(|(bytes, _)| Entries::new(arch, as_readable(arch, bytes, true), eh_frame));
         let table = module.eh_frame_hdr.and_then(|(bytes, address)| SearchTable::parse(bytes, address.0));
         ModuleCfi {
             arch,
@@ -78,15 +73,15 @@ impl ModuleCfi {
     }
 
     fn row_at(&self, address: u64, context: &mut UnwindContext<usize>, code: &dyn CodeMap) -> Option<Row> {
-        if let Some(section) = &self.eh_frame
-            && let Some(fde) = self.eh_frame_fde(section, address)
-            && let Some(row) = Row::compile(self.arch, section, &self.bases, &fde, context, address)
+        if let Some(entries) = &self.eh_frame
+            && let Some(fde) = self.eh_frame_fde(&entries.section, address)
+            && let Some(row) = entries.row(self.arch, &self.bases, &fde, context, address)
         {
             return Some(row);
         }
-        let (section, index) = self.debug_frame.get_or_init(|| self.open_debug_frame(code)).as_ref()?;
-        let fde = index.find(section, &self.bases, address)?;
-        Row::compile(self.arch, section, &self.bases, &fde, context, address)
+        let (entries, index) = self.debug_frame.get_or_init(|| self.open_debug_frame(code)).as_ref()?;
+        let fde = index.find(&entries.section, &self.bases, address)?;
+        entries.row(self.arch, &self.bases, &fde, context, address)
     }
 
     fn eh_frame_fde(&self, section: &EhFrame<R>, address: u64) -> Option<gimli::FrameDescriptionEntry<R>> {
@@ -113,14 +108,63 @@ impl ModuleCfi {
         parse_fde(section, &self.bases, offset).filter(|fde| fde.initial_address() == entry.start)
     }
 
-    fn open_debug_frame(&self, code: &dyn CodeMap) -> Option<(DebugFrame<R>, Index)> {
+    fn open_debug_frame(&self, code: &dyn CodeMap) -> Option<(Entries<DebugFrame<R>>, Index)> {
         let bytes = as_readable(self.arch, code.debug_frame(self.key)?, false);
-        let mut section = DebugFrame::new(bytes, LittleEndian);
-        section.set_address_size(self.arch.address_size() as u8);
-        section.set_vendor(vendor(self.arch));
-        let index = Index::build(&section, &self.bases);
-        Some((section, index))
+        let entries = Entries::new(self.arch, bytes, debug_frame);
+        let index = Index::build(&entries.section, &self.bases);
+        Some((entries, index))
     }
+}
+
+/// A section, and what stands for it where its reader stops at instructions that need not be known.
+struct Entries<S> {
+    section: S,
+    open: fn(Arch, &'static [u8]) -> S,
+    without_states: OnceLock<S>,
+}
+
+impl<S: UnwindSection<R> + Section<R>> Entries<S> {
+    fn new(arch: Arch, bytes: &'static [u8], open: fn(Arch, &'static [u8]) -> S) -> Entries<S> {
+        Entries { section: open(arch, bytes), open, without_states: OnceLock::new() }
+    }
+
+    fn row(
+        &self,
+        arch: Arch,
+        bases: &BaseAddresses,
+        fde: &gimli::FrameDescriptionEntry<R>,
+        context: &mut UnwindContext<usize>,
+        address: u64,
+    ) -> Option<Row> {
+        match Row::compile(arch, &self.section, bases, fde, context, address) {
+            Err(gimli::Error::UnknownCallFrameInstruction(instruction))
+                if arch == Arch::Aarch64 && signing::is_of_signing(instruction) =>
+            {
+                let section = self.without_states.get_or_init(|| {
+                    // Sections live until the process ends, as mapped ones do.
+                    let bytes = signing::without_states(&self.section, bases).leak();
+                    (self.open)(arch, bytes)
+                });
+                let fde = parse_fde(section, bases, fde.offset())?;
+                Row::compile(arch, section, bases, &fde, context, address).ok()
+            }
+            row => row.ok(),
+        }
+    }
+}
+
+fn eh_frame(arch: Arch, bytes: &'static [u8]) -> EhFrame<R> {
+    let mut section = EhFrame::new(bytes, LittleEndian);
+    section.set_address_size(arch.address_size() as u8);
+    section.set_vendor(vendor(arch));
+    section
+}
+
+fn debug_frame(arch: Arch, bytes: &'static [u8]) -> DebugFrame<R> {
+    let mut section = DebugFrame::new(bytes, LittleEndian);
+    section.set_address_size(arch.address_size() as u8);
+    section.set_vendor(vendor(arch));
+    section
 }
 
 /// A section of call frame information without what its reader refuses and nothing needs.
@@ -138,7 +182,7 @@ fn vendor(arch: Arch) -> Vendor {
     }
 }
 
-fn parse_fde<S>(section: &S, bases: &BaseAddresses, offset: usize) -> Option<gimli::FrameDescriptionEntry<R>>
+pub(super) fn parse_fde<S>(section: &S, bases: &BaseAddresses, offset: usize) -> Option<gimli::FrameDescriptionEntry<R>>
 where
     S: UnwindSection<R>,
 {

@@ -27,6 +27,7 @@ mod row;
 mod saved;
 mod signal_frame;
 mod signal_vectors;
+mod signing;
 mod stack_reader;
 mod walk;
 

@@ -61,7 +61,7 @@ pub(super) enum Rule {
 pub(super) type Recovered = (u64, RegisterState);
 
 impl Row {
-    /// Runs the FDE's program up to `address`. `None` where the program is malformed or says nothing of `address`.
+    /// Runs the FDE's program up to `address`. Fails where the program is malformed or says nothing of `address`.
     pub fn compile<S: UnwindSection<R>>(
         arch: Arch,
         section: &S,
@@ -69,12 +69,12 @@ impl Row {
         fde: &gimli::FrameDescriptionEntry<R>,
         context: &mut UnwindContext<usize>,
         address: u64,
-    ) -> Option<Row> {
+    ) -> gimli::Result<Row> {
         let return_column = fde.cie().return_address_register().0;
         let signal = fde.is_signal_trampoline();
-        let row = fde.unwind_info_for_address(section, bases, context, address).ok()?;
-        let bytes = |expression: &gimli::UnwindExpression<usize>| -> Option<&'static [u8]> {
-            Some(expression.get(section).ok()?.0.slice())
+        let row = fde.unwind_info_for_address(section, bases, context, address)?;
+        let bytes = |expression: &gimli::UnwindExpression<usize>| -> gimli::Result<&'static [u8]> {
+            Ok(expression.get(section)?.0.slice())
         };
         let cfa = match row.cfa() {
             CfaRule::RegisterAndOffset { register, offset } => Cfa::Register(register.0, *offset),
@@ -111,7 +111,7 @@ impl Row {
                 rule => rules.push((register.0, rule)),
             }
         }
-        Some(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go, injected: false })
+        Ok(Row { cfa, rules: rules.into(), return_rule, return_column, kept, signal, go, injected: false })
     }
 }
 

@@ -181,6 +181,43 @@ fn aarch64_leaf_and_signed_return_address() {
 }
 
 #[test]
+fn aarch64_return_addresses_signed_with_the_pc() {
+    // As LLVM and GCC write `-mbranch-protection=pac-ret+pc`: the state is negated, or set (to 2, then to 0) with an
+    // offset. Operands look like these instructions and are none.
+    let frame = [0x0e, 16, 0x9d, 2, 0x9e, 1];
+    let negated = [&[0x2c, 0x2e, 0x2c][..], &frame, &[0x41, 0x0a, 0x0e, 32, 0x42, 0x2c, 0x0b]].concat();
+    let set = [&[0x2b, 2, 0, 0x02, 0x2c][..], &frame, &[0x16, 19, 2, 0x2c, 0x2b, 0x44, 0x2b, 0, 0x7c, 0x0e, 32]].concat();
+    let unknown = [&[0x2c, 0x2a][..], &frame].concat();
+    for is_eh_frame in [true, false] {
+        let assembler = match is_eh_frame {
+            true => Assembler::eh_frame(Arch::Aarch64),
+            false => Assembler::debug_frame(Arch::Aarch64),
+        };
+        let assembler = assembler
+            .cie(false, 30, &[0x2c, 0x0c, 31, 0])
+            .function(CODE, 0x100, &negated)
+            .function(CODE + 0x100, 0x100, &set)
+            .function(CODE + 0x200, 0x100, &unknown)
+            .function(MAIN, 0x100, &[0x07, 30]);
+        let signed = MAIN + 8 + 0xa500_0000_0000_0000;
+        let mut target = Target::new(Arch::Aarch64, &[0x7777, signed, 0x8888, signed]);
+        match is_eh_frame {
+            true => target.eh_frame(assembler.bytes),
+            false => target.debug_frame = Some(assembler.bytes.leak()),
+        }
+        for (pc, size) in [(0, 16), (1, 32), (2, 32), (3, 16), (0x12c, 16), (0x12f, 16), (0x130, 32)] {
+            let stack = target.unwind_from(CODE + pc, STACK);
+            check(&stack, &[CODE + pc, MAIN + 8], StackEnd::Complete);
+            let main = &stack.frames[1].registers;
+            assert_eq!((main.get(29), main.sp()), (Some(if size == 16 { 0x7777 } else { 0x8888 }), Some(STACK + size)));
+            assert_eq!(stack.frames[1].trust, Trust::Cfi);
+        }
+        // Others remain unknown.
+        assert_eq!(target.unwind_from(CODE + 0x200, STACK).frames.get(1).map(|frame| frame.trust), None);
+    }
+}
+
+#[test]
 fn aarch64_signatures_are_where_the_core_says() {
     // 52-bit addresses leave three bits to the signature.
     let assembler = Assembler::eh_frame(Arch::Aarch64)
