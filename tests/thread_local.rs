@@ -35,7 +35,7 @@ fn another_thread_s_is_asked_for_by_its_number() {
 /// qemu-user writes no NT_ARM_PAC_MASK; the signatures are above 48 bits.
 #[test]
 fn signed_return_addresses_are_followed_to_the_end() {
-    for fixture in ["aarch64-pauth", "aarch64-pauth-b"] {
+    for fixture in ["aarch64-pauth", "aarch64-pauth-b", "aarch64-pauth-pc"] {
         let output = common::obit(fixture, "bt", &["--json"]);
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let thread = &answer["threads"][0];
@@ -43,5 +43,6 @@ fn signed_return_addresses_are_followed_to_the_end() {
         let expected = ["sum", "run", "main", "__libc_start_call_main", "__libc_start_main", "_start"];
         assert_eq!(frames, expected, "{fixture}");
         assert_eq!(thread["stack_end"], "complete", "{fixture}");
+        assert!(thread["frames"].as_array().unwrap().iter().skip(1).all(|frame| frame["trust"] == "cfi"), "{fixture}");
     }
 }
