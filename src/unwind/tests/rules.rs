@@ -186,7 +186,8 @@ fn aarch64_return_addresses_signed_with_the_pc() {
     // offset. Operands look like these instructions and are none.
     let frame = [0x0e, 16, 0x9d, 2, 0x9e, 1];
     let negated = [&[0x2c, 0x2e, 0x2c][..], &frame, &[0x41, 0x0a, 0x0e, 32, 0x42, 0x2c, 0x0b]].concat();
-    let set = [&[0x2b, 2, 0, 0x02, 0x2c][..], &frame, &[0x16, 19, 2, 0x2c, 0x2b, 0x44, 0x2b, 0, 0x7c, 0x0e, 32]].concat();
+    let set =
+        [&[0x2b, 2, 0, 0x02, 0x2c][..], &frame, &[0x16, 19, 2, 0x2c, 0x2b, 0x44, 0x2b, 0, 0x7c, 0x0e, 32]].concat();
     let unknown = [&[0x2c, 0x2a][..], &frame].concat();
     for is_eh_frame in [true, false] {
         let assembler = match is_eh_frame {
