@@ -25,6 +25,8 @@ mod rust_arguments;
 mod rust_assert;
 mod rust_errors;
 mod rust_message;
+mod rust_payload;
+mod rust_unnamed;
 mod sanitizer;
 mod sanitizer_calls;
 mod sent;

@@ -4,7 +4,7 @@
 //! pointer and length, or a `fmt::Arguments`.
 
 use super::rust_message::{self, literal};
-use super::{rust_assert, rust_errors};
+use super::{rust_assert, rust_errors, rust_payload, rust_unnamed};
 use crate::analyze::code::{Tracer, argument_registers};
 use crate::analyze::{Case, Certainty, Class, Finding};
 
@@ -21,9 +21,12 @@ const PANICS: &[&str] = &[
     "core::cell::panic_*",
 ];
 
+/// A message of which the numbers are not known.
+const OUT_OF_BOUNDS: &str = "index out of bounds";
+
 /// A panic.
 pub fn panic(case: &Case<'_>) -> Vec<Finding> {
-    found(case).into_iter().collect()
+    found(case).or_else(|| rust_unnamed::panic(case)).into_iter().collect()
 }
 
 fn found(case: &Case<'_>) -> Option<Finding> {
@@ -45,6 +48,12 @@ fn found(case: &Case<'_>) -> Option<Finding> {
     let message = name.as_deref().and_then(|name| message(case, entry.map_or(frame, |entry| entry + 1), name));
     let message =
         message.or_else(|| rust_message::in_frame(case, case.find_function(began, &["core::panicking::panic_fmt"])?));
+    // As the runtime formatted it for what it writes to standard error.
+    let is_known = message.as_ref().is_some_and(|message| !message.contains('…') && message != OUT_OF_BOUNDS);
+    let message = match is_known {
+        true => message,
+        false => rust_payload::completed(case, from, frame, message.as_deref()).or(message),
+    };
     let compared = entry.and_then(|entry| rust_assert::compared(case, began, entry, message.as_deref()));
     let message = compared.as_ref().map(|compared| compared.summary()).or(message);
     let failed = entry.filter(|_| name.as_deref() == Some("core::result::unwrap_failed"));
@@ -85,7 +94,7 @@ fn found(case: &Case<'_>) -> Option<Finding> {
 fn message(case: &Case<'_>, frame: usize, callee: &str) -> Option<String> {
     let fixed = match callee {
         "core::option::unwrap_failed" => Some("called `Option::unwrap()` on a `None` value"),
-        "core::panicking::panic_bounds_check" => Some("index out of bounds"),
+        "core::panicking::panic_bounds_check" => Some(OUT_OF_BOUNDS),
         "core::panicking::panic_null_pointer_dereference" => Some("null pointer dereference occurred"),
         "core::cell::panic_already_borrowed" => Some("already borrowed"),
         "core::cell::panic_already_mutably_borrowed" => Some("already mutably borrowed"),
@@ -101,7 +110,7 @@ fn message(case: &Case<'_>, frame: usize, callee: &str) -> Option<String> {
             (Some(index), Some(length)) => {
                 format!("index out of bounds: the len is {length} but the index is {index}")
             }
-            _ => "index out of bounds".to_owned(),
+            _ => OUT_OF_BOUNDS.to_owned(),
         });
     }
     if let Some(fixed) = fixed {

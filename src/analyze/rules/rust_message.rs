@@ -29,6 +29,13 @@ pub(super) fn at(case: &Case<'_>, address: u64, nesting: usize) -> Option<String
     of_pieces(case, address, nesting).or_else(|| of_template(case, case.word(address)?, Some(second), nesting))
 }
 
+/// The same where nothing but the words says that it is a message: without the form that a `&str` can look like.
+pub(super) fn supposed_at(case: &Case<'_>, address: u64) -> Option<String> {
+    let second = case.word(address.checked_add(8)?)?;
+    let template = || of_template(case, case.word(address)?, Some(Some(second).filter(|second| second & 1 == 0)?), 0);
+    of_pieces(case, address, 0).or_else(template)
+}
+
 /// The message that a function was given: by the address of its arguments, or by their two words.
 pub(super) fn passed(case: &Case<'_>, first: u64, second: Option<u64>) -> Option<String> {
     of_pieces(case, first, 0).or_else(|| of_template(case, first, second, 0))
