@@ -1,16 +1,16 @@
-//! Source lines of a unit, read by addr2line.
+//! Source lines of a unit.
 //!
-//! A whole program's line tables are never read: each unit has its own `addr2line::Context`, over the same sections
-//! as everything else, with .debug_info narrowed to that unit.
+//! Of a line table no more is read than an address asks for (`line_table`); where a line's code is, which takes all
+//! rows, addr2line says, over the same sections as everything else with .debug_info narrowed to that unit.
 
-use crate::order::Order;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gimli::{Reader, Section};
 
 use super::R;
-use super::unit::{Producer, Unit};
+use super::line_table::LineTable;
+use super::unit::Unit;
 use crate::addr::FileAddr;
 
 /// A source position.
@@ -39,47 +39,65 @@ pub struct Row {
     pub is_statement: bool,
 }
 
-/// A unit's line table.
-pub struct LineTable {
-    /// addr2line fills its caches without locks of its own.
-    context: Mutex<addr2line::Context<R>>,
-    /// Where several rows have one address, addr2line takes the last. If that one begins no statement, but one before
-    /// it does, the statement's is what debuggers show: (address, file index, line, column), ascending.
-    statements: Vec<(u64, u64, u32, u32)>,
-}
-
 impl Unit {
     /// The position of the row that covers the address.
     pub fn position(&self, address: FileAddr) -> Option<Position> {
-        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
-        let context = table.context.lock().expect("not poisoned");
-        let (start, _, location) = context.find_location_range(address.0, address.0.checked_add(1)?).ok()?.next()?;
+        let (row, _) = self.line_table()?.row_at(address.0)?;
         let known = |number: u32| Some(number).filter(|number| *number != 0);
-        if let Ok(index) = table.statements.binary_search_by_key(&start, |(address, ..)| *address) {
-            let (_, file, line, column) = table.statements[index];
-            let file = self.file_path(file).map(Arc::from);
-            return Some(Position { file, line: known(line), column: known(column) });
-        }
-        let line = location.line.and_then(known);
-        Some(Position { file: location.file.map(Arc::from), line, column: location.column.and_then(known) })
+        let (dwarf, lined) = self.lined();
+        let file = self.path_in(dwarf, lined, row.file.into()).map(Arc::from);
+        let line = known(row.line);
+        Some(Position { file, line, column: known(row.column).filter(|_| line.is_some()) })
     }
 
     /// The code of the row that covers the address: start, and one past the end.
     pub fn line_extent(&self, address: FileAddr) -> Option<(FileAddr, FileAddr)> {
-        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
-        let context = table.context.lock().expect("not poisoned");
-        let (start, length, _) = context.find_location_range(address.0, address.0.checked_add(1)?).ok()?.next()?;
-        Some((FileAddr(start), FileAddr(start.checked_add(length)?)))
+        let (row, end) = self.line_table()?.row_at(address.0)?;
+        Some((FileAddr(row.address), FileAddr(end)))
     }
 
     /// The first code of a line of a file, which is named as its path ends.
     pub fn code_of_line(&self, file: &str, line: u32) -> Option<FileAddr> {
-        let table = self.lines.get_or_init(|| LineTable::of(self)).as_ref()?;
-        let context = table.context.lock().expect("not poisoned");
+        let make = || Some(Mutex::new(addr2line::Context::from_dwarf(self.sections_of_lines()?).ok()?));
+        let context = self.line_table()?.all.get_or_init(make).as_ref()?;
+        let context = context.lock().unwrap_or_else(PoisonError::into_inner);
         let ends_so = |path: &str| path.strip_suffix(file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
         let rows = context.find_location_range(0, u64::MAX).ok()?;
         let of_line = rows.filter(|(_, _, location)| location.line == Some(line) && location.file.is_some_and(ends_so));
         of_line.map(|(start, ..)| FileAddr(start)).min()
+    }
+
+    fn line_table(&self) -> Option<&LineTable> {
+        self.lines.get_or_init(|| LineTable::of(self)).as_ref()
+    }
+
+    /// The unit that has the line table, and the sections that it is in.
+    fn lined(&self) -> (&'static gimli::Dwarf<R>, &gimli::Unit<R>) {
+        match &self.skeleton {
+            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
+            None => (self.dwarf, &self.unit),
+        }
+    }
+
+    /// What addr2line needs of the sections, with .debug_info narrowed to this unit.
+    fn sections_of_lines(&self) -> Option<gimli::Dwarf<R>> {
+        let (dwarf, lined) = self.lined();
+        let start = lined.header.debug_info_offset()?.0;
+        let mut narrowed = *dwarf.debug_info.reader();
+        narrowed.skip(start).ok()?;
+        narrowed.truncate(lined.header.length_including_self()).ok()?;
+        Some(gimli::Dwarf {
+            debug_abbrev: dwarf.debug_abbrev,
+            debug_addr: dwarf.debug_addr,
+            debug_info: narrowed.into(),
+            debug_line: dwarf.debug_line,
+            debug_line_str: dwarf.debug_line_str,
+            debug_str: dwarf.debug_str,
+            debug_str_offsets: dwarf.debug_str_offsets,
+            ranges: dwarf.ranges,
+            file_type: dwarf.file_type,
+            ..gimli::Dwarf::default()
+        })
     }
 
     /// The paths of all files of the line table; a file may be there twice.
@@ -93,10 +111,7 @@ impl Unit {
 
     /// The path of a file of the line table, by DW_AT_decl_file or DW_AT_call_file.
     pub fn file_path(&self, index: u64) -> Option<String> {
-        let (dwarf, unit) = match &self.skeleton {
-            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
-            None => (self.dwarf, &self.unit),
-        };
+        let (dwarf, unit) = self.lined();
         // A split unit of DWARF 5 has a file table of its own (.debug_line.dwo).
         let own = self.skeleton.is_some().then_some(&self.unit).filter(|unit| unit.line_program.is_some());
         let (dwarf, unit) = own.map_or((dwarf, unit), |unit| (self.dwarf, unit));
@@ -128,10 +143,7 @@ impl Unit {
     /// The rows that cover the ranges (low, high), which are ascending: sequences of ascending addresses, each ended by
     /// a row that only says where.
     pub fn rows_in(&self, ranges: &[(u64, u64)]) -> Vec<Vec<Row>> {
-        let (dwarf, unit) = match &self.skeleton {
-            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
-            None => (self.dwarf, &self.unit),
-        };
+        let (dwarf, unit) = self.lined();
         let Some(program) = unit.line_program.clone() else { return Vec::new() };
         let mut paths: HashMap<u64, Option<Arc<str>>> = HashMap::new();
         let mut found = Vec::new();
@@ -197,62 +209,4 @@ fn push(path: &mut String, part: &str) {
         path.push('/');
     }
     path.push_str(part);
-}
-
-impl LineTable {
-    fn of(unit: &Unit) -> Option<LineTable> {
-        let (dwarf, lined) = match &unit.skeleton {
-            Some((dwarf, skeleton)) => (*dwarf, skeleton.as_ref()),
-            None => (unit.dwarf, &unit.unit),
-        };
-        let start = lined.header.debug_info_offset()?.0;
-        let mut narrowed = *dwarf.debug_info.reader();
-        narrowed.skip(start).ok()?;
-        narrowed.truncate(lined.header.length_including_self()).ok()?;
-        let sections = gimli::Dwarf {
-            debug_abbrev: dwarf.debug_abbrev,
-            debug_addr: dwarf.debug_addr,
-            debug_info: narrowed.into(),
-            debug_line: dwarf.debug_line,
-            debug_line_str: dwarf.debug_line_str,
-            debug_str: dwarf.debug_str,
-            debug_str_offsets: dwarf.debug_str_offsets,
-            ranges: dwarf.ranges,
-            file_type: dwarf.file_type,
-            ..gimli::Dwarf::default()
-        };
-        let context = Mutex::new(addr2line::Context::from_dwarf(sections).ok()?);
-        // Only GCC gives one address several rows (for its view numbers).
-        let statements = if unit.producer == Producer::Gcc { statements_behind_others(lined) } else { Vec::new() };
-        Some(LineTable { context, statements })
-    }
-}
-
-/// See [`LineTable::statements`].
-fn statements_behind_others(unit: &gimli::Unit<R>) -> Vec<(u64, u64, u32, u32)> {
-    let mut found = Vec::new();
-    let Some(program) = unit.line_program.clone() else { return found };
-    let mut rows = program.rows();
-    let mut statement: Option<(u64, u64, u32, u32)> = None;
-    let mut last_is_statement = true;
-    while let Ok(Some((_, row))) = rows.next_row() {
-        if statement.is_some_and(|(address, ..)| address != row.address()) || row.end_sequence() {
-            found.extend(statement.take().filter(|_| !last_is_statement));
-        }
-        if row.end_sequence() {
-            continue;
-        }
-        last_is_statement = row.is_stmt();
-        if last_is_statement {
-            let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(0));
-            let column = match row.column() {
-                gimli::ColumnType::LeftEdge => 0,
-                gimli::ColumnType::Column(column) => u32::try_from(column.get()).unwrap_or(0),
-            };
-            statement = Some((row.address(), row.file_index(), line, column));
-        }
-    }
-    // Sequences in order, one behind the other: what the stable sort is quick with.
-    found.order();
-    found
 }

@@ -16,6 +16,7 @@ pub mod function;
 pub mod go;
 pub mod go_table;
 pub mod language;
+mod line_table;
 pub mod lines;
 pub mod map;
 pub mod name_index;

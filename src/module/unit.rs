@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use gimli::{DebuggingInformationEntry, UnitOffset};
 
-use super::lines::LineTable;
+use super::line_table::LineTable;
 use super::skim::Skim;
 use super::{DieRef, Language, ModuleId, Name, R, UnitId};
 
