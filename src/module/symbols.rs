@@ -4,9 +4,10 @@
 //! nothing is sorted at first: the first lookups scan a big table, and only when more follow is the sorted index made.
 //! Layout of entries: System V gABI chapter 4, "Symbol Table".
 
+mod scan;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -14,6 +15,8 @@ use object::LittleEndian;
 use object::elf::{self, Sym32, Sym64};
 use object::pod;
 use rayon::prelude::*;
+
+use scan::Block;
 
 use super::elf_file::ElfFile;
 use super::go_table::GoTable;
@@ -24,7 +27,7 @@ use crate::parallel;
 /// Tables up to this size are sorted at the first lookup: it takes a millisecond or two.
 const SORT_AT_ONCE: usize = 100_000;
 /// In bigger tables, so many lookups scan before sorting pays.
-const SCANS_BEFORE_SORT: usize = 12;
+const SCANS_BEFORE_SORT: usize = 64;
 /// Entries of one part of a scan: parts are looked at side by side.
 const SCAN_PART: usize = 1 << 16;
 /// Bytes of a name that say whether it is wanted.
@@ -106,6 +109,7 @@ pub struct SymbolTable {
     /// First and one past the last address of each section.
     sections: Vec<(u64, u64)>,
     sorted: OnceLock<Vec<Entry>>,
+    blocks: OnceLock<Vec<Block>>,
     scans: AtomicUsize,
     /// What was found so far, where it is to be remembered: each symbol with the highest address asked for.
     found: OnceLock<Mutex<FoundSymbols>>,
@@ -126,7 +130,14 @@ impl SymbolTable {
         // The thread-local template overlaps what follows.
         let sections = sections.filter(|(name, ..)| *name != ".tbss");
         let sections = sections.map(|(_, start, size)| (start.0, start.0.saturating_add(size))).collect();
-        SymbolTable { sources, sections, sorted: OnceLock::new(), scans: AtomicUsize::new(0), found: OnceLock::new() }
+        SymbolTable {
+            sources,
+            sections,
+            sorted: OnceLock::new(),
+            blocks: OnceLock::new(),
+            scans: AtomicUsize::new(0),
+            found: OnceLock::new(),
+        }
     }
 
     /// Functions of Go's own table, of a program without any other; behind them what its dynamic table has.
@@ -316,55 +327,6 @@ impl SymbolTable {
         let (source, raw) = best.or(best_unsized)?;
         source.symbol(&raw)
     }
-
-    /// The same answer as [`SymbolTable::search`] by a pass over the unsorted tables. Names are compared only among
-    /// the last candidates: the strings of a large table are far more than its symbols.
-    fn scan(&self, address: u64) -> Option<Symbol> {
-        let parts: Vec<(&Source, u32)> = self.sources.iter().flat_map(|source| source.parts()).collect();
-        let found = parallel::map(&parts, |(source, first)| source.candidates(*first, address));
-        let (around, nearest) = found.into_iter().fold(Default::default(), |one: (Candidates, Candidates), other| {
-            (one.0.merged(other.0), one.1.merged(other.1))
-        });
-        let (source, raw) = around.choose().or_else(|| nearest.choose().filter(|(_, raw)| raw.size == 0))?;
-        source.symbol(&raw)
-    }
-}
-
-/// The best symbols of a scan so far: those that tie in address and rank.
-#[derive(Default)]
-struct Candidates<'a> {
-    best: (u64, u8),
-    tied: Vec<(&'a Source, RawSymbol)>,
-}
-
-impl<'a> Candidates<'a> {
-    fn offer(&mut self, source: &'a Source, raw: RawSymbol) {
-        let key = (raw.address, raw.rank());
-        if key < self.best {
-            return;
-        }
-        if key > self.best {
-            self.tied.clear();
-            self.best = key;
-        }
-        self.tied.push((source, raw));
-    }
-
-    /// The better of both, where `other` comes from later in the tables.
-    fn merged(mut self, other: Candidates<'a>) -> Candidates<'a> {
-        match self.best.cmp(&other.best) {
-            std::cmp::Ordering::Less => other,
-            std::cmp::Ordering::Greater => self,
-            std::cmp::Ordering::Equal => {
-                self.tied.extend(other.tied);
-                self
-            }
-        }
-    }
-
-    fn choose(&self) -> Option<(&'a Source, RawSymbol)> {
-        self.tied.iter().copied().reduce(|old, new| if is_better_name(new.0, &new.1, &old) { new } else { old })
-    }
 }
 
 /// Of two symbols with one address and rank: the one with fewer leading underscores, then the shorter, then the first
@@ -388,6 +350,12 @@ impl RawSymbol {
             // Sections and files name nothing in the program.
             _ => None,
         }
+    }
+
+    /// Whether it is defined in a section and not thread-local.
+    fn is_place(&self) -> bool {
+        let in_section = self.section != 0 && self.section < elf::SHN_LORESERVE || self.section == elf::SHN_XINDEX.0;
+        in_section && self.kind().is_some_and(|kind| kind != SymbolKind::ThreadLocal)
     }
 
     /// Which of the symbols at one address is shown: functions before data before labels, sized ones first, global
@@ -460,50 +428,6 @@ impl Source {
         (0..self.count()).step_by(SCAN_PART).map(move |first| (self, first))
     }
 
-    /// Of the part that begins at `first`: the symbols that reach over the address, and the nearest below it.
-    fn candidates(&self, first: u32, address: u64) -> (Candidates<'_>, Candidates<'_>) {
-        let mut around = Candidates::default();
-        let mut nearest = Candidates::default();
-        let end = first.saturating_add(SCAN_PART as u32).min(self.count());
-        let mut next = first;
-        while next < end {
-            next += self.far_ones(next..end, address, nearest.best.0);
-            if next >= end {
-                break;
-            }
-            let raw = self.raw(next);
-            next += 1;
-            let Some(raw) = raw else { continue };
-            let Some(distance) = address.checked_sub(raw.address) else { continue };
-            let covers = distance < raw.size;
-            if !covers && raw.address < nearest.best.0 || !self.has_address(&raw) {
-                continue;
-            }
-            nearest.offer(self, raw);
-            if covers {
-                around.offer(self, raw);
-            }
-        }
-        (around, nearest)
-    }
-
-    /// How many symbols there are before the first that reaches over the address or lies between `nearest` and it: of a
-    /// large table all but a few are not looked at any closer.
-    fn far_ones(&self, range: Range<u32>, address: u64, nearest: u64) -> u32 {
-        if !self.is_64 {
-            return 0;
-        }
-        // Elf64_Sym: st_value at 8, st_size at 16.
-        let (symbols, _) = self.symbols.as_chunks::<24>();
-        let symbols = symbols.get(range.start as usize..range.end as usize).unwrap_or_default();
-        let is_near = |symbol: &[u8; 24]| {
-            let both = symbol.last_chunk().map_or(0, |both| u128::from_le_bytes(*both));
-            let (value, size) = (both as u64, (both >> 64) as u64);
-            address.wrapping_sub(value) < size || value <= address && value >= nearest
-        };
-        symbols.iter().position(is_near).unwrap_or(symbols.len()) as u32
-    }
-
     /// The name's first bytes, and what may follow behind its end.
     fn beginning(&self, raw: &RawSymbol) -> &'static [u8] {
         let rest = self.strings.get(raw.name as usize..).unwrap_or(&[]);
@@ -523,9 +447,7 @@ impl Source {
 
     /// Whether it is defined in a section (absolute symbols are numbers, not places) and not thread-local.
     fn has_address(&self, raw: &RawSymbol) -> bool {
-        let in_section = raw.section != 0 && raw.section < elf::SHN_LORESERVE || raw.section == elf::SHN_XINDEX.0;
-        let is_place = raw.kind().is_some_and(|kind| kind != SymbolKind::ThreadLocal);
-        in_section && is_place && !self.is_mark(raw)
+        raw.is_place() && !self.is_mark(raw)
     }
 
     /// Nameless symbols, and the marks between code and data on aarch64 (`$x`, `$d`; AAELF64, section 5.5.5).

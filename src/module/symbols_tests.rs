@@ -71,9 +71,35 @@ fn a_scan_finds_what_the_sorted_index_finds() {
     assert!(table.len() > SORT_AT_ONCE);
     // First scans, then the index: 15 questions each time.
     check_mixed(&table);
+    assert!(table.sorted.get().is_none(), "after few questions");
+    (0..SCANS_BEFORE_SORT / 15).for_each(|_| check_mixed(&table));
     assert!(table.sorted.get().is_some(), "after so many questions");
     check_mixed(&table);
     assert_eq!(name_at(&table, 0x10_0000 + 8 * 777 + 3).as_deref(), Some("f777"));
+}
+
+#[test]
+fn a_scan_finds_in_any_order_what_the_sorted_index_finds() {
+    // Functions in blocks far from each other, some in others, data between them, some without a size.
+    let mut state = 1_u64;
+    let mut random = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let names: Vec<String> = (0..3000).map(|at| format!("s{at}")).collect();
+    let symbols: Vec<(&str, u8, u8, u16, u64, u64)> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let area = 0x1000 * ((at as u64 / 100) % 7);
+            let kind = [FUNCTION, FUNCTION, OBJECT, NOTYPE][random(4) as usize];
+            (name.as_str(), kind, LOCAL, 1, 0x1000 + area + random(0x800), [0, 1, 8, 0x60][random(4) as usize])
+        })
+        .collect();
+    let table = table(62, &symbols);
+    for address in 0xff0..0x9000 {
+        assert_eq!(table.scan(address), table.search(address), "at {address:#x}");
+    }
 }
 
 #[test]

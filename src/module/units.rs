@@ -191,8 +191,9 @@ impl DebugInfo {
             }
             return;
         }
+        let nearby = Nearby::new(wanted, *lowest, *highest);
         let holds = |range: &UnitRange| {
-            if range.high <= *lowest || range.low > *highest {
+            if range.high <= *lowest || range.low > *highest || !nearby.may_hold(range.low, range.high) {
                 return false;
             }
             let from = wanted.partition_point(|address| *address < range.low);
@@ -424,6 +425,39 @@ impl DebugInfo {
     }
 }
 
+/// Where addresses are, by pages: most ranges of a large program are in none that is asked for.
+struct Nearby {
+    lowest: u64,
+    highest: u64,
+    page_bits: u32,
+    pages: Vec<bool>,
+}
+
+impl Nearby {
+    /// Pages are so large that there are few of them.
+    const MAX_PAGES: u64 = 1 << 16;
+
+    fn new(wanted: &[u64], lowest: u64, highest: u64) -> Nearby {
+        let mut page_bits = 10;
+        while (highest - lowest) >> page_bits >= Nearby::MAX_PAGES {
+            page_bits += 1;
+        }
+        let mut pages = vec![false; ((highest - lowest) >> page_bits) as usize + 1];
+        for address in wanted {
+            pages[((address - lowest) >> page_bits) as usize] = true;
+        }
+        Nearby { lowest, highest, page_bits, pages }
+    }
+
+    /// Whether one of the addresses may be in the range, which is not empty and ends above the lowest of them.
+    fn may_hold(&self, low: u64, high: u64) -> bool {
+        let page = |address: u64| (address - self.lowest) >> self.page_bits;
+        let (first, last) = (page(low.max(self.lowest)), page((high - 1).min(self.highest)));
+        let is_wanted = |page: u64| self.pages.get(page as usize).is_some_and(|page| *page);
+        last - first > 1 || is_wanted(first) || is_wanted(last)
+    }
+}
+
 /// The ranges of one unit in .debug_aranges.
 fn aranges(section: &'static [u8], header: &gimli::ArangeHeader<R>) -> impl Iterator<Item = UnitRange> + use<> {
     let offset = header.debug_info_offset().0;
@@ -482,5 +516,26 @@ impl RangeIndex {
                 candidates.push(range.offset);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Nearby;
+
+    #[test]
+    fn no_range_with_a_wanted_address_is_passed_over() {
+        let wanted = [0x1000, 0x13ff, 0x1400, 0x9000, 0x7fff_ffff, 1 << 40];
+        for wanted in [&wanted[..], &wanted[..1], &wanted[1..4]] {
+            let (lowest, highest) = (wanted[0], wanted[wanted.len() - 1]);
+            let nearby = Nearby::new(wanted, lowest, highest);
+            for address in wanted {
+                for (low, high) in [(0, 1), (0, u64::MAX - address), (1, 1), (0x500, 0x900), (0xfff, 1)] {
+                    assert!(nearby.may_hold(address - low, address + high), "{address:#x}, {low:#x} before");
+                }
+            }
+        }
+        let nearby = Nearby::new(&wanted, 0x1000, 1 << 40);
+        assert!(!nearby.may_hold(0x4_0000_0000, 0x4_0000_0100));
     }
 }
