@@ -160,6 +160,7 @@ pub struct Session {
     symbols: RwLock<HashMap<u64, Option<Arc<str>>, AddressHash>>,
     /// Types that Rust's vtables and descriptions of Go's runtime are about, by address.
     described: RwLock<HashMap<u64, Option<TypeId>>>,
+    named_types: RwLock<HashMap<Box<str>, Option<TypeId>>>,
     go: GoCache,
     user_formatters: Formatters,
     /// The version of glibc.
@@ -222,6 +223,7 @@ impl Session {
             notes,
             symbols: RwLock::default(),
             described: RwLock::default(),
+            named_types: RwLock::default(),
             go: GoCache::default(),
             user_formatters: Formatters::default(),
             c_library: OnceLock::new(),

@@ -180,9 +180,22 @@ impl Session {
         }
     }
 
-    /// A type by name (`node`, `struct node`, `ns::T`, `int`), its definition before mere declarations.
+    /// A type by name (`node`, `struct node`, `ns::T`, `int`), its definition before mere declarations. Looked for once a
+    /// name: each of a thousand shared pointers asks for what made it.
     pub fn find_type(&self, name: &str) -> Option<TypeId> {
         let name = name.trim();
+        if let Some(known) = self.named_types.read().expect("not poisoned").get(name) {
+            return *known;
+        }
+        let found = self.search_type(name);
+        // What was not looked for to the end may be there.
+        if found.is_none() && crate::interrupt::requested() {
+            return None;
+        }
+        *self.named_types.write().expect("not poisoned").entry(name.into()).or_insert(found)
+    }
+
+    fn search_type(&self, name: &str) -> Option<TypeId> {
         let plain = ["struct ", "class ", "union ", "enum "].iter().find_map(|keyword| name.strip_prefix(keyword));
         let keyword = plain.map(|plain| &name[..name.len() - plain.len()]);
         let plain = plain.unwrap_or(name).trim();
