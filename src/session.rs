@@ -13,6 +13,7 @@ pub mod names;
 pub mod objects;
 pub mod places;
 pub mod record;
+mod statics;
 mod stdio;
 mod surroundings;
 mod templates;
@@ -167,6 +168,8 @@ pub struct Session {
     c_library: OnceLock<Option<(u32, u32)>>,
     /// Variables outside of functions, by address.
     globals: RwLock<HashMap<u64, Option<Global>, AddressHash>>,
+    /// Static members of classes, by their declarations.
+    statics: RwLock<HashMap<DieRef, statics::Found>>,
     /// Their entries.
     global_entries: RwLock<Vec<DieRef>>,
     /// What the symbol tables name, for completion.
@@ -228,6 +231,7 @@ impl Session {
             user_formatters: Formatters::default(),
             c_library: OnceLock::new(),
             globals: RwLock::default(),
+            statics: RwLock::default(),
             global_entries: RwLock::default(),
             symbol_names: OnceLock::new(),
             source_files: OnceLock::new(),

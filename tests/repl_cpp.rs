@@ -69,6 +69,29 @@ fn methods_and_statics() {
 }
 
 #[test]
+fn static_members_stand_beside_fields() {
+    let diamond = "*(zoo::Diamond *) 0x7fffffffec80";
+    let text = answer(&format!("p {diamond}"));
+    assert!(text.ends_with("diamond_value = 1, static shared = 66, static fixed = 55}\n"), "{text}");
+    let without = answer(&format!("p -static-members off -- {diamond}"));
+    assert!(without.ends_with("right_value = 3}, diamond_value = 1}\n"), "{without}");
+    assert_eq!(answer(&format!("with print static-members off -- p {diamond}")), without);
+    check("show print static-members", "Printing of C++ static members is on.\n");
+    let lines = answer(&format!("with print pretty on -- p {diamond}"));
+    assert!(
+        lines.contains("\n  }, \n  members of zoo::Diamond:\n  diamond_value = 1,\n  static shared = 66,\n"),
+        "{lines}"
+    );
+    // A document's fields are the object's own.
+    let output = common::obit("cpp-O0", "print", &[diamond, "--json"]);
+    let document = String::from_utf8(output.stdout).unwrap();
+    assert!(document.contains("\"diamond_value\"") && !document.contains("shared"), "{document}");
+    // A pointer to a base class is one to the whole object, and shows so.
+    check("p (zoo::Left *) 0x7fffffffec80", "$1 = (zoo::Diamond *) 0x7fffffffec80\n");
+    check("with print object off -- p (zoo::Left *) 0x7fffffffec80", "$1 = (zoo::Left *) 0x7fffffffec80\n");
+}
+
+#[test]
 fn functions_of_gdb() {
     for (expression, value) in [
         ("$_regex(long_text, \"text and\")", "true"),

@@ -13,6 +13,42 @@ fn answer(lines: &[&str]) -> String {
 }
 
 #[test]
+fn backtraces_take_the_options_of_gdb() {
+    let inner = "#0  0x000000000040168c in discounted (sum=1000, order=0x7ffc4deed560)";
+    let more = "(More stack frames follow...)\n";
+    assert_eq!(answer(&["bt -frame-info short-location 1"]), format!("{inner}\n{more}"));
+    assert_eq!(answer(&["bt -frame-info location -full 1"]), format!("{inner} at fixtures/demo/demo.c:37\n{more}"));
+    let inlined = answer(&["bt -frame-info location-and-address 2"]);
+    assert!(inlined.contains("\n#1  0x000000000040168c in total (order="), "{inlined}");
+    let sources = answer(&["bt -frame-info source-line -past-main off"]);
+    let lines: Vec<&str> = sources.lines().collect();
+    assert_eq!(lines[0], "37\t    return sum * (1 - order->customer->discount);");
+    assert_eq!(lines[1], "45\t    return discounted(order, sum);");
+    assert_eq!(lines[2], "0x00000000004016b5\t52\t        sum += total(order, 4);");
+    assert_eq!(lines[3], "0x0000000000401844\t71\t    return (int)add_up(&first);");
+    assert_eq!(lines.len(), 4);
+    assert_eq!(answer(&["bt -hide -past-main off -no-filters -past-entry -1"]), answer(&["bt -past-main off -- -1"]));
+    assert!(answer(&["bt -past-main off -1"]).starts_with("#3  0x0000000000401844 in main () at "));
+    assert!(answer(&["bt -past-main -1"]).ends_with(" in _start ()\n"));
+    let both = answer(&["bt -entry-values both 3"]);
+    assert!(both.contains("add_up (orders=0x7ffc4deed520, orders@entry=0x7ffc4deed520) at "), "{both}");
+    assert!(both.contains("discounted (sum=1000, sum@entry=<optimized out>, order="), "{both}");
+    assert!(answer(&["set print entry-values no", "bt 3"]).contains(" add_up (orders=0x7ffc4deed520) at "));
+    assert!(answer(&["bt -entry-values only 3"]).contains(" add_up (orders@entry=0x7ffc4deed520) at "));
+    assert!(answer(&["bt -frame-arguments none 3"]).contains(" add_up (orders=...) at "));
+    assert!(answer(&["bt -frame-arguments presence 1"]).contains(" discounted (...) at "));
+    // A frame by itself is as the setting has it; it holds for nothing but that.
+    assert_eq!(answer(&["set print frame-info short-location", "frame"]), format!("{inner}\n"));
+    assert_eq!(
+        answer(&["bt -frame-info location 1", "show print frame-info"]).lines().last().unwrap(),
+        "Printing of frame information is \"auto\"."
+    );
+    let (_, errors, status) = demo(&["bt -frame-info nonsense", "bt -nonsense"]);
+    assert!(errors.starts_with("Undefined item: \"nonsense\"; there are auto, source-line, "), "{errors}");
+    assert_eq!(status, 2);
+}
+
+#[test]
 fn threads_are_numbered_and_named_as_in_gdb() {
     let text = answer(&["info threads"]);
     let lines: Vec<&str> = text.lines().collect();

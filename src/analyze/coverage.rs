@@ -125,7 +125,7 @@ fn files(case: &Case<'_>, gaps: &mut Vec<Gap>) {
 
 /// Variables of the first frames whose memory was not saved.
 fn memory(case: &Case<'_>, gaps: &mut Vec<Gap>) {
-    let flat = Limits { depth: 1, items: 1, string: 16, follow: false, raw: true, objects: true };
+    let flat = Limits { depth: 1, items: 1, string: 16, follow: false, raw: true, objects: true, statics: false };
     let (mut not_saved, mut dropped) = (0usize, 0usize);
     for frame in 0..case.trace.frames.len().min(FRAMES) {
         if case.kind(frame).is_some() {

@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn field(name: &'static str, kind: ValueKind) -> Field {
-        Field { name: Some(name.into()), base: false, value: of(kind) }
+        Field::of(Some(name.into()), of(kind))
     }
 
     #[test]

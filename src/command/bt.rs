@@ -228,6 +228,7 @@ fn write_text(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: state.settings.frame_arguments,
+        info: state.settings.frame_info,
         codes: CodeTexts::default(),
     };
     let full = if args.locals { Detail::Locals } else { Detail::Arguments };

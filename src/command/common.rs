@@ -117,6 +117,7 @@ impl LimitArgs {
             follow: json,
             raw: self.raw || usual.raw,
             objects: usual.objects,
+            statics: usual.statics && !json,
         }
     }
 }

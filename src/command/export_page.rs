@@ -16,7 +16,7 @@ const FRAMES: usize = 1024;
 /// The page of a session whose target is a snapshot. `name` is the target as it was given.
 pub fn page(session: &Session, sources: &Sources, name: &str) -> Result<String, CommandError> {
     let image = &session.image;
-    let limits = Limits { follow: true, ..Limits::default() };
+    let limits = Limits { follow: true, statics: false, ..Limits::default() };
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
     let module = |id| session.module_label(id);
     let (first, rest) = match image.threads.split_first() {

@@ -13,7 +13,7 @@ use crate::image::ThreadState;
 use crate::interrupt;
 use crate::order::Order;
 use crate::parallel;
-use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped, plural, shortened};
+use crate::report::bt_text::{Detail, FrameArguments, FrameInfo, StackText, grouped, plural, shortened};
 use crate::report::code_text::CodeTexts;
 use crate::report::json::Json;
 use crate::report::json_backtrace::{FrameSource, VariablesOf, begin_document};
@@ -288,6 +288,7 @@ fn write_text(
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: FrameArguments::Scalars,
+        info: FrameInfo::Auto,
         codes: CodeTexts::default(),
     };
     for (index, group) in groups.iter().enumerate() {

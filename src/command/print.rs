@@ -7,7 +7,8 @@ use crate::addr::RunAddr;
 use crate::expr::{Evaluated, Items, Role, Variables, evaluate, type_of};
 use crate::report::formatted::{LETTERS, value_formatted};
 use crate::report::{documents, value_text};
-use crate::types::{Language, TypeKind};
+use crate::types::{Language, Type, TypeKind};
+use crate::value::decode::Symbols;
 use crate::value::{Limits, Map, Place, Value, ValueKind};
 
 /// Arguments of `print`.
@@ -74,7 +75,8 @@ fn answer(
     let selected = select(state, &args.frame)?;
     let evaluated = evaluate(&selected, expression, variables)?;
     let class = derived_class(&selected, expression, variables, &evaluated);
-    let value = read(&selected, &evaluated, &args.limits.limits(&state.settings, state.json));
+    let limits = args.limits.limits(&state.settings, state.json);
+    let value = read(&selected, &evaluated, &limits);
     let notes = session.notes();
     if state.json {
         variables.record(evaluated);
@@ -84,8 +86,10 @@ fn answer(
     let text = match letter {
         _ if evaluated.is_void(&selected) => "void".to_owned(),
         Some(letter) => value_formatted(&session.types, &value, letter, &symbol),
-        None => function_text(&selected, &evaluated)
-            .unwrap_or_else(|| value_text::printed_with(&session.types, &value, &state.settings.print)),
+        None => function_text(&selected, &evaluated).unwrap_or_else(|| {
+            let value = if limits.objects && !limits.raw { to_whole_object(&selected, value) } else { value };
+            value_text::printed_with(&session.types, &value, &state.settings.print)
+        }),
     };
     let class = class.map(|name| format!("({name}) ")).unwrap_or_default();
     let number = variables.record(evaluated);
@@ -111,6 +115,46 @@ fn derived_class(
     let is_class = matches!(types.get(types.strip(named)).kind, TypeKind::Struct(_));
     let other = is_class && types.name(types.strip(named)) != types.name(found);
     other.then(|| crate::demangle::shorten(types.name(found)).into_owned())
+}
+
+/// A pointer or reference to a base class as one to the whole object: `(Circle *) 0x4052a0`, as gdb has it under
+/// `set print object on`.
+fn to_whole_object(selected: &Selected<'_>, value: Value) -> Value {
+    let session = selected.session;
+    let types = &session.types;
+    let definition = types.stripped(value.type_id).1;
+    let (TypeKind::Pointer { target } | TypeKind::Reference { target, .. }) = definition.kind else { return value };
+    let ValueKind::Pointer { address: Some(address), reference, symbol, string, pointee } = &value.kind else {
+        return value;
+    };
+    let found = session.with_decoder(None, |decoder| decoder.whole_object(*address, target));
+    let Some((start, class)) = found.filter(|(_, class)| *class != types.strip(target)) else { return value };
+    let is_shown = |pointee: &Value| types.strip(pointee.type_id) == class;
+    if *reference && !pointee.as_deref().is_some_and(is_shown) {
+        return value;
+    }
+    let mut class = class;
+    let mut qualified = target;
+    while let TypeKind::Qualified { qualifier, target } = types.get(qualified).kind {
+        let (name, definition) = (types.name(class), types.get(class));
+        let name = Some(format!("{qualifier} {name}"));
+        class = types.make(Type { name, kind: TypeKind::Qualified { qualifier, target: class }, ..definition.clone() });
+        qualified = target;
+    }
+    let kind = match definition.kind {
+        TypeKind::Reference { rvalue, .. } => TypeKind::Reference { target: class, rvalue },
+        _ => TypeKind::Pointer { target: class },
+    };
+    let type_id = types.make(Type { name: None, kind, ..definition.clone() });
+    let symbol = if start == *address { symbol.clone() } else { Symbols::symbol(session, start) };
+    let kind = ValueKind::Pointer {
+        address: Some(start),
+        reference: *reference,
+        symbol,
+        string: string.clone(),
+        pointee: pointee.clone(),
+    };
+    Value { type_id, kind }
 }
 
 /// What is at the place.

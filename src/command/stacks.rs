@@ -10,7 +10,7 @@ use crate::image::ThreadState;
 use crate::interrupt;
 use crate::order::Order;
 use crate::parallel;
-use crate::report::bt_text::{Detail, FrameArguments, StackText, grouped};
+use crate::report::bt_text::{Detail, FrameArguments, FrameInfo, StackText, grouped};
 use crate::report::code_text::CodeTexts;
 use crate::report::json_backtrace::FrameSource;
 use crate::report::runtime_documents::few_numbers;
@@ -115,6 +115,7 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         frame_limit: args.frames,
         options: state.settings.print,
         arguments: FrameArguments::None,
+        info: FrameInfo::Auto,
         codes: CodeTexts::default(),
     };
     for (index, group) in groups.iter().enumerate() {

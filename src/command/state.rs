@@ -10,7 +10,7 @@ use super::x::Examined;
 use crate::addr::RunAddr;
 use crate::arch::instruction::Syntax;
 use crate::expr::Variables;
-use crate::report::bt_text::FrameArguments;
+use crate::report::bt_text::{FrameArguments, FrameInfo};
 use crate::report::source::Sources;
 use crate::report::value_text::PrintOptions;
 use crate::session::Session;
@@ -62,6 +62,8 @@ pub struct Settings {
     pub print: PrintOptions,
     /// Which arguments a frame's line shows with their values.
     pub frame_arguments: FrameArguments,
+    /// Which parts of a frame are shown.
+    pub frame_info: FrameInfo,
     /// Frames of a stack that a session's `bt` shows at most.
     pub backtrace_limit: Option<usize>,
     /// Lines that `list` shows.

@@ -71,7 +71,7 @@ fn answer(args: &Args, state: &State, variables: &mut Variables, output: &mut Ou
 /// How a variable's place was found.
 fn provenance(selected: &Selected<'_>, name: &str, sources: &mut Vec<(&'static str, String)>) {
     let Some((trace, frame)) = selected.in_frame() else { return };
-    let flat = Limits { depth: 0, items: 0, string: 0, follow: false, raw: true, objects: true };
+    let flat = Limits { depth: 0, items: 0, string: 0, follow: false, raw: true, objects: true, statics: false };
     let variables = selected.session.variables(trace, frame, &flat);
     let Some(variable) = variables.iter().find(|variable| *variable.name == *name) else { return };
     let said = match variable.provenance {

@@ -205,7 +205,7 @@ impl Evaluator<'_> {
     /// The class or one of its bases that has a static member of the name.
     fn class_of_static(&self, class: TypeId, name: &str, depth: usize) -> Option<&str> {
         let TypeKind::Struct(content) = self.kind_of(class) else { return None };
-        if content.statics.iter().any(|(known, ..)| known == name) {
+        if content.statics.iter().any(|known| known.name == name) {
             return Some(self.name_of(self.scope.types().strip(class)));
         }
         let mut bases = content.members.iter().filter(|member| member.base && depth < MAX_BASES);

@@ -38,7 +38,13 @@ fn flags(text: &str) -> Result<(Flags, &str), CommandError> {
             "-s" => flags.silent = true,
             "-ascending" | "-asc" => flags.ascending = true,
             // What they are about is shown anyway.
-            "-past-main" | "-past-entry" => {}
+            "-past-main" | "-past-entry" => {
+                let (value, behind) = after.trim_start().split_once(char::is_whitespace).unwrap_or((after.trim(), ""));
+                if super::settings::switch(value).is_some() && !value.is_empty() {
+                    rest = behind.trim_start();
+                    continue;
+                }
+            }
             "--" => return Ok((flags, after.trim())),
             _ => return Err(CommandError::Usage(format!("{word}: -q, -c, -s or -ascending is expected"))),
         }

@@ -28,7 +28,7 @@ pub(super) fn format_and_rest(text: &str) -> (Option<&str>, &str) {
 
 /// `print/FMT EXPR`; `/r` shows the plain fields. gdb's options (`-elements 3 --`) may come first.
 pub(super) fn print(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let (settings, text) = settings::take_options(&repl.state.settings, "print", text)?;
+    let (settings, text) = settings::take_options(&repl.state.settings, &["print"], text)?;
     let before = std::mem::replace(&mut repl.state.settings, settings);
     let answered = print_as_set(repl, text);
     repl.state.settings = before;
@@ -58,7 +58,7 @@ fn print_as_set(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
 
 /// `output/FMT EXPR`: neither number nor line end, and nothing is recorded.
 pub(super) fn output(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError> {
-    let (settings, text) = settings::take_options(&repl.state.settings, "print", text)?;
+    let (settings, text) = settings::take_options(&repl.state.settings, &["print"], text)?;
     let before = std::mem::replace(&mut repl.state.settings, settings);
     let answered = output_as_set(repl, text);
     repl.state.settings = before;
@@ -150,7 +150,7 @@ pub(super) fn number_in(text: &str, value: &crate::value::Value) -> Result<i128,
 
 /// The number that an evaluated expression is.
 pub(super) fn number_of(selected: &Selected<'_>, text: &str, evaluated: &Evaluated) -> Result<i128, CommandError> {
-    let limits = Limits { depth: 1, items: 1, string: 1, follow: false, raw: true, objects: true };
+    let limits = Limits { depth: 1, items: 1, string: 1, follow: false, raw: true, objects: true, statics: false };
     number_in(text, &crate::command::print::read(selected, evaluated, &limits))
 }
 

@@ -8,6 +8,7 @@
 //! terminal nothing but answers is printed. The exit status is that of the worst command.
 
 mod apply;
+mod arguments;
 mod block;
 mod classes;
 mod completion;

@@ -3,7 +3,7 @@
 use super::{Next, Repl};
 use crate::arch::instruction::Syntax;
 use crate::command::{CommandError, Settings};
-use crate::report::bt_text::FrameArguments;
+use crate::report::bt_text::{FrameArguments, FrameInfo};
 
 /// What a setting's value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,11 +51,15 @@ const fn setting(
 use Effect::{None as Nothing, Quiet, Some as Changes};
 use Kind::{Choice, Count, CountFromZero, Switch, Text};
 
+const FRAME_INFO: &[&str] =
+    &["auto", "source-line", "location", "source-and-location", "location-and-address", "short-location"];
+const ENTRY_VALUES: &[&str] = &["no", "only", "preferred", "if-needed", "both", "compact", "default"];
+
 #[rustfmt::skip]
 static SETTINGS: &[Setting] = &[
     setting("backtrace limit", Count, "unlimited", "An upper bound on the number of backtrace levels is {}.", Changes),
-    setting("backtrace past-entry", Switch, "off", "Whether backtraces should continue past the entry point of a program is {}.", Nothing),
-    setting("backtrace past-main", Switch, "on", "Whether backtraces should continue past \"main\" is {}.", Nothing),
+    setting("backtrace past-entry", Switch, "off", "Whether backtraces should continue past the entry point of a program is {}.", Changes),
+    setting("backtrace past-main", Switch, "on", "Whether backtraces should continue past \"main\" is {}.", Changes),
     setting("breakpoint pending", Text, "auto", "Debugger's behavior regarding pending breakpoints is {}.", Quiet),
     setting("charset", Text, "auto", "The charset is \"{}\".", Nothing),
     setting("confirm", Switch, "off", "Whether to confirm potentially dangerous operations is {}.", Quiet),
@@ -86,10 +90,10 @@ static SETTINGS: &[Setting] = &[
     setting("print asm-demangle", Switch, "off", "Demangling of C++/ObjC names in disassembly listings is {}.", Nothing),
     setting("print demangle", Switch, "on", "Demangling of encoded C++/ObjC names when displaying symbols is {}.", Nothing),
     setting("print elements", Count, "64", "Limit on string chars or array elements to print is {}.", Changes),
-    setting("print entry-values", Text, "default", "Printing of function arguments at function entry is \"{}\".", Nothing),
+    setting("print entry-values", Choice(ENTRY_VALUES), "default", "Printing of function arguments at function entry is \"{}\".", Changes),
     setting("print finish", Switch, "on", "Printing of return value after `finish' is {}.", Quiet),
     setting("print frame-arguments", Choice(&["all", "scalars", "none", "presence"]), "scalars", "Printing of non-scalar frame arguments is \"{}\".", Changes),
-    setting("print frame-info", Text, "auto", "Printing of frame information is \"{}\".", Nothing),
+    setting("print frame-info", Choice(FRAME_INFO), "auto", "Printing of frame information is \"{}\".", Changes),
     setting("print inferior-events", Switch, "on", "Printing of inferior events is {}.", Quiet),
     setting("print max-depth", CountFromZero, "4", "Maximum print depth is {}.", Changes),
     setting("print max-symbolic-offset", Count, "unlimited", "The largest offset that will be printed in <symbol+1234> form is {}.", Nothing),
@@ -97,11 +101,11 @@ static SETTINGS: &[Setting] = &[
     setting("print null-stop", Switch, "off", "Printing of char arrays to stop at first null char is {}.", Changes),
     setting("print object", Switch, "on", "Printing of object's derived type based on vtable info is {}.", Changes),
     setting("print pretty", Switch, "off", "Pretty formatting of structures is {}.", Changes),
-    setting("print raw-frame-arguments", Switch, "off", "Whether to print frame arguments in raw form is {}.", Nothing),
+    setting("print raw-frame-arguments", Switch, "off", "Whether to print frame arguments in raw form is {}.", Changes),
     setting("print raw-values", Switch, "off", "Whether to print values in raw form is {}.", Changes),
     setting("print repeats", Count, "10", "Threshold for repeated print elements is {}.", Changes),
     setting("print sevenbit-strings", Switch, "off", "Printing of 8-bit characters in strings as \\nnn is {}.", Nothing),
-    setting("print static-members", Switch, "off", "Printing of C++ static members is {}.", Nothing),
+    setting("print static-members", Switch, "on", "Printing of C++ static members is {}.", Changes),
     setting("print symbol", Switch, "on", "Printing of symbols when printing pointers is {}.", Changes),
     setting("print symbol-filename", Switch, "off", "Printing of source filename and line number with <symbol> is {}.", Nothing),
     setting("print symbol-loading", Text, "full", "Printing of symbol loading messages is \"{}\".", Quiet),
@@ -111,7 +115,8 @@ static SETTINGS: &[Setting] = &[
     setting("print type nested-type-limit", Count, "0", "Will print nested types defined in a class to a depth of {}", Nothing),
     setting("print type typedefs", Switch, "on", "Printing of typedefs defined in a class in {}", Nothing),
     setting("print union", Switch, "on", "Printing of unions interior to structures is {}.", Changes),
-    setting("print vtbl", Switch, "off", "Printing of C++ virtual function tables is {}.", Nothing),
+    // As in gdb, of today's C++ ABI nothing shows otherwise.
+    setting("print vtbl", Switch, "off", "Printing of C++ virtual function tables is {}.", Quiet),
     setting("prompt", Text, "(obit) ", "Gdb's prompt is \"{}\".", Changes),
     setting("python print-stack", Text, "message", "The mode of Python stack printing on error is \"{}\".", Quiet),
     setting("scheduler-locking", Text, "replay", "Mode for locking scheduler during execution is \"{}\".", Quiet),
@@ -212,6 +217,7 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
         "disassembly-flavor" => settings.syntax = if value == "intel" { Syntax::Intel } else { Syntax::Att },
         "print raw-values" => settings.limits.raw = on,
         "print object" => settings.limits.objects = on,
+        "print static-members" => settings.limits.statics = on,
         "print repeats" => print.repeats = count.unwrap_or(usize::MAX),
         "print pretty" => print.pretty = on,
         "print array" => print.array_lines = on,
@@ -227,6 +233,16 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
                 "none" => FrameArguments::None,
                 "presence" => FrameArguments::Presence,
                 _ => FrameArguments::Scalars,
+            };
+        }
+        "print frame-info" => {
+            settings.frame_info = match value.as_str() {
+                "source-line" => FrameInfo::SourceLine,
+                "location" => FrameInfo::Location,
+                "source-and-location" => FrameInfo::SourceAndLocation,
+                "location-and-address" => FrameInfo::LocationAndAddress,
+                "short-location" => FrameInfo::ShortLocation,
+                _ => FrameInfo::Auto,
             };
         }
         "listsize" => {
@@ -393,10 +409,11 @@ pub(super) fn with(repl: &mut Repl<'_>, text: &str) -> Result<Next, CommandError
     answered
 }
 
-/// Takes gdb's options (`-elements 3 -pretty -- x`) from in front of an expression: the settings that they make.
+/// Takes gdb's options (`-elements 3 -pretty -- x`) from in front of an expression: the settings of these groups that
+/// they make.
 pub(super) fn take_options<'t>(
     settings: &Settings,
-    group: &str,
+    groups: &[&str],
     text: &'t str,
 ) -> Result<(Settings, &'t str), CommandError> {
     let mut changed = settings.clone();
@@ -410,9 +427,12 @@ pub(super) fn take_options<'t>(
         if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
             break;
         }
-        let wanted = format!("{group} {name}");
-        let found = find(&wanted).ok().flatten();
-        let Some((setting, _)) = found.filter(|(setting, _)| setting.name.split(' ').count() == 2) else { break };
+        let found = groups.iter().find_map(|group| {
+            let wanted = format!("{group} {name}");
+            let (setting, _) = find(&wanted).ok().flatten()?;
+            (setting.name.split(' ').count() == 2).then_some(setting)
+        });
+        let Some(setting) = found else { break };
         let (value, later) = after.trim_start().split_once(char::is_whitespace).unwrap_or((after.trim_start(), ""));
         rest = match setting.kind {
             // A switch's value may be left out.
@@ -451,13 +471,13 @@ mod tests {
 
     #[test]
     fn options_stand_before_an_expression() {
-        let (settings, rest) = take_options(&Settings::default(), "print", "-elements 3 -pretty -- -x").unwrap();
+        let (settings, rest) = take_options(&Settings::default(), &["print"], "-elements 3 -pretty -- -x").unwrap();
         assert_eq!((settings.limits.items, settings.print.pretty, rest), (3, true, "-x"));
-        let (settings, rest) = take_options(&Settings::default(), "print", "-array-indexes on x + 1").unwrap();
+        let (settings, rest) = take_options(&Settings::default(), &["print"], "-array-indexes on x + 1").unwrap();
         assert_eq!((settings.print.indexes, rest), (true, "x + 1"));
-        let (_, rest) = take_options(&Settings::default(), "print", "-x").unwrap();
+        let (_, rest) = take_options(&Settings::default(), &["print"], "-x").unwrap();
         assert_eq!(rest, "-x");
-        let (_, rest) = take_options(&Settings::default(), "print", "-count").unwrap();
+        let (_, rest) = take_options(&Settings::default(), &["print"], "-count").unwrap();
         assert_eq!(rest, "-count");
     }
 }

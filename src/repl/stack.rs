@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Next, Repl, settings};
+use super::{Next, Repl, arguments, settings};
 use crate::command::selected::{self, Selected};
 use crate::command::{CommandError, FrameArgs, Selection};
 use crate::image::ThreadState;
@@ -10,7 +10,7 @@ use crate::report::bt_text::{Detail, FrameArguments, StackText};
 use crate::report::code_text::CodeTexts;
 use crate::report::session_documents;
 use crate::report::value_text;
-use crate::session::{Role, Trace};
+use crate::session::{Role, Session, Trace};
 use crate::value::Limits;
 use crate::value::formatters::base_name;
 
@@ -29,7 +29,8 @@ pub(super) fn stack_text(
     write: impl FnOnce(&StackText<'_>, &mut String),
 ) -> String {
     let session = found.session;
-    let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
+    let settings = &repl.state.settings;
+    let variables = |trace: &Trace, frame: usize| arguments::variables(session, settings, trace, frame, &limits);
     let module = |id| session.module_label(id);
     let text = StackText {
         types: &session.types,
@@ -41,6 +42,7 @@ pub(super) fn stack_text(
         frame_limit: FRAMES,
         options: repl.state.settings.print,
         arguments: repl.state.settings.frame_arguments,
+        info: repl.state.settings.frame_info,
         codes: CodeTexts::default(),
     };
     let mut out = String::new();
@@ -71,24 +73,52 @@ pub(super) fn show_frame(repl: &mut Repl<'_>) -> Result<Next, CommandError> {
 
 /// `bt [full] [N|-N]`: the selected thread's stack; `bt all` is the command line's `bt`.
 pub(super) fn backtrace(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
-    let (settings, arguments) = settings::take_options(&repl.state.settings, "print", arguments)?;
-    let before = std::mem::replace(&mut repl.state.settings, settings);
-    let answered = backtrace_as_set(repl, arguments);
+    let before = repl.state.settings.clone();
+    let (mut rest, mut full) = (arguments.trim_start(), false);
+    // Flags stand between settings, in any order.
+    let answered = loop {
+        let (settings, after) = match settings::take_options(&repl.state.settings, &["print", "backtrace"], rest) {
+            Ok(taken) => taken,
+            Err(error) => break Err(error),
+        };
+        repl.state.settings = settings;
+        let (word, behind) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
+        let is_flag = |name: &str| word.len() > 1 && name.starts_with(word);
+        match () {
+            () if is_flag("-full") => full = true,
+            // What they leave out is never made here.
+            () if is_flag("-hide") || is_flag("-no-filters") => {}
+            () => break backtrace_as_set(repl, after, full),
+        }
+        rest = behind.trim_start();
+    };
     repl.state.settings = before;
     answered
 }
 
-fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, CommandError> {
-    let (mut full, mut count) = (false, None);
+/// As many of the stack's frames as the settings want: none beyond `main`, or beyond where the program begins.
+fn end_of_stack(settings: &crate::command::Settings, session: &Session, trace: &Trace) -> usize {
+    let is_off = |name| settings::said(settings, name) == "off";
+    let executable = session.program.modules.iter().find(|module| module.seed.is_executable).map(|module| module.id);
+    let is_called = |frame: &crate::session::Frame, names: &[&str]| {
+        frame.module == executable && frame.code.function.as_deref().is_some_and(|name| names.contains(&name))
+    };
+    let ends = |frame: &crate::session::Frame| {
+        is_off("backtrace past-main") && is_called(frame, &["main", "main.main"])
+            || is_off("backtrace past-entry") && is_called(frame, &["_start"])
+    };
+    trace.frames.iter().position(ends).map_or(trace.frames.len(), |last| last + 1)
+}
+
+fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str, full: bool) -> Result<Next, CommandError> {
+    let (mut full, mut count) = (full, None);
     let mut words = arguments.split_whitespace().peekable();
     while let Some(word) = words.next() {
         match word {
             "full" | "-full" | "--locals" => full = true,
             "all" => return repl.command(&["bt", "--thread", "all"]),
             // What they leave out is never made here.
-            "no-filters" | "-no-filters" | "hide" | "-hide" | "-past-main" | "-past-entry" => {
-                words.next_if(|value| settings::switch(value).is_some());
-            }
+            "no-filters" | "-no-filters" | "hide" | "-hide" => {}
             // lldb: -c COUNT
             "-c" => {
                 let number = words.next().and_then(|number| number.parse().ok());
@@ -120,9 +150,10 @@ fn backtrace_as_set(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comman
         let selection = Selection { thread: Some(thread.lwp), frame: 0, ..repl.state.selection };
         let mut found = selected::find(&repl.state.session, selection)?;
         found.trace = trace_of(repl)?;
-        let all = found.trace.frames.len();
         // Cut below, where fewer are asked for.
         let trace = Arc::make_mut(&mut found.trace);
+        trace.frames.truncate(end_of_stack(&repl.state.settings, &repl.state.session, trace));
+        let all = trace.frames.len();
         let limit = repl.state.settings.backtrace_limit.map(|limit| limit as i64);
         let mut more = None;
         match count.or(limit) {
@@ -279,7 +310,9 @@ pub(super) fn variables(repl: &mut Repl<'_>, role: Option<Role>) -> Result<Next,
     let text = {
         let found = current(repl)?;
         let session = &repl.state.session;
-        let limits = Limits { follow: repl.state.json, ..repl.state.settings.limits };
+        let json = repl.state.json;
+        let statics = repl.state.settings.limits.statics && !json;
+        let limits = Limits { follow: json, statics, ..repl.state.settings.limits };
         let Some(position) = found.position else {
             return Err(CommandError::NoMatch("No frame selected.".to_owned()));
         };

@@ -21,7 +21,7 @@ pub(super) struct Word {
 pub(super) static WORDS: &[Word] = &[
     Word {
         names: &["backtrace", "bt", "where"],
-        help: "[full] [N|-N|all]: the selected thread's stack",
+        help: "[OPTIONS] [full] [N|-N|all]: the selected thread's stack",
         run: stack::backtrace,
     },
     Word { names: &["frame", "f"], help: "[N | function NAME]: select a frame, or show the selected one", run: frame },
@@ -489,7 +489,19 @@ fn more_help(command: &str) -> Vec<String> {
                            f float, s string; r: the plain fields";
     match command {
         "info" => data::TOPICS.iter().map(|(name, help)| format!("info {name} -- {help}")).collect(),
-        "print" | "output" | "display" => vec![FORMATS.to_owned()],
+        "print" | "output" | "display" => vec![
+            FORMATS.to_owned(),
+            "options, which end at --, are the settings of `show print`: -elements 3 -pretty -static-members off -- EXPR"
+                .to_owned(),
+        ],
+        "backtrace" => vec![
+            "N: the innermost frames; -N: the outermost ones; full: with their locals".to_owned(),
+            "-frame-info auto|source-line|location|source-and-location|location-and-address|short-location".to_owned(),
+            "-frame-arguments all|scalars|none|presence, -raw-frame-arguments on|off".to_owned(),
+            "-entry-values no|only|preferred|if-needed|both|compact|default: what arguments held at the function's entry"
+                .to_owned(),
+            "-past-main off: nothing beyond main; -full, -hide, -no-filters, and the options of print".to_owned(),
+        ],
         "x" => vec![
             "N: how many; F: x d u o t z a c f, s string, i instruction; U: b 1 byte, h 2, w 4, g 8".to_owned(),
             "without an address, what follows what was shown last; N below 0 shows what comes before".to_owned(),

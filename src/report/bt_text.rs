@@ -51,6 +51,24 @@ pub enum FrameArguments {
     Presence,
 }
 
+/// Which parts of a frame are shown (gdb's `set print frame-info`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FrameInfo {
+    /// The frame's line, and the line of its source.
+    #[default]
+    Auto,
+    /// The line of the source alone.
+    SourceLine,
+    /// The frame's line alone.
+    Location,
+    /// Both, as [`FrameInfo::Auto`].
+    SourceAndLocation,
+    /// The frame's line, with the address of every frame.
+    LocationAndAddress,
+    /// The frame's line without file or module.
+    ShortLocation,
+}
+
 /// What the text of a stack is made from.
 pub struct StackText<'a> {
     /// Names of types.
@@ -71,6 +89,8 @@ pub struct StackText<'a> {
     pub options: PrintOptions,
     /// Which arguments are shown with their values.
     pub arguments: FrameArguments,
+    /// Which parts of a frame are shown.
+    pub info: FrameInfo,
     /// What was written before.
     pub codes: CodeTexts,
 }
@@ -182,6 +202,17 @@ impl StackText<'_> {
 
     fn write_frame(&self, out: &mut String, trace: &Trace, position: usize, width: usize, detail: Detail) {
         let Some(frame) = trace.frames.get(position) else { return };
+        // The frames that others are inlined into stand at no address of their own.
+        let first_of_machine_frame =
+            position == 0 || trace.frames.get(position - 1).is_none_or(|inner| inner.machine != frame.machine);
+        let module = frame.module.and_then(|id| (self.module)(id));
+        if self.info == FrameInfo::SourceLine && !frame.signal {
+            self.write_source_line(out, frame, module, first_of_machine_frame && position > 0);
+            if detail == Detail::Locals && frame.code.language.is_some() {
+                self.write_locals(out, &(self.variables)(trace, position));
+            }
+            return;
+        }
         let before = out.len();
         out.push('#');
         push_decimal(out, frame.index);
@@ -191,10 +222,8 @@ impl StackText<'_> {
             let _ = writeln!(out, "{}", self.paint.heading("<signal handler called>"));
             return;
         }
-        // The frames that others are inlined into stand at no address of their own.
-        let first_of_machine_frame =
-            position == 0 || trace.frames.get(position - 1).is_none_or(|inner| inner.machine != frame.machine);
-        if detail != Detail::Compact && first_of_machine_frame {
+        let has_address = first_of_machine_frame || self.info == FrameInfo::LocationAndAddress;
+        if detail != Detail::Compact && has_address {
             match self.paint.enabled {
                 true => {
                     let mut address = String::new();
@@ -208,20 +237,36 @@ impl StackText<'_> {
         let has_unit = frame.code.language.is_some();
         let variables =
             if detail == Detail::Compact || !has_unit { Vec::new() } else { (self.variables)(trace, position) };
-        let module = frame.module.and_then(|id| (self.module)(id));
         let text = self.codes.of(&frame.code, || CodeText::new(&frame.code, module, self.paint));
         self.write_location(out, frame, module, text.as_deref(), &variables, detail);
         out.push('\n');
         if detail == Detail::Compact {
             return;
         }
-        let source = || source_line(&frame.code, module, self.sources, self.paint);
-        match text.as_deref() {
-            Some(text) => out.push_str(text.source(source)),
-            None => out.push_str(&source()),
+        if matches!(self.info, FrameInfo::Auto | FrameInfo::SourceAndLocation) {
+            let source = || source_line(&frame.code, module, self.sources, self.paint);
+            match text.as_deref() {
+                Some(text) => out.push_str(text.source(source)),
+                None => out.push_str(&source()),
+            }
         }
         if detail == Detail::Locals {
             self.write_locals(out, &variables);
+        }
+    }
+
+    /// A frame's source line alone; where the source is not found, the number and the file.
+    fn write_source_line(&self, out: &mut String, frame: &Frame, module: Option<ModuleLabel<'_>>, with_address: bool) {
+        let (Some(file), Some(line)) = (&frame.code.file, frame.code.line) else { return };
+        if with_address {
+            push_padded(out, frame.pc.0, self.address_digits);
+            out.push('\t');
+        }
+        match source_line(&frame.code, module, self.sources, self.paint).trim_start() {
+            "" => {
+                let _ = writeln!(out, "{line}\tin {}", self.paint.file(shortened(file)));
+            }
+            text => out.push_str(text),
         }
     }
 
@@ -246,6 +291,7 @@ impl StackText<'_> {
             out.push(')');
         }
         match text {
+            _ if self.info == FrameInfo::ShortLocation => {}
             Some(text) => out.push_str(&text.place),
             None => out.push_str(&place(&frame.code, module, self.paint)),
         }
@@ -285,7 +331,9 @@ impl StackText<'_> {
             // A frame stays one line.
             let options = PrintOptions { pretty: false, array_lines: false, ..self.options };
             self.paint.push_variable(out, &variable.name);
-            out.push_str(entry_mark(variable));
+            if self.arguments != FrameArguments::None {
+                out.push_str(entry_mark(variable));
+            }
             out.push('=');
             match hidden {
                 true => out.push_str("..."),

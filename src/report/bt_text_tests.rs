@@ -26,6 +26,7 @@ fn text_of(
         frame_limit: limit,
         options: Default::default(),
         arguments: Default::default(),
+        info: FrameInfo::Auto,
         codes: CodeTexts::default(),
     };
     let mut out = String::new();

@@ -180,7 +180,7 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
                 (None, None) => write_fields(json, types, &[]),
                 // What stands in the items' place.
                 (None, Some(other)) => {
-                    let field = Field { name: Some("items".into()), base: false, value: other.clone() };
+                    let field = Field::of(Some("items".into()), other.clone());
                     write_fields(json, types, &[field]);
                 }
             }
@@ -189,7 +189,7 @@ fn write_content(json: &mut Json, types: &TypeTable, value: &Value) {
             write_title(json, title.as_deref().unwrap_or_default());
             json.field_string("variant", Some(variant));
             match fields.as_slice() {
-                [Field { name: Some(name), base: false, value }] if name == "__0" => {
+                [Field { name: Some(name), base: false, value, .. }] if name == "__0" => {
                     json.key("value");
                     write_value(json, types, value, None);
                 }
@@ -219,7 +219,8 @@ fn target(types: &TypeTable, id: TypeId) -> Option<TypeId> {
 fn write_fields(json: &mut Json, types: &TypeTable, fields: &[Field]) {
     json.key("fields");
     json.begin_array();
-    for field in fields {
+    // A static member is no part of its object.
+    for field in fields.iter().filter(|field| !field.is_static) {
         json.begin_object();
         json.field_string("name", field.name.as_deref());
         json.field_string("type", Some(types.name(field.value.type_id)));

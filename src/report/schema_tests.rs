@@ -49,7 +49,7 @@ fn every_value(types: &TypeTable, int: TypeId) -> Vec<Value> {
         pointee,
     };
     let field =
-        |name: Option<&'static str>, base| Field { name: name.map(Into::into), base, value: value(ValueKind::Int(1)) };
+        |name: Option<&'static str>, base| Field { base, ..Field::of(name.map(Into::into), value(ValueKind::Int(1))) };
     let items = vec![testing::number(int, 1), testing::number(int, 2)];
     let implicit = ValueKind::Pointer {
         address: None,

@@ -7,7 +7,8 @@ use crate::order::Order;
 use crate::types::dwarf::default_access;
 use crate::types::name::{declare, declare_around};
 use crate::types::{
-    Access, Language, Member, MemberOffset, Method, StructKind, StructType, Type, TypeId, TypeKind, TypeTable,
+    Access, Language, Member, MemberOffset, Method, StaticMember, StructKind, StructType, Type, TypeId, TypeKind,
+    TypeTable,
 };
 
 /// Structures within structures that are written.
@@ -216,6 +217,7 @@ impl<'a> Writer<'a> {
             member.base || member.artificial && member.name.as_deref().is_some_and(|name| name.starts_with("_vptr"))
         };
         let shown: Vec<&Member> = content.members.iter().filter(|member| !hidden(member)).collect();
+        let mut statics = content.statics.iter().peekable();
         let labelled = cpp && !self.offsets && self.is_labelled(content, &shown);
         if content.members.is_empty() && content.statics.is_empty() && content.methods.is_empty() {
             self.indent(level + 4);
@@ -224,7 +226,13 @@ impl<'a> Writer<'a> {
         let mut section = None;
         // Bits of the object that are described so far.
         let mut end = 0u64;
-        for member in shown {
+        for (position, member) in content.members.iter().enumerate() {
+            while let Some(before) = statics.next_if(|found| found.members_before <= position) {
+                self.static_member(before, &mut section, labelled, level);
+            }
+            if hidden(member) {
+                continue;
+            }
             if self.lines >= MAX_LINES {
                 self.indent(level + 4);
                 self.out.push_str("...\n");
@@ -265,10 +273,8 @@ impl<'a> Writer<'a> {
             }
             self.out.push_str(";\n");
         }
-        for (name, id, access) in &content.statics {
-            self.label(&mut section, labelled, *access, level);
-            self.indent(level + 4);
-            let _ = writeln!(self.out, "static {};", declare(types, *id, name));
+        for found in statics {
+            self.static_member(found, &mut section, labelled, level);
         }
         if !self.offsets && self.style.methods {
             self.methods(definition, content, level, section, labelled);
@@ -282,11 +288,21 @@ impl<'a> Writer<'a> {
         }
     }
 
+    fn static_member(&mut self, found: &StaticMember, section: &mut Option<Access>, labelled: bool, level: usize) {
+        if self.lines >= MAX_LINES {
+            return;
+        }
+        self.lines += 1;
+        self.label(section, labelled, found.access, level);
+        self.indent(level + 4);
+        let _ = writeln!(self.out, "static {};", declare(self.types, found.type_id, &found.name));
+    }
+
     /// Whether anybody's access differs from what the keyword gives.
     fn is_labelled(&self, content: &StructType, shown: &[&Member]) -> bool {
         let own = default_access(content.kind);
         shown.iter().any(|member| member.access != own)
-            || content.statics.iter().any(|(_, _, access)| *access != own)
+            || content.statics.iter().any(|found| found.access != own)
             || self.methods_of(content).any(|(_, about)| about.access.is_some_and(|access| access != own))
     }
 

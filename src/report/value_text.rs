@@ -292,7 +292,7 @@ impl<'a> Writer<'a> {
                 TypeKind::Complex => self.complex(fields),
                 TypeKind::MemberPointer { .. } => self.method_pointer(value.type_id, fields),
                 _ if rust => self.rust_structure(self.types.name(self.types.strip(value.type_id)), fields, indent, " "),
-                _ => self.c_structure(fields, indent),
+                _ => self.c_structure(fields, indent, class_of(definition)),
             },
             ValueKind::Array { items, omitted, .. } => {
                 let (open, close) = if rust { ('[', ']') } else { ('{', '}') };
@@ -323,7 +323,7 @@ impl<'a> Writer<'a> {
             ValueKind::Parts { title, fields } => {
                 self.title(title, fields.is_empty());
                 if !fields.is_empty() {
-                    self.c_structure(fields, indent);
+                    self.c_structure(fields, indent, None);
                 }
             }
             ValueKind::Summary(summary) => {
@@ -494,31 +494,42 @@ impl<'a> Writer<'a> {
         self.out.extend(std::iter::repeat_n(' ', indent));
     }
 
-    fn c_structure(&mut self, fields: &[Field], indent: usize) {
+    fn c_structure(&mut self, fields: &[Field], indent: usize, class: Option<Class<'_>>) {
         self.out.push('{');
-        let lines = self.breaks(indent, |writer| writer.c_fields(fields, None));
-        self.c_fields(fields, lines.then_some(indent));
+        let lines = self.breaks(indent, |writer| writer.c_fields(fields, None, class));
+        self.c_fields(fields, lines.then_some(indent), class);
         if lines {
             self.new_line(indent);
         }
         self.out.push('}');
     }
 
-    fn c_fields(&mut self, fields: &[Field], lines: Option<usize>) {
-        let mut own = false;
+    fn c_fields(&mut self, fields: &[Field], lines: Option<usize>, class: Option<Class<'_>>) {
+        let mut own = class.is_some_and(|class| class.has_statics);
+        let mut after_base = false;
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {
                 self.out.push_str(if lines.is_some() { "," } else { ", " });
             }
             if let Some(indent) = lines {
+                // gdb has these where it was asked for lines.
+                if self.options.pretty && after_base {
+                    self.out.push(' ');
+                }
+                if let (true, true, false, Some(class)) = (self.options.pretty, after_base, field.base, class) {
+                    self.new_line(indent + 2);
+                    self.push(&["members of ", &crate::demangle::shorten(class.name), ":"]);
+                }
                 self.new_line(indent + 2);
             }
             own |= !field.base;
+            after_base = field.base;
             match &field.name {
                 _ if field.base => {
                     let name = self.short_name(field.value.type_id);
                     self.push(&["<", &name, "> = "]);
                 }
+                Some(name) if field.is_static => self.push(&["static ", name, " = "]),
                 Some(name) => {
                     self.push(&[name, " = "]);
                 }
@@ -579,6 +590,18 @@ impl<'a> Writer<'a> {
         }
         self.out.push('i');
     }
+}
+
+/// What the text of a structure's fields says of its class.
+#[derive(Clone, Copy)]
+struct Class<'a> {
+    name: &'a str,
+    has_statics: bool,
+}
+
+fn class_of(definition: &Type) -> Option<Class<'_>> {
+    let TypeKind::Struct(content) = &definition.kind else { return None };
+    Some(Class { name: definition.name.as_deref()?, has_statics: !content.statics.is_empty() })
 }
 
 /// Whether two neighbours are written as one. (Not-a-numbers are equal here where they look so.)

@@ -11,7 +11,7 @@ use crate::module::skim::NamedEntry;
 use crate::module::unit::Units;
 use crate::module::{DieRef, ModuleId, Symbol, SymbolKind};
 use crate::order::Order;
-use crate::types::{TypeId, TypeKind};
+use crate::types::{StaticMember, TypeId, TypeKind};
 use crate::value::decode::GoSymbols;
 use crate::value::location::Context;
 use crate::value::{Absent, AbsentReason, Place};
@@ -55,6 +55,9 @@ impl Session {
             if !globals.is_empty() {
                 break;
             }
+        }
+        if globals.is_empty() && file.is_none() {
+            globals.extend(self.static_of_class(name));
         }
         globals
     }
@@ -357,6 +360,10 @@ impl crate::value::decode::Symbols for Session {
 
     fn type_info(&self, name: &str) -> Option<RunAddr> {
         self.special_symbol("_ZTI", &format!("typeinfo for {name}"))
+    }
+
+    fn static_member(&self, member: &StaticMember) -> Result<(Place, TypeId), Absent> {
+        self.place_of_static(member)
     }
 
     fn thread_of(&self, pointer: u64) -> Option<(u32, Option<&str>)> {

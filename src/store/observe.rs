@@ -22,7 +22,8 @@ const MOST_VARIABLES: usize = 96;
 /// Bytes of a variable's text.
 const LONGEST: usize = 200;
 /// As far as variables are looked into: `request->user.id`.
-const LIMITS: Limits = Limits { depth: 3, items: 0, string: 200, follow: true, raw: false, objects: true };
+const LIMITS: Limits =
+    Limits { depth: 3, items: 0, string: 200, follow: true, raw: false, objects: true, statics: false };
 
 /// Opens what is in a snapshot's file. The bytes live until the process ends, as everything does that a session reads.
 pub fn open(name: &Path, bytes: &'static [u8]) -> Result<Session, StoreError> {

@@ -172,8 +172,8 @@ pub struct StructType {
     pub alignment: Option<u64>,
     /// Fields and base classes, in order.
     pub members: Vec<Member>,
-    /// Static data members: name, type, access. Their values are variables.
-    pub statics: Vec<(Name, TypeId, Access)>,
+    /// Static data members, in order. Their values are variables.
+    pub statics: Vec<StaticMember>,
     /// Rust's (and Ada's) variants.
     pub variants: Option<Box<VariantPart>>,
     /// Template (generic) arguments that are types, by parameter name.
@@ -202,6 +202,21 @@ impl StructType {
             methods_left_out: false,
         }
     }
+}
+
+/// A static data member: a variable that a class declares.
+#[derive(Clone, Debug)]
+pub struct StaticMember {
+    /// Its name, without its class's.
+    pub name: Name,
+    /// Its type.
+    pub type_id: TypeId,
+    /// Who may use it.
+    pub access: Access,
+    /// Where it is declared.
+    pub die: DieRef,
+    /// How many of [`StructType::members`] are declared before it.
+    pub members_before: usize,
 }
 
 /// A field or a base class.

@@ -25,7 +25,7 @@ use crate::arch::Arch;
 use crate::memory::{Memory, ReadAs};
 use crate::module::DieRef;
 use crate::module::Expression;
-use crate::types::{Name, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
+use crate::types::{Name, StaticMember, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;
@@ -85,6 +85,11 @@ pub trait Symbols {
     /// The thread whose thread pointer it is: its LWP, and its name where that is known.
     fn thread_of(&self, _pointer: u64) -> Option<(u32, Option<&str>)> {
         None
+    }
+
+    /// Where the static member that is declared there lies, and its type as far as its definition has more of it.
+    fn static_member(&self, _member: &StaticMember) -> Result<(Place, TypeId), Absent> {
+        Err(Absent::new(AbsentReason::OptimizedOut))
     }
 
     /// The version of glibc that the process ran with, 2.36 as (2, 36).
@@ -165,6 +170,8 @@ impl Decoder<'_> {
             recursion: 0,
             path: Vec::new(),
             summarised: None,
+            statics: Vec::new(),
+            in_static: false,
         }
     }
 
@@ -283,6 +290,10 @@ struct Run<'d, 'a> {
     path: Vec<(RunAddr, TypeId)>,
     /// The object whose summary is being put together.
     summarised: Option<(Option<RunAddr>, TypeId)>,
+    /// Structures and arrays that are static members of what is being decoded.
+    statics: Vec<RunAddr>,
+    /// What is decoded next is one of these.
+    in_static: bool,
 }
 
 impl<'d, 'a: 'd> Run<'d, 'a> {

@@ -322,8 +322,17 @@ pub struct Field {
     pub name: Option<Name>,
     /// A base class.
     pub base: bool,
+    /// A static member: a variable of the class, no part of the object.
+    pub is_static: bool,
     /// Its value.
     pub value: Value,
+}
+
+impl Field {
+    /// A field of the object's own.
+    pub fn of(name: Option<Name>, value: Value) -> Field {
+        Field { name, base: false, is_static: false, value }
+    }
 }
 
 /// Bounds on what is shown, from the command line.
@@ -341,10 +350,13 @@ pub struct Limits {
     pub raw: bool,
     /// The whole object where a reference or pointer is to one of its base classes.
     pub objects: bool,
+    /// Static members beside the fields of their classes' objects. Documents have none: there a field is a part of its
+    /// object.
+    pub statics: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 4, items: 64, string: 1024, follow: true, raw: false, objects: true }
+        Limits { depth: 4, items: 64, string: 1024, follow: true, raw: false, objects: true, statics: true }
     }
 }

@@ -144,7 +144,7 @@ fn largest_frame(case: &Case<'_>) -> Option<(usize, u64)> {
 
 /// An argument whose value differs in each of the first levels.
 fn driver(case: &Case<'_>, cycle: &Cycle) -> Option<(String, String)> {
-    let limits = Limits { depth: 0, items: 0, string: 0, follow: false, raw: true, objects: true };
+    let limits = Limits { depth: 0, items: 0, string: 0, follow: false, raw: true, objects: true, statics: false };
     let scalar = |kind: &ValueKind| match kind {
         ValueKind::Int(value) => Some(value.to_string()),
         ValueKind::Uint(value) => Some(value.to_string()),

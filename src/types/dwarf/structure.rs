@@ -10,7 +10,7 @@ use super::names::TemplateArgument;
 use super::{Loader, MAX_CHILDREN, StructKind, Type, TypeKind, empty_structure};
 use crate::image::snapshot::format::METHODS_LEFT_OUT;
 use crate::module::{R, Unit};
-use crate::types::{Access, Language, Member, MemberOffset, Variant, VariantPart};
+use crate::types::{Access, Language, Member, MemberOffset, StaticMember, Variant, VariantPart};
 
 impl Loader<'_> {
     /// DWARF 5, sections 5.7.1 to 5.7.10.
@@ -46,7 +46,13 @@ impl Loader<'_> {
                         || child.flag(dw::DW_AT_external)
                     {
                         if let Some(name) = child.name() {
-                            content.statics.push((name, self.target(child, unit), child.access().unwrap_or(access)));
+                            content.statics.push(StaticMember {
+                                name,
+                                type_id: self.target(child, unit),
+                                access: child.access().unwrap_or(access),
+                                die: unit.die(child.offset()),
+                                members_before: content.members.len(),
+                            });
                         }
                     } else {
                         content.members.push(self.member(child, unit, access));

@@ -13,7 +13,7 @@ fn decoder(fixture: &Fixture) -> Decoder<'_> {
         types: &fixture.types,
         memory: &fixture.memory,
         arch: Arch::X86_64,
-        limits: Limits { depth: 20, items: 200, string: 200, follow: true, raw: false, objects: true },
+        limits: Limits { depth: 20, items: 200, string: 200, follow: true, raw: false, objects: true, statics: false },
         symbols: Some(&fixture.symbols),
         evaluate: None,
         user: None,

@@ -8,9 +8,10 @@ use super::{Run, Source};
 use crate::addr::RunAddr;
 use crate::memory::{ReadAs, ReadError};
 use crate::types::{
-    Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, Variant, VariantPart,
+    Count, Language, Member, MemberOffset, StaticMember, StructKind, StructType, Type, TypeId, TypeKind, Variant,
+    VariantPart,
 };
-use crate::value::{Absent, AbsentReason, Field, Text, Value, ValueKind};
+use crate::value::{Absent, AbsentReason, Field, Place, Text, Value, ValueKind};
 
 /// An object larger than this is read by parts where it is not mapped in one piece.
 const MAX_PIECE: u64 = 1 << 30;
@@ -32,6 +33,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
         let source = self.in_one_piece(source, definition.size)?;
         let place = source.address();
+        let statics = if std::mem::take(&mut self.in_static) { usize::MAX } else { self.statics.len() };
         if let Some(place) = place {
             self.enter(place, stripped);
         }
@@ -40,19 +42,21 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 let variants = part.variants.iter().flat_map(|variant| &variant.members);
                 let mut fields = Vec::new();
                 for member in part.discriminant.iter().chain(variants) {
-                    fields.extend(self.fields(source, std::slice::from_ref(member), nest));
+                    fields.extend(self.fields(source, std::slice::from_ref(member), &[], nest));
                 }
                 Ok(ValueKind::Struct { union: false, fields })
             }
             Some(part) => self.variant(source, part, nest),
             None => {
-                let fields = self.fields(source, &content.members, nest);
+                let statics = if self.decoder.limits.statics { content.statics.as_slice() } else { &[] };
+                let fields = self.fields(source, &content.members, statics, nest);
                 Ok(ValueKind::Struct { union: content.kind == StructKind::Union, fields })
             }
         };
         if place.is_some() {
             self.path.pop();
         }
+        self.statics.truncate(statics);
         kind
     }
 
@@ -74,18 +78,60 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         }
     }
 
-    fn fields(&mut self, source: Source<'_>, members: &'d [Member], nest: usize) -> Vec<Field> {
-        let mut fields = Vec::with_capacity(members.len().min(self.nodes));
-        for member in members {
+    fn fields(
+        &mut self,
+        source: Source<'_>,
+        members: &'d [Member],
+        statics: &'d [StaticMember],
+        nest: usize,
+    ) -> Vec<Field> {
+        let mut fields = Vec::with_capacity(members.len().saturating_add(statics.len()).min(self.nodes));
+        let mut statics = statics.iter().peekable();
+        for (position, member) in members.iter().enumerate() {
+            while let Some(before) = statics.next_if(|found| found.members_before <= position && self.nodes > 0) {
+                fields.push(self.static_member(before, nest));
+            }
             if self.nodes == 0 {
-                let value = Value { type_id: member.type_id, kind: ValueKind::Elided };
-                fields.push(Field { name: None, base: false, value });
-                break;
+                fields.push(Field::of(None, Value { type_id: member.type_id, kind: ValueKind::Elided }));
+                return fields;
             }
             let value = self.member(source, member, nest);
-            fields.push(Field { name: member.name.clone(), base: member.base, value });
+            fields.push(Field { base: member.base, ..Field::of(member.name.clone(), value) });
+        }
+        while let Some(after) = statics.next_if(|_| self.nodes > 0) {
+            fields.push(self.static_member(after, nest));
         }
         fields
+    }
+
+    /// A static member, as gdb has it: of structures and arrays within each other, each once.
+    #[inline(never)]
+    fn static_member(&mut self, member: &'d StaticMember, nest: usize) -> Field {
+        let found = self.decoder.symbols.map(|symbols| symbols.static_member(member));
+        let value = match found.unwrap_or_else(|| Err(Absent::new(AbsentReason::OptimizedOut))) {
+            Ok((place, type_id)) => {
+                let kind = &self.decoder.types.stripped(type_id).1.kind;
+                let is_large = matches!(kind, TypeKind::Struct(_) | TypeKind::Array { .. });
+                match place {
+                    Place::Memory(address) if is_large && self.statics.contains(&address) => {
+                        let detail = "same as static member of an already seen type";
+                        let absent = Absent::because(AbsentReason::Unsupported, detail);
+                        Value { type_id, kind: ValueKind::Absent(absent) }
+                    }
+                    place => {
+                        if let (Place::Memory(address), true) = (&place, is_large) {
+                            self.statics.push(*address);
+                        }
+                        self.in_static = matches!(kind, TypeKind::Struct(_));
+                        let value = self.value(Source::of_place(&place), type_id, nest + 1);
+                        self.in_static = false;
+                        value
+                    }
+                }
+            }
+            Err(absent) => Value { type_id: member.type_id, kind: ValueKind::Absent(absent) },
+        };
+        Field { is_static: true, ..Field::of(Some(member.name.clone()), value) }
     }
 
     fn member(&mut self, source: Source<'_>, member: &'d Member, nest: usize) -> Value {
@@ -128,7 +174,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             return Ok(ValueKind::Struct { union: false, fields: Vec::new() });
         };
         let [member] = active.members.as_slice() else {
-            let fields = self.fields(source, &active.members, nest);
+            let fields = self.fields(source, &active.members, &[], nest);
             return Ok(ValueKind::Variant { title: None, variant: Cow::Borrowed("?"), fields });
         };
         let mut name = member.name.clone().unwrap_or(Cow::Borrowed("?"));
@@ -149,7 +195,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             ValueKind::Absent(absent) => Err(absent),
             ValueKind::Elided => Ok(ValueKind::Elided),
             _ => {
-                let field = Field { name: Some(Cow::Borrowed("__0")), base: false, value: inner };
+                let field = Field::of(Some(Cow::Borrowed("__0")), inner);
                 Ok(ValueKind::Variant { title: None, variant: name, fields: vec![field] })
             }
         }

@@ -86,17 +86,13 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             View::Parts { title, parts } => {
                 let fields = parts
                     .into_iter()
-                    .map(|(name, item)| Field {
-                        name: Some(name),
-                        base: false,
-                        value: self.item(item, type_id, nest + 1),
-                    })
+                    .map(|(name, item)| Field::of(Some(name), self.item(item, type_id, nest + 1)))
                     .collect();
                 Ok(ValueKind::Parts { title, fields })
             }
             View::Variant { title, variant, content: Some(item) } => {
                 let value = self.item(item, type_id, nest + 1);
-                let fields = vec![Field { name: Some("__0".into()), base: false, value }];
+                let fields = vec![Field::of(Some("__0".into()), value)];
                 Ok(ValueKind::Variant { title: Some(title.into()), variant: variant.into(), fields })
             }
             View::Sequence { title, set, items } => Ok(self.sequence(title, set, items, type_id, nest)),

@@ -192,11 +192,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 pointee: None,
             },
         };
-        let field = |name: &'static str, kind| Field {
-            name: Some(Cow::Borrowed(name)),
-            base: false,
-            value: Value { type_id: stripped, kind },
-        };
+        let field = |name: &'static str, kind| Field::of(Some(Cow::Borrowed(name)), Value { type_id: stripped, kind });
         let fields = vec![field("__pfn", function), field("__delta", ValueKind::Int(delta))];
         self.nodes = self.nodes.saturating_sub(fields.len()).min(MAX_NODES);
         Ok(ValueKind::Struct { union: false, fields })

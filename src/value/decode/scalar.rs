@@ -130,7 +130,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         for (name, offset) in [("real", 0), ("imag", half)] {
             let kind = source.at(offset).and_then(|source| self.float(source, &part));
             let value = Value { type_id: stripped, kind: kind.unwrap_or_else(ValueKind::Absent) };
-            fields.push(Field { name: Some(Cow::Borrowed(name)), base: false, value });
+            fields.push(Field::of(Some(Cow::Borrowed(name)), value));
         }
         Ok(ValueKind::Struct { union: false, fields })
     }

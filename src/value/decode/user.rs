@@ -58,7 +58,7 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
                 let mut fields = Vec::with_capacity(children.len());
                 for (name, expression) in children {
                     let value = self.answer(user, expression, place, type_id, nest);
-                    fields.push(Field { name: Some(name.clone().into()), base: false, value });
+                    fields.push(Field::of(Some(name.clone().into()), value));
                 }
                 Some(Value { type_id, kind: ValueKind::Parts { title: String::new(), fields } })
             }
