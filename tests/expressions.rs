@@ -40,6 +40,48 @@ fn demo(frame: usize, expected: &[(&str, &str)]) {
     }
 }
 
+/// What gdb 13 prints of them in a C frame; digit separators, Rust's arrays and raw text are those of newer compilers.
+#[test]
+fn literals() {
+    demo(
+        0,
+        &[
+            ("0x1.8p3", "12"),
+            ("0x1p-2 + .5", "0.75"),
+            ("0x1.8", "1.5"),
+            ("1.e2", "100"),
+            ("1 + .5", "1.5"),
+            ("{1, 2, 3}", "{1, 2, 3}"),
+            ("{1, 2, 3}[1]", "2"),
+            ("sizeof({1, 2, 3})", "12"),
+            ("{'a', 'b'}", "\"ab\""),
+            ("{{1, 2}, {3, 4}}", "{{1, 2}, {3, 4}}"),
+            ("{.5, 1.5}", "{0.5, 1.5}"),
+            ("{unsigned char} order == *(unsigned char *) order", "1"),
+            ("{1, 2.5}", "obit: array elements must all be of one type: int and double"),
+            ("{nosuch} 4", "obit: expected a type, found nosuch"),
+            ("[1, 2, 3]", "[1, 2, 3]"),
+            ("[0; 4]", "[0, 0, 0, 0]"),
+            ("[[7; 2]; 3][2][1]", "7"),
+            ("[0; 100000000000]", "obit: 100000000000 such elements are not made"),
+            ("1'000'000 + 1_000", "1001000"),
+            ("0b1'01 + 0o17 + 7uz", "27"),
+            ("L\"ab\"", "L\"ab\""),
+            ("u\"ab\"", "u\"ab\""),
+            ("U\"ab\"", "U\"ab\""),
+            ("sizeof(L\"ab\")", "12"),
+            ("u8\"ab\" == \"ab\"", "1"),
+            ("L\"a\" \"b\" == \"ab\"", "1"),
+            ("u'\\u00e9'", "233 u'é'"),
+            ("L'é'", "233 L'é'"),
+            ("'\\xe9'", "-23 '\\351'"),
+            ("\"\\u00e9\"", "\"é\""),
+            ("R\"(a\\n)\"", "\"a\\\\n\""),
+            ("r#\"a\"b\"#", "\"a\\\"b\""),
+        ],
+    );
+}
+
 /// A program's own zeros are known where nobody wrote them; what else the core left out is not.
 #[test]
 fn what_was_never_written_is_zero_in_a_program_alone() {
@@ -221,7 +263,9 @@ fn cpp() {
             ("zoo::Colour::Red", "zoo::Colour::Red"),
             ("Old::Second", "zoo::Second"),
             ("multi.Plain::s", "7"),
-            ("(zoo::Right *) this", "(zoo::Right *) 0x7fffffffec90"),
+            // As gdb's `print object` has it, the whole object; the pointer itself is to its base.
+            ("(zoo::Right *) this", "(zoo::Diamond *) 0x7fffffffec80"),
+            ("(long) (zoo::Right *) this", "140737488350352"),
             ("static_cast<zoo::Diamond *>((zoo::Right *) this)", "(zoo::Diamond *) 0x7fffffffec80"),
             ("reinterpret_cast<long>(this)", "140737488350336"),
             ("array_reference[1][0]", "3"),

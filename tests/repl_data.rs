@@ -64,7 +64,11 @@ fn settings_change_what_is_printed() {
         "Limit on string chars or array elements to print is 7.\n"
     );
     assert_eq!(answer(&["set pagination off", "set confirm off", "set width 0", "set height 0", "set listsize 5"]), "");
-    assert!(asked(&["set print vtbl on"]).1.contains("it changes nothing here"));
+    assert_eq!(answer(&["p 1 == 1", "set language c++", "p 1 == 1"]), "$1 = 1\n$2 = true\n");
+    assert_eq!(answer(&["with language rust -- p 1 == 1", "p 1 == 1"]), "$1 = true\n$2 = 1\n");
+    assert_eq!(answer(&["show language"]), "The current source language is \"auto; currently c\".\n");
+    assert_eq!(answer(&["set language c++", "show language"]), "The current source language is \"c++\".\n");
+    assert!(asked(&["set print sevenbit-strings on"]).1.contains("it changes nothing here"));
     assert_eq!(asked(&["set print elements many"]).2, 2);
     assert!(asked(&["set nosuch 1"]).1.starts_with("set nosuch 1: no such setting"));
     assert!(asked(&["set print s on"]).1.starts_with("Ambiguous set command"));

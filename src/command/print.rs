@@ -21,7 +21,9 @@ pub struct Args {
     /// Paths:      a.b[2]->c, *p, &x, x.0, obj.Base::x
     /// Names:      ns::x, ::x, 'file.c'::x, function::static_x, Colour::Red, x@entry
     /// Elsewhere:  frame(2).x, thread(1234).x, thread(1234).frame(2).$sp
-    /// Arrays:     p[0]@8, *p@n, p[2..5], a[..=3], a[4..]
+    /// Arrays:     p[0]@8, *p@n, p[2..5], a[..=3], a[4..], {1, 2, 3}, [0u8; 4]
+    /// Numbers:    0x1f, 0b101, 1'000, 1_000, 5u8, 0x1.8p3, 1e-3, .5 (in [ ] and map( ), .5 is an item's field)
+    /// Text:       "a\n\u00e9", L"wide", u8"", R"(raw)", r#"raw"#, 'c', u'c', b'c'
     /// Sequences:  a[.id == 7], a[. > 3], a.map(.name), len(a), a.len()
     /// Maps:       m["key"], m[.value.id == 7], m[.key > 3].map(.value), m.keys(), m.values()
     /// Lists:      $list(head, next), $list(queue, struct job, link), $tree(root, left, right)

@@ -34,6 +34,8 @@ pub struct Selected<'a> {
     pub position: Option<usize>,
     /// See [`Scope::shows_whole_objects`].
     pub whole_objects: bool,
+    /// The language of expressions, where it is not the frame's.
+    pub language: Option<Language>,
 }
 
 /// The thread with that LWP.
@@ -48,7 +50,8 @@ pub fn find_thread(session: &Session, lwp: u32) -> Result<&ThreadState, CommandE
 /// Finds the frame that the options name, else the selected one, else the crashed (first) thread's innermost.
 pub fn select<'a>(state: &'a State, args: &FrameArgs) -> Result<Selected<'a>, CommandError> {
     let found = find(&state.session, state.selection(args))?;
-    Ok(Selected { whole_objects: state.settings.limits.objects, ..found })
+    let language = state.settings.language;
+    Ok(Selected { whole_objects: state.settings.limits.objects, language, ..found })
 }
 
 /// Finds the frame.
@@ -75,7 +78,15 @@ pub fn find(session: &Session, selection: Selection) -> Result<Selected<'_>, Com
         };
         return Err(CommandError::NoMatch(format!("--frame {wanted}: {what} has {count} frames")));
     }
-    Ok(Selected { session, thread, goroutine: selection.goroutine, trace, position, whole_objects: true })
+    Ok(Selected {
+        session,
+        thread,
+        goroutine: selection.goroutine,
+        trace,
+        position,
+        whole_objects: true,
+        language: None,
+    })
 }
 
 /// The thread that a goroutine is on, if any, and its stack.
@@ -138,7 +149,7 @@ impl Scope for Selected<'_> {
     }
 
     fn language(&self) -> Option<Language> {
-        self.frame()?.code.language
+        self.language.or_else(|| self.frame()?.code.language)
     }
 
     fn variable(&self, name: &str) -> Option<Named> {
@@ -245,6 +256,7 @@ impl Scope for Selected<'_> {
                 trace,
                 position: known,
                 whole_objects: self.whole_objects,
+                language: self.language,
             }));
         }
         let selection = Selection {
@@ -256,7 +268,7 @@ impl Scope for Selected<'_> {
             frame: usize::try_from(frame.unwrap_or(0)).unwrap_or(usize::MAX),
         };
         match find(self.session, selection) {
-            Ok(selected) => Ok(Box::new(selected)),
+            Ok(selected) => Ok(Box::new(Selected { language: self.language, ..selected })),
             Err(error) => Err(error.to_string().replace("--", "")),
         }
     }

@@ -14,6 +14,7 @@ use crate::report::bt_text::{FrameArguments, FrameInfo};
 use crate::report::source::Sources;
 use crate::report::value_text::PrintOptions;
 use crate::session::Session;
+use crate::types::Language;
 use crate::value::Limits;
 
 /// An opened target with everything that outlives a command.
@@ -64,6 +65,8 @@ pub struct Settings {
     pub frame_arguments: FrameArguments,
     /// Which parts of a frame are shown.
     pub frame_info: FrameInfo,
+    /// The language of expressions; `None`: that of the frame that they are about.
+    pub language: Option<Language>,
     /// Frames of a stack that a session's `bt` shows at most.
     pub backtrace_limit: Option<usize>,
     /// Lines that `list` shows.

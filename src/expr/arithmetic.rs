@@ -214,6 +214,10 @@ pub fn alias(name: &str, address_size: u64) -> Option<Type> {
         "isize" | "intptr_t" | "ssize_t" | "ptrdiff_t" => int(true, address_size),
         "byte" => int(false, 1),
         "rune" => int(true, 4),
+        // Programs that do not use them do not describe them.
+        "wchar_t" | "char32_t" => Some((TypeKind::Char { signed: false, unicode: true }, 4)),
+        "char16_t" => Some((TypeKind::Char { signed: false, unicode: true }, 2)),
+        "char8_t" => Some((TypeKind::Char { signed: false, unicode: true }, 1)),
         "f32" | "float32" => Some((TypeKind::Float, 4)),
         "f64" | "float64" => Some((TypeKind::Float, 8)),
         _ => {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arithmetic::{self, INT, Number};
+use super::arithmetic::{self, Number};
 use super::names::BARE_DATA;
 use super::parse::{parse, parse_type};
 use super::tree::{Node, NodeKind};
@@ -21,7 +21,7 @@ use crate::types::{Count, Language, Type, TypeId, TypeKind};
 use crate::value::{Absent, AbsentReason, Place, PlaceBytes};
 
 /// Objects larger than this are not copied out of memory.
-const MAX_OBJECT: u64 = 1 << 20;
+pub(super) const MAX_OBJECT: u64 = 1 << 20;
 /// Nodes within nodes; each costs some KiB of stack.
 const MAX_DEPTH: usize = MAX_NESTING + 44;
 /// Nodes that one expression may evaluate, those of its filters and lists for every item anew.
@@ -322,6 +322,10 @@ impl<'a> Evaluator<'a> {
             NodeKind::Bool(value) => Ok(self.truth(*value)),
             NodeKind::Char(code) => self.character(*code),
             NodeKind::Str(text) => Ok(self.string(text)),
+            NodeKind::WideStr(text, character) => self.wide_string(text, character),
+            NodeKind::Array { elements, count, is_rust } => {
+                self.array(elements, count.as_deref(), *is_rust, depth, &node.span)
+            }
             NodeKind::Name { name, entry: true, .. } => self.at_entry(name, &node.span),
             NodeKind::Name { file, name, .. } => self.name(file.as_deref(), name, &node.span),
             NodeKind::Register(name) => self.dollar(name, &node.span),
@@ -490,37 +494,6 @@ impl<'a> Evaluator<'a> {
             return self.type_error(span, format!("a number cannot be made a {}", self.name_of(type_id)));
         };
         Ok(computed(type_id, data))
-    }
-
-    pub(super) fn literal(&self, value: u128, unsigned: bool, long: bool) -> Step<Evaluated> {
-        let fits = |limit: u128| value <= limit;
-        let kind = match (unsigned, long) {
-            (false, false) if fits(i32::MAX as u128) => INT,
-            (_, false) if fits(u32::MAX.into()) => (4, false),
-            (false, _) if fits(i64::MAX as u128) => (8, true),
-            _ if fits(u64::MAX.into()) => (8, false),
-            _ => (16, !unsigned && fits(i128::MAX as u128)),
-        };
-        self.number(Number::int(value as i128, kind), &(0..0))
-    }
-
-    pub(super) fn character(&self, code: u32) -> Step<Evaluated> {
-        match u8::try_from(code) {
-            Ok(byte) => Ok(computed(self.make("char"), vec![byte])),
-            Err(_) => {
-                let kind = TypeKind::Char { signed: false, unicode: true };
-                let name = Some("char32_t".to_owned());
-                let type_id = self.scope.types().make(Type { name, size: Some(4), language: Language::Cpp, kind });
-                Ok(computed(type_id, code.to_le_bytes().to_vec()))
-            }
-        }
-    }
-
-    pub(super) fn string(&self, text: &[u8]) -> Evaluated {
-        let mut data = text.to_vec();
-        data.push(0);
-        let element = self.make("char");
-        computed(self.array_of(element, data.len() as u64), data)
     }
 
     pub(super) fn array_of(&self, element: TypeId, count: u64) -> TypeId {

@@ -1,5 +1,7 @@
 //! From an expression's text to tokens, each with its place in the text.
 
+mod numbers;
+
 use std::ops::Range;
 
 use super::ExprError;
@@ -58,17 +60,50 @@ const PUNCTUATION: &[&str] = &[
 const SUFFIXES: &[&str] =
     &["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
 
+/// C++'s words for operators, behind which operands stand.
+const OPERATORS: &[&str] =
+    &["and", "or", "not", "compl", "bitand", "bitor", "xor", "not_eq", "sizeof", "alignof", "_Alignof"];
+
 /// Splits the text into tokens; the last is [`TokenKind::End`].
 pub fn lex(text: &str) -> Result<Vec<Token>, ExprError> {
-    let mut lexer = Lexer { text, at: 0, suffix: None, is_written: true };
-    let mut tokens = Vec::new();
+    let mut lexer = Lexer { text, at: 0, suffix: None, is_written: true, is_escaped: false, takes_operand: true };
+    let mut tokens: Vec<Token> = Vec::new();
+    // Of the brackets that are open, whether items of a sequence are at hand in them.
+    let mut open: Vec<bool> = Vec::new();
     loop {
+        lexer.takes_operand = !open.contains(&true) && takes_operand(tokens.last());
         let token = lexer.next()?;
         let done = token.kind == TokenKind::End;
+        match &token.kind {
+            TokenKind::Punct("(") => open.push(tokens.last().is_some_and(|before| takes_path(&before.kind))),
+            TokenKind::Punct("[") => open.push(!takes_operand(tokens.last())),
+            TokenKind::Punct("{") => open.push(false),
+            TokenKind::Punct(")" | "]" | "}") => drop(open.pop()),
+            _ => {}
+        }
         tokens.push(token);
         if done {
             return Ok(tokens);
         }
+    }
+}
+
+/// Whether what follows begins an operand, rather than going on with one.
+fn takes_operand(before: Option<&Token>) -> bool {
+    match before.map(|before| &before.kind) {
+        None => true,
+        Some(TokenKind::Punct(punctuation)) => !matches!(*punctuation, ")" | "]" | "}"),
+        Some(TokenKind::Ident(word)) => OPERATORS.contains(&word.as_str()),
+        Some(_) => false,
+    }
+}
+
+/// Whether what it is called with is said of items (`map(.id)`).
+fn takes_path(name: &TokenKind) -> bool {
+    match name {
+        TokenKind::Ident(name) => matches!(name.as_str(), "map" | "offsetof"),
+        TokenKind::Register(name) => matches!(name.as_str(), "list" | "tree"),
+        _ => false,
     }
 }
 
@@ -79,6 +114,10 @@ struct Lexer<'a> {
     suffix: Option<&'static str>,
     /// The type stands in the text.
     is_written: bool,
+    /// The character that was read last is an escape's one byte.
+    is_escaped: bool,
+    /// An operand may begin here, and no item's member: `.5` is a number.
+    takes_operand: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -111,9 +150,26 @@ impl<'a> Lexer<'a> {
         let kind = match self.peek() {
             None => TokenKind::End,
             Some('0'..='9') => self.number()?,
-            Some('\'') => self.quoted()?,
+            Some('.') if self.takes_operand && self.rest().as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
+                self.float(start)?
+            }
+            Some('\'') => match self.quoted()? {
+                // `'\xff'`
+                TokenKind::Char(code @ 0x80..=0xff) if self.is_escaped => {
+                    let number = TokenKind::Int { value: code.into(), unsigned: false, long: false };
+                    return Ok(self.typed(start, number, "char"));
+                }
+                other => other,
+            },
             Some('"') => self.string()?,
             Some('`') => self.raw()?,
+            // Rust's `r#"text"#` and C++'s `R"(text)"`.
+            Some('r' | 'R' | 'b' | 'L' | 'u' | 'U') if self.raw_prefix().is_some() => {
+                let (prefix, type_name) = self.raw_prefix().unwrap_or_default();
+                self.at += prefix;
+                let text = self.raw_text(start)?;
+                return Ok(self.typed_text(start, text, type_name));
+            }
             // Rust's bytes.
             Some('b') if self.rest().starts_with("b\"") => {
                 self.at += 1;
@@ -130,15 +186,19 @@ impl<'a> Lexer<'a> {
                     "u8",
                 ));
             }
-            // C's wide characters and texts; the text is the same in all of them.
+            // C's wide characters and texts.
             Some('L' | 'u' | 'U') if self.prefixed().is_some() => {
                 let (prefix, type_name) = self.prefixed().unwrap_or_default();
                 self.at += prefix;
                 if self.peek() == Some('"') {
-                    self.string()?
+                    let text = self.string()?;
+                    return Ok(self.typed_text(start, text, type_name));
                 } else {
                     match self.quoted()? {
-                        code @ TokenKind::Char(_) => return Ok(self.typed(start, code, type_name)),
+                        TokenKind::Char(code) => {
+                            let number = TokenKind::Int { value: code.into(), unsigned: true, long: false };
+                            return Ok(self.typed(start, number, type_name));
+                        }
                         _ => return Err(self.error(start, "one character is expected between the quotes")),
                     }
                 }
@@ -172,6 +232,54 @@ impl<'a> Lexer<'a> {
         })
     }
 
+    /// What stands before the quote of a raw text: its length, and the type of the characters where it is not the usual.
+    fn raw_prefix(&self) -> Option<(usize, &'static str)> {
+        let kinds = [("R", ""), ("LR", "wchar_t"), ("u8R", "char8_t"), ("uR", "char16_t"), ("UR", "char32_t")];
+        let cpp = kinds.into_iter().find_map(|(prefix, type_name)| {
+            self.rest().strip_prefix(prefix)?.starts_with('"').then_some((prefix.len(), type_name))
+        });
+        cpp.or_else(|| {
+            let prefix = ["r", "br"].into_iter().find(|prefix| {
+                let rest = self.rest().strip_prefix(*prefix);
+                rest.is_some_and(|rest| rest.trim_start_matches('#').starts_with('"'))
+            })?;
+            Some((prefix.len(), ""))
+        })
+    }
+
+    /// Text without escapes: between C++'s `"DELIMITER(` and `)DELIMITER"`, or Rust's quotes with as many `#` on both
+    /// sides.
+    fn raw_text(&mut self, start: usize) -> Result<TokenKind, ExprError> {
+        let is_cpp = self.text[..self.at].ends_with('R');
+        let (before, after) = match is_cpp {
+            true => {
+                let delimiter = self.rest().get(1..).and_then(|rest| rest.split_once('('));
+                let delimiter = delimiter.map(|(delimiter, _)| delimiter).filter(|delimiter| delimiter.len() <= 16);
+                let Some(delimiter) = delimiter else { return Err(self.error(start, "( is expected behind R\"")) };
+                (delimiter.len() + 2, format!("){delimiter}\""))
+            }
+            false => {
+                let hashes = self.rest().bytes().take_while(|byte| *byte == b'#').count();
+                (hashes + 1, format!("\"{}", "#".repeat(hashes)))
+            }
+        };
+        self.at += before;
+        let Some(length) = self.rest().find(&after) else {
+            return Err(self.error(start, format!("no closing {after} follows")));
+        };
+        let text = self.rest().as_bytes()[..length].to_vec();
+        self.at += length + after.len();
+        Ok(TokenKind::Str(text))
+    }
+
+    /// The text, with the type of its characters where it is not the usual one.
+    fn typed_text(&mut self, start: usize, text: TokenKind, type_name: &'static str) -> Token {
+        match type_name {
+            "" => Token { kind: text, span: start..self.at },
+            _ => self.typed(start, text, type_name),
+        }
+    }
+
     /// The token, with a type that has no place of its own in the text.
     fn typed(&mut self, start: usize, kind: TokenKind, suffix: &'static str) -> Token {
         self.suffix = Some(suffix);
@@ -179,98 +287,22 @@ impl<'a> Lexer<'a> {
         Token { kind, span: start..self.at }
     }
 
-    fn number(&mut self) -> Result<TokenKind, ExprError> {
-        let start = self.at;
-        let mut digits = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
-        let is_hex = digits.starts_with("0x") || digits.starts_with("0X");
-        // The letters of floats are digits of hexadecimal numbers.
-        let suffixes = SUFFIXES.iter().filter(|suffix| !is_hex || !suffix.starts_with('f'));
-        if let Some(suffix) = suffixes.copied().find(|suffix| digits.ends_with(suffix)) {
-            digits = digits[..digits.len() - suffix.len()].trim_end_matches('_');
-            self.suffix = Some(suffix);
-            if suffix.starts_with('f') && !digits.contains(['e', 'E']) {
-                let value = digits.replace('_', "").parse();
-                return value.map(|value| TokenKind::Float(value, false)).map_err(|_| self.error(start, "no number"));
-            }
-        }
-        if let Some(number) = digits.strip_suffix('i').filter(|_| self.suffix.is_none()) {
-            return self.imaginary(start, number);
-        }
-        // A name behind the point is a member's or a method's, another point a range's.
-        let is_other = |c: char| c == '.' || c == '_' || c.is_alphabetic();
-        let has_fraction = self.rest().strip_prefix('.').is_some_and(|rest| !rest.starts_with(is_other));
-        let has_exponent = digits.contains(['e', 'E']);
-        if !is_hex && (has_fraction || has_exponent) {
-            return self.float(start);
-        }
-        let plain = digits.replace('_', "").to_ascii_lowercase();
-        let body = plain.trim_end_matches(['u', 'l']);
-        let suffix = &plain[body.len()..];
-        let (digits, radix) = if let Some(hex) = body.strip_prefix("0x") {
-            (hex, 16)
-        } else if let Some(binary) = body.strip_prefix("0b") {
-            (binary, 2)
-        } else if body.len() > 1 && body.starts_with('0') {
-            (body.strip_prefix("0o").unwrap_or(&body[1..]), 8)
-        } else {
-            (body, 10)
-        };
-        let value = u128::from_str_radix(digits, radix)
-            .map_err(|_| self.error(start, format!("{plain} is no number of base {radix}")))?;
-        // C's decimal numbers are never unsigned of their own accord (C17, 6.4.4.1).
-        let is_wide = radix == 10 && suffix.is_empty() && value > i32::MAX as u128;
-        Ok(TokenKind::Int { value, unsigned: suffix.contains('u'), long: is_wide || suffix.contains('l') })
-    }
-
-    /// Go's imaginary number: what stands before its `i`. For the sake of old programs, digits alone are decimal even
-    /// behind a 0 (The Go Programming Language Specification, version 1.25, "Imaginary literals").
-    fn imaginary(&self, start: usize, number: &str) -> Result<TokenKind, ExprError> {
-        let plain = number.replace('_', "").to_ascii_lowercase();
-        let radixes = [("0x", 16), ("0o", 8), ("0b", 2)];
-        let prefixed = radixes.iter().find_map(|(prefix, radix)| Some((plain.strip_prefix(prefix)?, *radix)));
-        let value = match prefixed {
-            Some((digits, radix)) => u128::from_str_radix(digits, radix).ok().map(|value| value as f64),
-            None => plain.parse().ok(),
-        };
-        value.map(TokenKind::Imaginary).ok_or_else(|| self.error(start, format!("{number}i is no number")))
-    }
-
-    fn float(&mut self, start: usize) -> Result<TokenKind, ExprError> {
-        if self.rest().starts_with('.') {
-            self.at += 1;
-            self.take_while(|c| c.is_ascii_alphanumeric());
-        }
-        let so_far = &self.text[start..self.at];
-        if so_far.ends_with(['e', 'E']) && self.rest().starts_with(['+', '-']) {
-            self.at += 1;
-            self.take_while(|c| c.is_ascii_alphanumeric());
-        }
-        let mut text = &self.text[start..self.at];
-        for suffix in ["f32", "f64"] {
-            if let Some(number) = text.strip_suffix(suffix) {
-                text = number.trim_end_matches('_');
-                self.suffix = Some(suffix);
-            }
-        }
-        if let Some(number) = text.strip_suffix('i') {
-            return self.imaginary(start, number);
-        }
-        let single = text.ends_with(['f', 'F']);
-        let value = text.trim_end_matches(['f', 'F', 'l', 'L']).parse();
-        value
-            .map(|value| TokenKind::Float(value, single))
-            .map_err(|_| self.error(start, format!("{text} is no number")))
-    }
-
     /// A character, or the quoted name of a file or symbol.
     fn quoted(&mut self) -> Result<TokenKind, ExprError> {
         let start = self.at;
         let bytes = self.delimited('\'')?;
         let source = &self.text[start + 1..self.at - 1];
+        self.is_escaped = false;
         let mut chars = source.chars();
         match (chars.next(), chars.next()) {
             (Some(single), None) => Ok(TokenKind::Char(single.into())),
-            (Some('\\'), _) if bytes.len() == 1 => Ok(TokenKind::Char(bytes[0].into())),
+            (Some('\\'), _) if bytes.len() == 1 => {
+                self.is_escaped = true;
+                Ok(TokenKind::Char(bytes[0].into()))
+            }
+            (Some('\\'), _) if single_char(&bytes).is_some() => {
+                Ok(TokenKind::Char(single_char(&bytes).map_or(0, u32::from)))
+            }
             (None, _) => Err(self.error(start, "nothing is between the quotes")),
             _ => Ok(TokenKind::Quoted(source.to_owned())),
         }
@@ -303,17 +335,23 @@ impl<'a> Lexer<'a> {
             };
             self.at += c.len_utf8();
             match c {
-                '\\' => bytes.push(self.escape(start)?),
+                '\\' => self.escape(start, &mut bytes)?,
                 _ if c == quote => return Ok(bytes),
                 _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
     }
 
-    fn escape(&mut self, start: usize) -> Result<u8, ExprError> {
+    /// What stands behind a backslash: a byte, or the character of a code in UTF-8.
+    fn escape(&mut self, start: usize, bytes: &mut Vec<u8>) -> Result<(), ExprError> {
         let Some(c) = self.peek() else { return Err(self.error(start, "the text ends in an escape")) };
         self.at += c.len_utf8();
-        Ok(match c {
+        if let Some(code) = self.code_point(c) {
+            let char = code.and_then(char::from_u32).ok_or_else(|| self.error(start, "no character has that code"))?;
+            bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            return Ok(());
+        }
+        bytes.push(match c {
             'n' => b'\n',
             't' => b'\t',
             'r' => b'\r',
@@ -335,8 +373,32 @@ impl<'a> Lexer<'a> {
             }
             _ if c.is_ascii() => c as u8,
             _ => return Err(self.error(start, format!("\\{c} is no escape"))),
-        })
+        });
+        Ok(())
     }
+
+    /// `u00e9`, `U0001f600`, Rust's `u{e9}`: the code. `None` where it is another escape.
+    fn code_point(&mut self, letter: char) -> Option<Option<u32>> {
+        let digits = match letter {
+            'u' if self.rest().starts_with('{') => {
+                let digits = self.rest().get(1..)?.split_once('}')?.0;
+                self.at += digits.len() + 2;
+                return Some(u32::from_str_radix(digits, 16).ok());
+            }
+            'u' => 4,
+            'U' => 8,
+            _ => return None,
+        };
+        let code = self.rest().get(..digits).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        self.at += code.map_or(0, str::len);
+        Some(code.and_then(|code| u32::from_str_radix(code, 16).ok()))
+    }
+}
+
+/// The one character that the bytes are.
+fn single_char(bytes: &[u8]) -> Option<char> {
+    let mut chars = std::str::from_utf8(bytes).ok()?.chars();
+    chars.next().filter(|_| chars.next().is_none())
 }
 
 fn is_name_start(c: char) -> bool {
@@ -351,13 +413,13 @@ fn is_name_part(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn kinds(text: &str) -> Vec<TokenKind> {
+    pub(super) fn kinds(text: &str) -> Vec<TokenKind> {
         let mut kinds: Vec<_> = lex(text).unwrap().into_iter().map(|token| token.kind).collect();
         assert_eq!(kinds.pop(), Some(TokenKind::End));
         kinds
     }
 
-    fn int(value: u128) -> TokenKind {
+    pub(super) fn int(value: u128) -> TokenKind {
         TokenKind::Int { value, unsigned: false, long: false }
     }
 
@@ -427,15 +489,26 @@ mod tests {
         assert_eq!(
             kinds(r#"L'x' u8'a' U"abc" L"" u"x""#),
             [
-                TokenKind::Char(120),
+                TokenKind::Int { value: 120, unsigned: true, long: false },
                 suffix("wchar_t"),
-                TokenKind::Char(97),
+                TokenKind::Int { value: 97, unsigned: true, long: false },
                 suffix("char8_t"),
                 TokenKind::Str(b"abc".to_vec()),
+                suffix("char32_t"),
                 TokenKind::Str(Vec::new()),
+                suffix("wchar_t"),
                 TokenKind::Str(b"x".to_vec()),
+                suffix("char16_t"),
             ]
         );
+        assert_eq!(kinds(r"'\u00e9' '\U0001f600' '\u{e9}'"), [0xe9u32, 0x1f600, 0xe9].map(TokenKind::Char));
+        assert_eq!(kinds(r#""\u00e9\x41""#), [TokenKind::Str("éA".into())]);
+        assert!(lex(r"'\u00'").is_err() && lex(r"'\ud800'").is_err() && lex(r"'\u{110000}'").is_err());
+        let raw = r###"R"(a\n")" R"x()")x" r"\" r#"""# br"x""###;
+        let texts = [r#"a\n""#, r#")""#, "\\", "\"", "x"];
+        assert_eq!(kinds(raw), texts.map(|text| TokenKind::Str(text.into())));
+        assert_eq!(kinds(r#"LR"(\)""#), [TokenKind::Str("\\".into()), suffix("wchar_t")]);
+        assert!(lex(r#"R"x""#).is_err() && lex(r#"R"(x"#).is_err() && lex(r##"r#"x""##).is_err());
         assert!(lex("L'abc'").is_err() && lex("u + U").is_ok());
         assert!(lex("'a").is_err() && lex("\"a").is_err() && lex("''").is_err() && lex("\"\\").is_err());
     }

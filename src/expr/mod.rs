@@ -15,6 +15,7 @@ mod eval;
 mod functions;
 mod go;
 mod lex;
+mod literals;
 mod members;
 mod names;
 mod operators;

@@ -15,7 +15,8 @@
 //! primary    = number [ u8 | … ] | 'c' | "text" { "text" } | $register | "(" expression ")" | name [ "@entry" ] | "." name
 //!            | name "(" arguments ")" | ("frame" | "thread") "(" expression ")" "." primary
 //!            | "typeid" "(" ( type | expression ) ")" | "static_cast" "<" type ">" "(" expression ")" | "offsetof" "(" type "," path ")"
-//!            | type "(" expression ")"
+//!            | type "(" expression ")" | "{" assignment { "," assignment } "}" | "[" assignment { "," assignment } "]"
+//!            | "[" assignment ";" assignment "]"
 //! name       = [ ( file.c | 'file.c' ) "::" ] [ "::" ] part { "::" part }
 //! ```
 //!
@@ -303,9 +304,9 @@ impl<'a> Parser<'a> {
             let kind = NodeKind::Cast(type_name, Box::new(operand), CastStyle::Converting);
             return Ok(node(start, self.token_end_before(), kind));
         }
-        if self.eat("{") {
-            let type_name = self.type_name().ok_or_else(|| self.unexpected("a type"))?;
-            self.expect("}")?;
+        if self.is_punct(0, "{")
+            && let Some(type_name) = self.type_in_braces()?
+        {
             let operand = self.nested(Self::unary)?;
             return Ok(node(start, operand.span.end, NodeKind::At(type_name, Box::new(operand))));
         }
@@ -502,7 +503,10 @@ impl<'a> Parser<'a> {
                 }
                 return Ok(item);
             }
-            TokenKind::Punct("[") => return self.slice_conversion(),
+            // Go's `[]byte(s)`, or Rust's array.
+            TokenKind::Punct("[") if self.is_punct(1, "]") => return self.slice_conversion(),
+            TokenKind::Punct("[") => return self.array("]"),
+            TokenKind::Punct("{") => return self.array("}"),
             TokenKind::Punct("(") => {
                 self.at += 1;
                 let inner = self.nested(Self::whole)?;

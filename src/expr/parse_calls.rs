@@ -116,10 +116,66 @@ impl Parser<'_> {
     pub(super) fn strings(&mut self, mut text: Vec<u8>) -> Node {
         let start = self.token(0).span.start;
         self.at += 1;
+        let mut character = self.character_type();
         while let TokenKind::Str(more) = &self.token(0).kind {
             text.extend_from_slice(more);
             self.at += 1;
+            character = character.or_else(|| self.character_type());
         }
-        node(start, self.token_end_before(), NodeKind::Str(text))
+        let kind = match character {
+            Some(character) => NodeKind::WideStr(text, character),
+            None => NodeKind::Str(text),
+        };
+        node(start, self.token_end_before(), kind)
+    }
+
+    /// The type of a text's characters that stands behind it.
+    fn character_type(&mut self) -> Option<TypeName> {
+        let TokenKind::Suffix(name) = *self.peek() else { return None };
+        let span = self.token(0).span.clone();
+        self.at += 1;
+        Some(TypeName { base: name.to_owned(), derivations: Vec::new(), span })
+    }
+
+    /// `{type}`; `None` where an array's elements stand between the braces.
+    #[inline(never)]
+    pub(super) fn type_in_braces(&mut self) -> Result<Option<TypeName>, ExprError> {
+        let before = self.at;
+        self.at += 1;
+        let found = self.type_name().filter(|_| self.is_punct(0, "}"));
+        if found.is_some() {
+            self.at += 1;
+            return Ok(found);
+        }
+        // `{nosuch} 0x1234` is no array: an operand follows.
+        self.at = before + 1;
+        let is_name = matches!(self.peek(), TokenKind::Ident(_)) && self.is_punct(1, "}");
+        let follows = &self.token(2).kind;
+        let is_operand = matches!(follows, TokenKind::Int { .. } | TokenKind::Register(_) | TokenKind::Ident(_));
+        let unknown = self.unexpected("a type");
+        self.at = before;
+        if is_name && is_operand { Err(unknown) } else { Ok(None) }
+    }
+
+    /// The elements of an array up to the bracket that closes it; the one that opens it is next.
+    #[inline(never)]
+    pub(super) fn array(&mut self, close: &'static str) -> Result<Node, ExprError> {
+        let start = self.token(0).span.start;
+        let is_rust = close == "]";
+        self.at += 1;
+        let mut elements = vec![self.nested(Self::assignment)?];
+        let mut count = None;
+        if is_rust && self.eat(";") {
+            count = Some(Box::new(self.nested(Self::assignment)?));
+        } else {
+            while self.eat(",") {
+                if self.is_punct(0, close) {
+                    break;
+                }
+                elements.push(self.nested(Self::assignment)?);
+            }
+        }
+        self.expect(close)?;
+        Ok(node(start, self.token_end_before(), NodeKind::Array { elements, count, is_rust }))
     }
 }

@@ -15,6 +15,11 @@ fn show(node: &Node) -> String {
         NodeKind::Held(interface) => format!("held({})", show(interface)),
         NodeKind::Char(code) => format!("char {code}"),
         NodeKind::Str(text) => format!("{:?}", String::from_utf8_lossy(text)),
+        NodeKind::WideStr(text, character) => format!("{} {:?}", character.base, String::from_utf8_lossy(text)),
+        NodeKind::Array { elements, count, .. } => {
+            let count = count.as_ref().map_or(String::new(), |count| format!("; {}", show(count)));
+            format!("array[{}{count}]", elements.iter().map(show).collect::<Vec<_>>().join(", "))
+        }
         NodeKind::Bool(value) => value.to_string(),
         NodeKind::Name { file: None, name, entry } => format!("{name}{}", if *entry { "@entry" } else { "" }),
         NodeKind::Name { file: Some(file), name, .. } => format!("<{file}>{name}"),
@@ -181,6 +186,13 @@ fn casts_of_other_languages_and_choices() {
     check("not a and b &^ ^c", "((!a) && (b &^ (~c)))");
     check("not + 1", "(not + 1)");
     check("a.back()", "a[(len(a) - 1)]");
+    check("{1, 2}[0]", "array[1, 2][0]");
+    check("{node} p", "at<node>(p)");
+    check("[1, f, [2]]", "array[1, f, array[2]]");
+    check("[0u8; 4]", "array[cast<u8>(0); 4]");
+    check("v[.0 == .5]", "filter(v, (it.0 == it.5))");
+    check("v[.0].1 + .5", "(filter(v, it.0).1 + 0.5)");
+    check("L\"a\" \"b\"", "wchar_t \"ab\"");
 }
 
 #[test]
@@ -218,6 +230,9 @@ fn depth_and_length_are_bounded() {
         "1".to_owned() + &"+1".repeat(1_500),
         "sizeof ".repeat(500) + "x",
         "{int}".repeat(700) + "x",
+        "{".repeat(1_500),
+        "[1,".repeat(900),
+        "[1;".repeat(900),
         "(int)".repeat(700) + "x",
     ] {
         assert!(parse(&text, &types).is_err(), "{}", &text[..20]);

@@ -21,12 +21,17 @@ impl Evaluator<'_> {
         left: (&Node, &Evaluated),
         right: (&Node, &Evaluated),
     ) -> Step<Option<Ordering>> {
-        let literal = |node: &Node| matches!(node.kind, NodeKind::Str(_));
+        let literal = |node: &Node| matches!(node.kind, NodeKind::Str(_) | NodeKind::WideStr(..));
+        // What is written in wide characters is known without reading it.
+        let wide = |node: &Node| match &node.kind {
+            NodeKind::WideStr(text, _) => Some(text.clone()),
+            _ => None,
+        };
         let viewed = |value: &Evaluated| !self.is_text(value.type_id) && self.has_view(value);
         let sure =
             |(node, value): (&Node, &Evaluated)| literal(node) || self.is_string_object(value.type_id) || viewed(value);
-        let text = |value: &Evaluated| self.is_text(value.type_id) || viewed(value);
-        if !sure(left) && !sure(right) || !text(left.1) || !text(right.1) {
+        let text = |(node, value): (&Node, &Evaluated)| literal(node) || self.is_text(value.type_id) || viewed(value);
+        if !sure(left) && !sure(right) || !text(left) || !text(right) {
             return Ok(None);
         }
         if self.dry.get() && !viewed(left.1) && !viewed(right.1) {
@@ -34,11 +39,15 @@ impl Evaluator<'_> {
         }
         // One byte beyond the literal's end decides.
         let wanted = |node: &Node| match &node.kind {
-            NodeKind::Str(text) => Some(text.len() + 1),
+            NodeKind::Str(text) | NodeKind::WideStr(text, _) => Some(text.len() + 1),
             _ => None,
         };
         let limit = wanted(left.0).or(wanted(right.0)).unwrap_or(MAX_TEXT);
-        match (self.text_of(left.1, limit)?, self.text_of(right.1, limit)?) {
+        let text_of = |(node, value): (&Node, &Evaluated)| match wide(node) {
+            Some(text) => Ok(Some(text)),
+            None => self.text_of(value, limit),
+        };
+        match (text_of(left)?, text_of(right)?) {
             // Beyond what was read they may differ.
             (Some(left), Some(right)) if left == right && left.len() >= limit => {
                 Err(Absent::because(AbsentReason::Unsupported, "the texts are too long to compare").into())

@@ -31,6 +31,17 @@ pub enum NodeKind {
     Char(u32),
     /// Text.
     Str(Vec<u8>),
+    /// Text in UTF-8, of characters of another type than `char`.
+    WideStr(Vec<u8>, TypeName),
+    /// `{1, 2, 3}`, or Rust's `[1, 2, 3]` and `[0; 4]`.
+    Array {
+        /// What it holds; with a count, one element.
+        elements: Vec<Node>,
+        /// How often it holds that.
+        count: Option<Box<Node>>,
+        /// In Rust's brackets.
+        is_rust: bool,
+    },
     /// `true`, `false`.
     Bool(bool),
     /// A variable or function.

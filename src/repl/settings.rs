@@ -4,6 +4,7 @@ use super::{Next, Repl};
 use crate::arch::instruction::Syntax;
 use crate::command::{CommandError, Settings};
 use crate::report::bt_text::{FrameArguments, FrameInfo};
+use crate::types::Language;
 
 /// What a setting's value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,7 @@ const fn setting(
 use Effect::{None as Nothing, Quiet, Some as Changes};
 use Kind::{Choice, Count, CountFromZero, Switch, Text};
 
+const LANGUAGES: &[&str] = &["auto", "c", "c++", "go", "rust", "minimal"];
 const FRAME_INFO: &[&str] =
     &["auto", "source-line", "location", "source-and-location", "location-and-address", "short-location"];
 const ENTRY_VALUES: &[&str] = &["no", "only", "preferred", "if-needed", "both", "compact", "default"];
@@ -73,7 +75,7 @@ static SETTINGS: &[Setting] = &[
     setting("history filename", Text, "", "The filename in which to record the command history is \"{}\".", Changes),
     setting("history save", Switch, "on", "Saving of the history record on exit is {}.", Changes),
     setting("history size", Count, "1000", "The size of the command history is {}.", Changes),
-    setting("language", Text, "auto", "The current source language is \"{}\".", Nothing),
+    setting("language", Choice(LANGUAGES), "auto", "The current source language is \"{}\".", Changes),
     setting("listsize", Count, "10", "Number of source lines gdb will list by default is {}.", Changes),
     setting("logging enabled", Switch, "off", "Logging is {}.", Changes),
     setting("logging file", Text, "obit.txt", "The current logfile is \"{}\".", Changes),
@@ -195,6 +197,10 @@ fn checked(setting: &Setting, value: &str) -> Result<String, CommandError> {
             Ok(number) => Ok(number.to_string()),
             Err(_) => usage(format!("{value}: an integer or \"unlimited\" is expected.")),
         },
+        // gdb's other word for it.
+        Choice(LANGUAGES) if value == "local" => Ok("auto".to_owned()),
+        // A whole word comes before those that it begins.
+        Choice(choices) if choices.contains(&value) => Ok(value.to_owned()),
         Choice(choices) => match choices.iter().find(|choice| !value.is_empty() && choice.starts_with(value)) {
             Some(choice) => Ok((*choice).to_owned()),
             None => usage(format!("Undefined item: \"{value}\"; there are {}.", choices.join(", "))),
@@ -234,6 +240,10 @@ fn apply(settings: &mut Settings, setting: &Setting, value: &str) -> Result<(), 
                 "presence" => FrameArguments::Presence,
                 _ => FrameArguments::Scalars,
             };
+        }
+        "language" => {
+            let known = [Language::C, Language::Cpp, Language::Go, Language::Rust];
+            settings.language = known.into_iter().find(|language| language.name() == Some(&value));
         }
         "print frame-info" => {
             settings.frame_info = match value.as_str() {
@@ -353,6 +363,10 @@ fn sentence(repl: &Repl<'_>, setting: &Setting) -> String {
     let value = match (setting.name, page) {
         ("height", Some((rows, _))) => rows.to_string(),
         ("width", Some((_, columns))) => columns.to_string(),
+        ("language", _) if repl.state.settings.language.is_none() => {
+            let frame = super::stack::current(repl).ok().and_then(|found| found.frame()?.code.language);
+            format!("auto; currently {}", frame.and_then(Language::name).unwrap_or("c"))
+        }
         _ => said(&repl.state.settings, setting.name).to_owned(),
     };
     let without = if setting.effect == Nothing { " (It changes nothing here.)" } else { "" };

@@ -217,7 +217,15 @@ fn first_line(repl: &Repl<'_>, selection: Selection, limits: &Limits) -> String 
         0 => selected::find_thread(session, selection.thread.unwrap_or(0)).map(|thread| {
             let trace = std::sync::Arc::new(session.trace(thread, FRAMES));
             let position = (!trace.frames.is_empty()).then_some(0);
-            selected::Selected { session, thread, goroutine: None, trace, position, whole_objects: true }
+            selected::Selected {
+                session,
+                thread,
+                goroutine: None,
+                trace,
+                position,
+                whole_objects: true,
+                language: None,
+            }
         }),
         _ => selected::find(session, selection),
     };
