@@ -226,6 +226,43 @@ fn stripped_programs_have_the_same_stacks() {
     }
 }
 
+/// Without debug information, and without symbols: the same scheduler as with them, in the same core.
+#[test]
+fn stripped_programs_have_the_same_scheduler() {
+    let mut compared = 0;
+    for (number, go) in toolchains().iter().enumerate() {
+        for flags in [&[][..], &["-buildmode=pie"]] {
+            let directory = scratch(&format!("scheduler-{number}"));
+            let Some(program) = build(go, "go-heap", flags, &directory) else { continue };
+            // With the file's pages, as the stripped file is another.
+            let script =
+                format!("ulimit -c unlimited; echo 0x37 >/proc/self/coredump_filter; exec {}", program.display());
+            let mut command = Command::new("bash");
+            command.args(["-c", &script]).current_dir(&directory).env("GOTRACEBACK", "crash");
+            let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let core = directory.join("core");
+            let ask = || {
+                let answer = obit("goroutines", &core, &["--sched", "--json", "--allow-mismatch"]);
+                let answer: Result<Value, _> = serde_json::from_str(&answer);
+                answer.ok().filter(|_| core.exists()).map(|mut answer| {
+                    answer["notes"].take();
+                    answer
+                })
+            };
+            let whole = ask();
+            for how in [&["-g"][..], &["-s"]] {
+                let stripped = Command::new("strip").args(how).arg(&program).status();
+                if whole.is_some() && stripped.is_ok_and(|status| status.success()) {
+                    assert_eq!(ask(), whole, "{} {flags:?} {how:?}", go.display());
+                    compared += 1;
+                }
+            }
+            let _ = fs::remove_dir_all(&directory);
+        }
+    }
+    println!("{compared} answers");
+}
+
 /// A core of the program that fills a heap, and what it printed.
 fn filled_heap(go: &Path, flags: &[&str], directory: &Path) -> Option<(PathBuf, String)> {
     let program = build(go, "go-heap", flags, directory)?;

@@ -224,3 +224,32 @@ fn what_schedules_them() {
         }
     }
 }
+
+/// Without debug information, and without symbols, the same is known of the scheduler.
+#[test]
+fn what_schedules_them_without_debug_information() {
+    for fixture in FIXTURES {
+        let answer = |output: std::process::Output| {
+            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+            let answer: Result<Value, _> = serde_json::from_slice(&output.stdout);
+            let mut answer = answer.unwrap_or_else(|error| panic!("{fixture}: {error}: {complaint}"));
+            answer["notes"].take();
+            answer
+        };
+        let whole = answer(common::obit(fixture, "goroutines", &["--sched", "--json"]));
+        let directory = common::root().join("tmp/fixtures").join(fixture);
+        let name = format!("sched-{fixture}-{}", std::process::id());
+        let stripped = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        common::rename_sections(&directory.join(fixture), &stripped, b".debug_", b".bygone");
+        for with_symbols in [true, false] {
+            if !with_symbols {
+                common::hide_symbols(&stripped);
+            }
+            let mut command = common::program();
+            command.arg("goroutines").arg(directory.join("core")).args(["--sched", "--json"]);
+            command.arg("--allow-mismatch").arg("--sysroot").arg(common::root()).arg("--exe").arg(&stripped);
+            assert_eq!(answer(command.output().unwrap()), whole, "{fixture}, symbols: {with_symbols}");
+        }
+        fs::remove_file(&stripped).unwrap();
+    }
+}

@@ -128,6 +128,21 @@ pub fn rename_sections(from: &Path, to: &Path, prefix: &[u8], other: &[u8]) {
     fs::write(to, bytes).unwrap();
 }
 
+/// Takes the symbols from an ELF64 file: its symbol table's header is of no section.
+pub fn hide_symbols(file: &Path) {
+    const SHT_SYMTAB: u8 = 2;
+    let mut bytes = fs::read(file).unwrap();
+    let word =
+        |at: usize, size: usize| bytes[at..at + size].iter().rev().fold(0usize, |all, byte| all << 8 | *byte as usize);
+    let (headers, size, count) = (word(40, 8), word(58, 2), word(60, 2));
+    for kind in (0..count).map(|index| headers + index * size + 4) {
+        if bytes[kind] == SHT_SYMTAB {
+            bytes[kind] = 0;
+        }
+    }
+    fs::write(file, bytes).unwrap();
+}
+
 /// Where in an ELF64 core the bytes are that were at an address.
 pub fn offset_in_core(core: &[u8], address: u64) -> Option<usize> {
     let word =

@@ -8,7 +8,9 @@
 //! runtime.gcController, gcphase, memstats
 //! ```
 //!
-//! Members are found by the debug information; what a version does not have is absent.
+//! Members are found by the debug information, else by the version ([`versioned`]); what a version does not have is absent.
+
+mod versioned;
 
 use std::collections::HashSet;
 
@@ -174,19 +176,28 @@ pub struct Scheduler {
     pub notes: Vec<Note>,
 }
 
+/// How a structure's members are known.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// By its type.
+    Described(TypeId),
+    /// By the version.
+    Known(&'static [versioned::Member]),
+}
+
 /// A structure at an address.
 #[derive(Clone, Copy)]
 struct At<'a> {
     session: &'a Session,
     address: RunAddr,
-    type_id: TypeId,
+    shape: Shape,
 }
 
 impl<'a> At<'a> {
     fn global(session: &'a Session, name: &str) -> Option<At<'a>> {
         let found = session.find_globals(name, None, None).into_iter().next()?;
         match found.place.ok()? {
-            Place::Memory(address) => Some(At { session, address, type_id: found.type_id }),
+            Place::Memory(address) => Some(At { session, address, shape: Shape::Described(found.type_id) }),
             Place::Bytes(_) => None,
         }
     }
@@ -199,8 +210,14 @@ impl<'a> At<'a> {
 
     /// A member that is a number or a pointer.
     fn number(&self, path: &str) -> Option<u64> {
-        let Field { offset, size } = layout::field(&self.session.types, self.type_id, path)?;
-        self.read(offset as u64, size)
+        let (offset, size) = match self.shape {
+            Shape::Described(type_id) => {
+                let Field { offset, size } = layout::field(&self.session.types, type_id, path)?;
+                (offset as u64, size)
+            }
+            Shape::Known(members) => versioned::member(members, path)?,
+        };
+        self.read(offset, size)
     }
 
     fn first(&self, paths: &[&str]) -> Option<u64> {
@@ -211,23 +228,59 @@ impl<'a> At<'a> {
         self.number(path).is_some_and(|value| value != 0)
     }
 
+    /// Of a variable that is a number.
     fn value(&self) -> Option<u64> {
-        let size = self.session.types.size(self.type_id).filter(|size| *size <= 8)?;
-        self.read(0, size as usize)
+        let size = match self.shape {
+            Shape::Described(type_id) => self.session.types.size(type_id).filter(|size| *size <= 8)? as usize,
+            Shape::Known(_) => return None,
+        };
+        self.read(0, size)
     }
+}
+
+/// The variables of the runtime's that are looked at.
+struct Variables<'a> {
+    scheduler: At<'a>,
+    /// The slice of processors: where its data are, and how many.
+    processors: (u64, u64),
+    /// The first thread.
+    machines: Option<u64>,
+    processors_wanted: Option<u64>,
+    cpus: Option<u64>,
+    controller: Option<At<'a>>,
+    statistics: Option<At<'a>>,
+    phase: Option<u64>,
 }
 
 /// Types of what pointers lead to that are declared as plain numbers.
 struct Walk<'a> {
     session: &'a Session,
-    goroutine: TypeId,
-    machine: TypeId,
-    processor: TypeId,
+    goroutine: Shape,
+    machine: Shape,
+    processor: Shape,
 }
 
 impl<'a> Walk<'a> {
-    fn at(&self, address: u64, type_id: TypeId) -> Option<At<'a>> {
-        (address != 0).then_some(At { session: self.session, address: RunAddr(address), type_id })
+    fn at(&self, address: u64, shape: Shape) -> Option<At<'a>> {
+        (address != 0).then_some(At { session: self.session, address: RunAddr(address), shape })
+    }
+
+    /// Where a processor has its own queue, and places of that.
+    fn own_queue(&self) -> Option<(u64, u64)> {
+        match self.processor {
+            Shape::Described(type_id) => {
+                let types = &self.session.types;
+                let (array, offset) = layout::member(types, type_id, "runq")?;
+                match types.stripped(array).1.kind {
+                    TypeKind::Array { count: Count::Fixed(count), .. } if (1..=MAX_PLACES).contains(&count) => {
+                        Some((offset, count))
+                    }
+                    _ => None,
+                }
+            }
+            // The same from Go 1.1 on (go `src/runtime/runtime2.go`, p.runq).
+            Shape::Known(members) => Some((versioned::member(members, "runq")?.0, 256)),
+        }
     }
 
     fn goroutine_id(&self, address: u64) -> Option<u64> {
@@ -263,13 +316,8 @@ impl<'a> Walk<'a> {
     }
 
     fn readable_processor(&self, at: At<'a>) -> Option<Processor> {
-        let types = &self.session.types;
         let id = at.number("id")?;
-        let (array, offset) = layout::member(types, self.processor, "runq")?;
-        let places = match types.stripped(array).1.kind {
-            TypeKind::Array { count: Count::Fixed(count), .. } if (1..=MAX_PLACES).contains(&count) => count,
-            _ => return None,
-        };
+        let (offset, places) = self.own_queue()?;
         let (head, tail) = (at.number("runqhead")?, at.number("runqtail")?);
         // Both only ever grow, and wrap at 32 bits.
         let length = tail.wrapping_sub(head) & 0xffff_ffff;
@@ -334,34 +382,25 @@ impl GoRuntime<'_> {
             Unknown::NotGo => RuntimeError::NotGo,
             Unknown::Because(why) => RuntimeError::NoDebugInformation(why),
         })?;
-        let missing =
-            |what: &str| RuntimeError::NoDebugInformation(format!("{}: {what} is not described", version.path));
-        let named = |name: &str| session.find_type(name).ok_or_else(|| missing(name));
-        let walk = Walk {
-            session,
-            goroutine: named("runtime.g")?,
-            machine: named("runtime.m")?,
-            processor: named("runtime.p")?,
-        };
-        let sched = At::global(session, "runtime.sched").ok_or_else(|| missing("runtime.sched"))?;
-        let global = |name: &str| At::global(session, name).and_then(|found| found.value());
+        let (walk, variables) = match session.find_type("runtime.g") {
+            Some(goroutine) => described(session, goroutine),
+            None => by_version(session, &version),
+        }
+        .map_err(|why| RuntimeError::NoDebugInformation(format!("{}: {why}", version.path)))?;
+        let sched = variables.scheduler;
         let mut scheduler = Scheduler {
             version: version.name.clone(),
-            processors_wanted: global("runtime.gomaxprocs"),
-            // Since Go 1.25 numCPUStartup.
-            cpus: global("runtime.ncpu").or_else(|| global("runtime.numCPUStartup")),
+            processors_wanted: variables.processors_wanted,
+            cpus: variables.cpus,
             queue: sched.number("runq.head").map(|head| walk.list(head)).unwrap_or_default(),
             queue_counted: sched.first(&["runqsize", "runq.size"]),
             spinning: sched.number("nmspinning"),
             sysmon_sleeps: sched.number("sysmonwait").map(|value| value != 0),
             stopping: sched.number("gcwaiting").map(|value| value != 0),
-            collector: collector(session),
+            collector: collector(&variables),
             ..Scheduler::default()
         };
-        let list = At::global(session, "runtime.allp").ok_or_else(|| missing("runtime.allp"))?;
-        let header = layout::header(&session.types, list.type_id, "array").ok_or_else(|| missing("runtime.allp"))?;
-        let field = |field: Field| list.read(field.offset as u64, field.size);
-        let (data, length) = (field(header.data).unwrap_or(0), field(header.length).unwrap_or(0));
+        let (data, length) = variables.processors;
         for index in 0..length.min(MAX_PROCESSORS) {
             let at = data.checked_add(index * 8).and_then(|at| session.memory().read_uint(RunAddr(at), 8).ok());
             let Some(at) = at else {
@@ -389,7 +428,7 @@ impl GoRuntime<'_> {
             None => idle.extend(idle_nodes(&walk, &sched)),
         }
         let mut seen = HashSet::new();
-        let mut at = global("runtime.allm").unwrap_or(0);
+        let mut at = variables.machines.unwrap_or(0);
         while let Some(machine) = walk.at(at, walk.machine).filter(|_| seen.len() < MAX_MACHINES) {
             if !seen.insert(at) {
                 let message = format!("the list of threads comes back to the m at {}: others are missing", RunAddr(at));
@@ -422,12 +461,61 @@ fn idle_nodes(walk: &Walk<'_>, sched: &At<'_>) -> HashSet<u64> {
     idle
 }
 
-fn collector(session: &Session) -> Collector {
-    let controller = At::global(session, "runtime.gcController");
-    let statistics = At::global(session, "runtime.memstats");
+/// By the debug information.
+fn described(session: &Session, goroutine: TypeId) -> Result<(Walk<'_>, Variables<'_>), String> {
+    let missing = |what: &str| format!("{what} is not described");
+    let named = |name: &str| session.find_type(name).map(Shape::Described).ok_or_else(|| missing(name));
+    let (machine, processor) = (named("runtime.m")?, named("runtime.p")?);
+    let walk = Walk { session, goroutine: Shape::Described(goroutine), machine, processor };
+    let scheduler = At::global(session, "runtime.sched").ok_or_else(|| missing("runtime.sched"))?;
+    let global = |name: &str| At::global(session, name).and_then(|found| found.value());
+    let list = session.find_globals("runtime.allp", None, None).into_iter().next();
+    let header = list.as_ref().and_then(|list| layout::header(&session.types, list.type_id, "array"));
+    let (list, header) = At::global(session, "runtime.allp").zip(header).ok_or_else(|| missing("runtime.allp"))?;
+    let field = |field: Field| list.read(field.offset as u64, field.size);
+    let variables = Variables {
+        scheduler,
+        processors: (field(header.data).unwrap_or(0), field(header.length).unwrap_or(0)),
+        machines: global("runtime.allm"),
+        processors_wanted: global("runtime.gomaxprocs"),
+        // Since Go 1.25 numCPUStartup.
+        cpus: global("runtime.ncpu").or_else(|| global("runtime.numCPUStartup")),
+        controller: At::global(session, "runtime.gcController"),
+        statistics: At::global(session, "runtime.memstats"),
+        phase: global("runtime.gcphase"),
+    };
+    Ok((walk, variables))
+}
+
+/// By the version.
+fn by_version<'a>(session: &'a Session, version: &version::Version) -> Result<(Walk<'a>, Variables<'a>), String> {
+    let known = versioned::known(session, version)?;
+    let of = Shape::Known;
+    let walk =
+        Walk { session, goroutine: of(known.goroutine), machine: of(known.machine), processor: of(known.processor) };
+    let at = |(address, members): (u64, &'static [versioned::Member])| walk.at(address, of(members));
+    let read = |address: u64, size: usize| {
+        let place = At { session, address: RunAddr(address), shape: walk.goroutine };
+        (address != 0).then(|| place.read(0, size)).flatten()
+    };
+    let variables = Variables {
+        scheduler: at(known.scheduler).ok_or("runtime.sched is not found")?,
+        processors: known.processors,
+        machines: read(known.machines, 8),
+        // go `src/runtime/proc.go`, procresize: the slice is cut to it.
+        processors_wanted: Some(known.processors.1),
+        cpus: read(known.cpus, 4),
+        controller: at(known.controller),
+        statistics: at(known.statistics),
+        phase: read(known.phase, 4),
+    };
+    Ok((walk, variables))
+}
+
+fn collector(variables: &Variables<'_>) -> Collector {
+    let Variables { controller, statistics, phase, .. } = *variables;
     let number = |paths: &[&str]| controller.and_then(|controller| controller.first(paths));
     let counted = |path: &str| statistics.and_then(|statistics| statistics.number(path));
-    let phase = At::global(session, "runtime.gcphase").and_then(|phase| phase.value());
     let percent = number(&["gcPercent"]).map(|percent| i64::from(percent as u32 as i32));
     // The largest number stands for none.
     let bounded = |bytes: u64| bytes < i64::MAX as u64;

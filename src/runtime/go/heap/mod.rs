@@ -31,6 +31,7 @@ use self::spans::Spans;
 pub use self::spans::Tally;
 pub use self::trace::Known;
 use self::trace::{Kind, Owner, Tracer, Which, word_at};
+pub(super) use self::versioned::HARMLESS;
 use super::GoRuntime;
 use crate::addr::RunAddr;
 use crate::image::Note;

@@ -19,8 +19,8 @@ use crate::session::go::layout::Field;
 const LOOKED_AT: u64 = 64;
 /// Spans in one list.
 const MAX_LIST: u64 = 1 << 32;
-/// What GOEXPERIMENT may have changed without moving a member of the heap's (go `src/internal/goexperiment/flags.go`).
-const HARMLESS: &[&str] = &[
+/// What GOEXPERIMENT may have changed without moving a member of the heap's or the scheduler's (go `src/internal/goexperiment/flags.go`).
+pub(in crate::runtime::go) const HARMLESS: &[&str] = &[
     "aliastypeparams",
     "boringcrypto",
     "cacheprog",
