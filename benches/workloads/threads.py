@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Prints a C++ program: many threads, each in one of 32 generated call chains with standard containers as locals."""
+"""Prints a C++ program: many threads, each in one of 32 generated call chains with standard containers as locals. The first one
+dies; with the name of a file as second argument none does, and a further thread writes the gaps in its own running there."""
 import random
 
 pick = random.Random(2026)
 print(r'''#include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -13,11 +15,12 @@ print(r'''#include <atomic>
 #include <vector>
 static std::atomic<int> arrived{0};
 static int expected;
+static const char *gaps;
 template <class T> __attribute__((noinline)) void keep(const T &value) { asm volatile("" : : "r"(&value) : "memory"); }
 struct Job { int number; std::string name; std::vector<double> samples; };
 __attribute__((noinline)) void wait_or_die(Job *job) {
     int position = ++arrived;
-    if (job->number != 0) for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    if (job->number != 0 || gaps) for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
     while (arrived < expected) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     Job *missing = nullptr; asm volatile("" : "+r"(missing));
@@ -47,9 +50,22 @@ print(r'''static void work(int number) {
     Job job{number, "job-" + std::to_string(number), {0.5, double(number)}};
     keep(chains[number % 32](&job, 1, job.name));
 }
+static void beat() {
+    FILE *file = fopen(gaps, "w");
+    auto last = std::chrono::steady_clock::now();
+    for (;;) {
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        auto now = std::chrono::steady_clock::now();
+        double gap = std::chrono::duration<double, std::milli>(now - last).count();
+        if (gap > 2) { fprintf(file, "%.1f\n", gap); fflush(file); }
+        last = now;
+    }
+}
 int main(int argc, char **argv) {
+    gaps = argc > 2 ? argv[2] : nullptr;
     expected = argc > 1 ? atoi(argv[1]) : 300;
     std::vector<std::thread> threads;
     for (int number = 0; number < expected; number++) threads.emplace_back(work, number);
+    if (gaps) beat();
     for (auto &thread : threads) thread.join();
 }''')
