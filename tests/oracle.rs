@@ -42,6 +42,13 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("floats", r#"gdb {"float":"17.5"} obit {"float":2.5"#, MET_BY_A_SIGNAL),
     ("floats", r#"gdb {"float":"18.5"} obit {"float":3.5"#, MET_BY_A_SIGNAL),
     ("floats", r#"gdb {"float":"39.375"} obit {"float":5.625"#, MET_BY_A_SIGNAL),
+    ("fortran-", "walk backwards[", "the program made it 4, 3, 2, 1; gdb goes upwards in memory all the same"),
+    ("fortran-O2", "walk s:", "the program passed 5 characters; gdb has the length of the inner frame's"),
+    ("fortran-O2", "walk local[", "the array has 3 rows; gdb has the bounds of the inner frame's"),
+    ("ada-", "function of #", "gdb spells names as Ada does: arrays.die"),
+    ("ada-", "is missing, gdb has", "what the compiler made gdb has in angle brackets"),
+    ("ada-", "die b[", "elements of one bit: the program set 1 and 3; gdb's Python reads whole bytes"),
+    ("ada-", "die half[", "elements of four bits: 1, 2, 3, 14, 15; gdb's Python reads whole words"),
     ("rust-", "nothing:", "`()` has no value; gdb prints 0"),
 ];
 

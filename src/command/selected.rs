@@ -240,6 +240,10 @@ impl Scope for Selected<'_> {
         self.session.element_count(&self.trace, self.position?, array)
     }
 
+    fn array_in_memory(&self, array: TypeId, at: RunAddr) -> Option<Result<(RunAddr, TypeId), Absent>> {
+        self.session.array_in_memory(&self.trace, self.position?, array, at)
+    }
+
     fn at_entry(&self, name: &str) -> Option<Named> {
         self.session.value_at_entry(&self.trace, self.position?, name)
     }

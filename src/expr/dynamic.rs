@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::eval::{Evaluated, Evaluator, Step, computed, slice};
 use super::tree::{Node, TypeName};
 use super::views::unread;
+use crate::types::dimension::Bound;
 use crate::types::go::GoKind;
 use crate::types::{Count, Type, TypeId, TypeKind};
 use crate::value::Place;
@@ -179,7 +180,7 @@ impl Evaluator<'_> {
         let TypeKind::Array { element, count, vector: false, stride: None } = self.kind_of(type_id) else {
             return type_id;
         };
-        if matches!(count, Count::Fixed(_) | Count::Unknown) {
+        if matches!(count, Count::Fixed(_) | Count::Unknown | Count::Dimension(_)) {
             return type_id;
         }
         let Some(count) = self.scope.element_count(type_id) else { return type_id };
@@ -187,5 +188,47 @@ impl Evaluator<'_> {
         let size = types.size(element).and_then(|size| size.checked_mul(count));
         let kind = TypeKind::Array { element, count: Count::Fixed(count), vector: false, stride: None };
         types.make(Type { name: None, size, language: types.get(type_id).language, kind })
+    }
+
+    /// An element of an array that has bounds of its own: Fortran's, Pascal's, Ada's.
+    pub(super) fn index_in_bounds(
+        &self,
+        array: Evaluated,
+        element: TypeId,
+        index: i128,
+        span: &Range<usize>,
+    ) -> Step<Evaluated> {
+        if self.dry.get() {
+            return Ok(self.anywhere(element));
+        }
+        let base = match array.place? {
+            Place::Memory(base) => base,
+            Place::Bytes(_) => {
+                return self.type_error(span, "the array is not in memory");
+            }
+        };
+        let (base, array_type) = self.scope.array_in_memory(array.type_id, base).unwrap_or(Ok((base, array.type_id)))?;
+        let unknown = || self.type_error(span, "the array's bounds are not known");
+        let TypeKind::Array { element, count: Count::Dimension(dimension), stride, .. } = self.kind_of(array_type)
+        else {
+            return unknown();
+        };
+        let (Some(lower), Some(count), None) = (dimension.fixed_lower(), dimension.fixed_count(), dimension.bits)
+        else {
+            return unknown();
+        };
+        let from_first = index - i128::from(lower);
+        if !(0..i128::from(count)).contains(&from_first) {
+            let upper = i128::from(lower) + i128::from(count) - 1;
+            return self.type_error(span, format!("the array has elements {lower} to {upper}, and none {index}"));
+        }
+        let stride = match (&dimension.stride, stride) {
+            (Some(Bound::Number(stride)), _) => i128::from(*stride),
+            (Some(_), _) => return unknown(),
+            (None, Some(stride)) => i128::from(*stride),
+            (None, None) => i128::from(self.element_size(*element, span)?),
+        };
+        let address = self.address(i128::from(base.0).wrapping_add(from_first.wrapping_mul(stride)));
+        Ok(Evaluated::new(Ok(Place::Memory(address)), *element, array.lvalue))
     }
 }

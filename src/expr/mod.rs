@@ -106,6 +106,11 @@ pub trait Scope {
     fn element_count(&self, _array: TypeId) -> Option<u64> {
         None
     }
+    /// An array as the frame has it whose bounds are not just a count, or whose elements are elsewhere: where they are, and
+    /// its type with every bound fixed. `None` where the type alone says all that.
+    fn array_in_memory(&self, _array: TypeId, _at: RunAddr) -> Option<Result<(RunAddr, TypeId), Absent>> {
+        None
+    }
     /// Names that a misspelt one may have meant: all that are near to it, and any others.
     fn names(&self, near: &str) -> Vec<String>;
     /// What only a symbol table names: its address, and whether it is a function.

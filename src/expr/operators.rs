@@ -295,6 +295,9 @@ impl Evaluator<'_> {
         let Some(element) = self.pointed(&array) else {
             return self.type_error(span, format!("{} has no elements", self.name_of(array.type_id)));
         };
+        if let TypeKind::Array { count: Count::Dimension(_), .. } = self.kind_of(array.type_id) {
+            return self.index_in_bounds(array, element, index, span);
+        }
         let size = self.stride(array.type_id, element, span)?;
         let distance = index.wrapping_mul(size.into());
         if matches!(self.kind_of(array.type_id), TypeKind::Pointer { .. }) {

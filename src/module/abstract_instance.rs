@@ -45,6 +45,7 @@ pub fn abstract_variables(unit: &Unit, offset: u32, described: &[DieRef]) -> Vec
         match abbreviation.tag() {
             gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => found.push((die, depth)),
             tag if is_block(tag) && !described.contains(&die) => continue,
+            gimli::DW_TAG_common_block => continue,
             _ => {}
         }
         within = depth;

@@ -289,6 +289,8 @@ impl Function {
                 (Some(Open::Scope(parent)), gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable) => {
                     function.scopes[parent as usize].entries.push(unit.die(offset));
                 }
+                // Fortran's: its variables are the function's.
+                (Some(Open::Scope(parent)), gimli::DW_TAG_common_block) => children = Open::Scope(parent),
                 (Some(Open::Elsewhere), tag) if is_scope(tag) => children = Open::Elsewhere,
                 (Some(Open::Scope(_) | Open::Elsewhere), tag) if is_call(tag) => {
                     if let Some(site) = call_site(units, unit, &entry) {

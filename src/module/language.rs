@@ -17,6 +17,11 @@ pub enum Language {
 }
 
 impl Language {
+    /// Whether arrays of characters are text there.
+    pub fn has_text_in_arrays(self) -> bool {
+        matches!(self, Language::C | Language::Cpp | Language::Other)
+    }
+
     /// `c`, `c++`, `rust`, `go`; `None` for others.
     pub fn name(self) -> Option<&'static str> {
         match self {

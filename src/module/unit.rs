@@ -37,6 +37,10 @@ pub struct Unit {
     pub skeleton: Option<(&'static gimli::Dwarf<R>, Box<gimli::Unit<R>>)>,
     /// DW_AT_language.
     pub language: Language,
+    /// The index of an array's first element, where its type does not say.
+    pub lower_bound: i64,
+    /// Whether an array's first index is the one that varies fastest in memory, where its type does not say.
+    pub column_major: bool,
     /// DW_AT_producer.
     pub producer: Producer,
     /// The minor version of the Rust compiler that made it: 95 of 1.95.0.
@@ -64,6 +68,8 @@ impl Unit {
             unit,
             skeleton: None,
             language: Language::Other,
+            lower_bound: 0,
+            column_major: false,
             producer: Producer::Other,
             rust_minor: None,
             missing_split: None,
@@ -171,6 +177,8 @@ fn describe(opened: &mut Unit) {
     let Some(root) = opened.entry(opened.unit.header.root_offset().0 as u32) else { return };
     if let Some(gimli::AttributeValue::Language(language)) = root.attr_value(gimli::DW_AT_language) {
         opened.language = language_of(language);
+        opened.column_major = is_fortran(language);
+        opened.lower_bound = lower_bound_of(language);
     }
     if let Some(producer) = root.attr_value(gimli::DW_AT_producer).and_then(|value| opened.string(value)) {
         opened.rust_minor = rust_minor(&producer);
@@ -191,6 +199,38 @@ fn rust_minor(producer: &str) -> Option<u16> {
     let (_, version) = producer.split_once("rustc version 1.")?;
     let digits = version.find(|char: char| !char.is_ascii_digit()).unwrap_or(version.len());
     version[..digits].parse().ok()
+}
+
+fn is_fortran(language: gimli::DwLang) -> bool {
+    matches!(
+        language,
+        gimli::DW_LANG_Fortran77
+            | gimli::DW_LANG_Fortran90
+            | gimli::DW_LANG_Fortran95
+            | gimli::DW_LANG_Fortran03
+            | gimli::DW_LANG_Fortran08
+            | gimli::DW_LANG_Fortran18
+    )
+}
+
+/// Default lower bounds (DWARF 5, table 7.17).
+fn lower_bound_of(language: gimli::DwLang) -> i64 {
+    let one = is_fortran(language)
+        || matches!(
+            language,
+            gimli::DW_LANG_Ada83
+                | gimli::DW_LANG_Ada95
+                | gimli::DW_LANG_Ada2005
+                | gimli::DW_LANG_Ada2012
+                | gimli::DW_LANG_Cobol74
+                | gimli::DW_LANG_Cobol85
+                | gimli::DW_LANG_Julia
+                | gimli::DW_LANG_Modula2
+                | gimli::DW_LANG_Modula3
+                | gimli::DW_LANG_Pascal83
+                | gimli::DW_LANG_PLI
+        );
+    i64::from(one)
 }
 
 fn language_of(language: gimli::DwLang) -> Language {

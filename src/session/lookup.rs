@@ -409,4 +409,8 @@ impl crate::value::decode::DynamicEvaluator for Context<'_> {
     fn variable(&self, die: crate::module::DieRef) -> Result<u64, Absent> {
         self.variable_number(die)
     }
+
+    fn stored(&self, location: &crate::module::Expression, size: u64) -> Result<u64, Absent> {
+        self.stored_number(location, size)
+    }
 }

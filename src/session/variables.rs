@@ -1,5 +1,6 @@
 //! The variables of a frame, and what else its scopes say.
 
+use crate::addr::RunAddr;
 use std::sync::Arc;
 
 use super::{Role, Session, Trace, Variable};
@@ -14,6 +15,19 @@ impl Session {
     pub fn element_count(&self, trace: &Trace, frame: usize, array: TypeId) -> Option<u64> {
         let context = self.context(trace, frame);
         self.decoder(&context, &Limits::default()).array_count(array).ok()?
+    }
+
+    /// An array as a frame has it whose bounds are not just a count, or whose elements are elsewhere: where they are, and
+    /// its type with every bound fixed. `None` where the type alone says all that.
+    pub fn array_in_memory(
+        &self,
+        trace: &Trace,
+        frame: usize,
+        array: TypeId,
+        at: RunAddr,
+    ) -> Option<Result<(RunAddr, TypeId), Absent>> {
+        let context = self.context(trace, frame);
+        self.decoder(&context, &Limits::default()).array_in_memory(array, at)
     }
 
     /// The scopes of a frame, innermost first, and the function that they are in.

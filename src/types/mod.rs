@@ -4,6 +4,7 @@
 //! somebody looks at it, so a pointer to a struct costs nothing until it is followed.
 //! Formatters, expressions and values see only this, never DWARF.
 
+pub mod dimension;
 pub mod dwarf;
 pub mod go;
 pub mod name;
@@ -13,6 +14,7 @@ pub use crate::module::{Name, TypeId};
 pub use table::TypeTable;
 
 use crate::module::DieRef;
+use dimension::Dimension;
 use crate::module::Expression;
 pub use crate::module::Language;
 
@@ -148,6 +150,33 @@ pub enum Count {
     DynamicVariable(DieRef),
     /// An artificial variable that holds the upper bound: count is one more.
     DynamicUpperBoundVariable(DieRef),
+    /// What does not count from zero, or what a descriptor tells.
+    Dimension(Box<Dimension>),
+}
+
+impl TypeKind {
+    /// An integer of some kind: what may have any number of bits.
+    pub fn is_integral(&self) -> bool {
+        matches!(
+            self,
+            TypeKind::Int { .. }
+                | TypeKind::BitInt { .. }
+                | TypeKind::Char { .. }
+                | TypeKind::Bool
+                | TypeKind::Enum { .. }
+        )
+    }
+}
+
+impl Count {
+    /// How many, where the type alone says so.
+    pub fn fixed(&self) -> Option<u64> {
+        match self {
+            Count::Fixed(count) => Some(*count),
+            Count::Dimension(dimension) if dimension.descriptor.is_none() => dimension.fixed_count(),
+            _ => None,
+        }
+    }
 }
 
 /// Which keyword.

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::dimension::Dimension;
 use super::{Count, Language, StructKind, Type, TypeId, TypeKind, TypeTable};
 
 /// Types that one name visits, so that hostile types end.
@@ -86,6 +87,7 @@ impl Speller<'_, '_> {
                 }
                 let count = match count {
                     Count::Fixed(count) => count.to_string(),
+                    Count::Dimension(dimension) => bounds(dimension),
                     _ => String::new(),
                 };
                 if definition.language == Language::Rust {
@@ -198,6 +200,14 @@ impl Speller<'_, '_> {
                 if name.starts_with(&format!("{words} ")) { name } else { format!("{words} {name}") }
             }
         }
+    }
+}
+
+/// `3..6`, where the type alone says so.
+fn bounds(dimension: &Dimension) -> String {
+    match (dimension.fixed_lower(), dimension.fixed_count()) {
+        (Some(lower), Some(count)) => format!("{lower}..{}", i128::from(lower) + i128::from(count) - 1),
+        _ => String::new(),
     }
 }
 

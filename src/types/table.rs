@@ -276,10 +276,14 @@ impl TypeTable {
             if let Some(size) = stripped.size {
                 return size.checked_mul(elements);
             }
-            let TypeKind::Array { element, count: super::Count::Fixed(count), stride, .. } = &stripped.kind else {
-                return None;
-            };
-            elements = elements.checked_mul(*count)?;
+            let TypeKind::Array { element, count, stride, .. } = &stripped.kind else { return None };
+            elements = elements.checked_mul(count.fixed()?)?;
+            if let super::Count::Dimension(dimension) = count
+                && let Some(stride) = &dimension.stride
+            {
+                let super::dimension::Bound::Number(stride) = stride else { return None };
+                return stride.unsigned_abs().checked_mul(elements);
+            }
             if let Some(stride) = stride {
                 return stride.checked_mul(elements);
             }

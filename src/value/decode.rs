@@ -5,6 +5,7 @@
 //! elements, nodes and bytes are bounded, so that hostile data ends in [`ValueKind::Elided`].
 
 mod aggregate;
+mod bounds;
 mod formatted;
 mod pointer;
 mod scalar;
@@ -13,6 +14,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::Bounds;
 pub(crate) use scalar::flags;
 
 use std::cell::Cell;
@@ -25,7 +27,7 @@ use crate::arch::Arch;
 use crate::memory::{Memory, ReadAs};
 use crate::module::DieRef;
 use crate::module::Expression;
-use crate::types::{Name, StaticMember, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
+use crate::types::{Count, Name, StaticMember, Type, TypeId, TypeKind, TypeTable, Variant, VariantPart};
 
 /// Values that one variable may consist of.
 const MAX_NODES: usize = 20_000;
@@ -48,6 +50,9 @@ pub trait DynamicEvaluator {
 
     /// The integer that a variable (an array's count) holds in the frame at hand.
     fn variable(&self, die: DieRef) -> Result<u64, Absent>;
+
+    /// The integer of `size` bytes (at most 8) where a location leads to.
+    fn stored(&self, location: &Expression, size: u64) -> Result<u64, Absent>;
 }
 
 /// Names addresses.
@@ -172,6 +177,7 @@ impl Decoder<'_> {
             summarised: None,
             statics: Vec::new(),
             in_static: false,
+            descriptor: None,
         }
     }
 
@@ -206,6 +212,17 @@ impl Decoder<'_> {
             return Ok(size);
         }
         match &stripped.kind {
+            TypeKind::Array { element, count: Count::Dimension(dimension), .. } if depth < 32 => {
+                if dimension.descriptor.is_some() {
+                    return Err(Absent::because(AbsentReason::NoDebugInfo, "the size of the array's descriptor is not known"));
+                }
+                let Bounds { length, stride, .. } = self.bounds(dimension, None)?;
+                let stride = match stride {
+                    Some(stride) => stride.unsigned_abs(),
+                    None => self.size_within(*element, depth + 1)?,
+                };
+                stride.checked_mul(length).ok_or_else(|| Absent::because(AbsentReason::Corrupt, "an endless array"))
+            }
             TypeKind::Array { element, count, stride, .. } if depth < 32 => {
                 let count = scalar::array_count(self, count)?.unwrap_or(0);
                 let element = match stride {
@@ -294,6 +311,8 @@ struct Run<'d, 'a> {
     statics: Vec<RunAddr>,
     /// What is decoded next is one of these.
     in_static: bool,
+    /// Where the array that is being decoded is, or its descriptor.
+    descriptor: Option<RunAddr>,
 }
 
 impl<'d, 'a: 'd> Run<'d, 'a> {

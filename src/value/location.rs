@@ -245,6 +245,17 @@ impl<'a> Context<'a> {
         self.number(expression.bytes, unit, object.map(|object| object.0))
     }
 
+    /// The integer of `size` bytes (at most 8) where a type's location leads to (a text's length).
+    pub fn stored_number(&self, location: &Expression, size: u64) -> Result<u64, Absent> {
+        let missing = || Absent::because(AbsentReason::NoDebugInfo, "the expression's unit is missing");
+        let unit = self.program.unit(location.unit).ok_or_else(missing)?;
+        self.survives_call.set(false);
+        match self.place(location.bytes, unit, Some(size))? {
+            Place::Memory(address) => Ok(self.memory.read_uint(address, size.min(8) as usize)?),
+            Place::Bytes(bytes) => number_of(&bytes),
+        }
+    }
+
     /// The integer (at most 8 bytes) that a variable of this frame holds.
     pub fn variable_number(&self, die: DieRef) -> Result<u64, Absent> {
         let missing = || Absent::because(AbsentReason::NoDebugInfo, "the variable that holds a count is missing");

@@ -9,6 +9,7 @@ mod array;
 mod attributes;
 mod go;
 mod names;
+mod range;
 mod structure;
 
 #[cfg(test)]
@@ -124,16 +125,12 @@ impl Loader<'_> {
             dw::DW_TAG_union_type => self.structure(&entry, unit, StructKind::Union, depth),
             dw::DW_TAG_enumeration_type => self.enumeration(&entry, unit, depth),
             dw::DW_TAG_array_type => self.array(&entry, unit),
+            dw::DW_TAG_set_type => self.set(&entry, unit, depth),
             dw::DW_TAG_string_type => self.string_type(&entry, unit),
             dw::DW_TAG_subroutine_type | dw::DW_TAG_subprogram | dw::DW_TAG_inlined_subroutine => {
                 self.function(&entry, unit)
             }
-            dw::DW_TAG_subrange_type => Type {
-                name: entry.name().map(Name::into_owned),
-                size,
-                language,
-                kind: TypeKind::Typedef { target: target() },
-            },
+            dw::DW_TAG_subrange_type => self.subrange(&entry, unit),
             dw::DW_TAG_unspecified_type => named(TypeKind::Unspecified),
             tag => unreadable(format!("types of form {tag} are not supported"), language),
         }

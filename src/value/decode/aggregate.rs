@@ -38,6 +38,14 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
             self.enter(place, stripped);
         }
         let kind = match &content.variants {
+            // Records of Ada and Pascal: of their members some are there in some variants alone.
+            Some(part) if definition.language == Language::Other => {
+                let mut fields = self.fields(source, &content.members, nest);
+                if let Some(active) = self.active_variant(source, part)? {
+                    fields.extend(self.fields(source, &active.members, nest));
+                }
+                Ok(ValueKind::Struct { union: false, fields })
+            }
             Some(part) if self.decoder.raw => {
                 let variants = part.variants.iter().flat_map(|variant| &variant.members);
                 let mut fields = Vec::new();
@@ -139,6 +147,9 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         if let Some((start, width)) = member.bits {
             let (_, stripped) = self.decoder.types.stripped(type_id);
             let kind = match self.bit_field(source, start, width) {
+                Ok(_) if let TypeKind::Unreadable(why) = &stripped.kind => {
+                    ValueKind::Absent(Absent::because(AbsentReason::Unsupported, why.clone()))
+                }
                 Ok(bits) => self.integer(stripped, bits, width as u32),
                 Err(absent) => ValueKind::Absent(absent),
             };
@@ -244,9 +255,12 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         stride: Option<u64>,
         nest: usize,
     ) -> Result<ValueKind, Absent> {
+        if let Count::Dimension(dimension) = count {
+            return self.array_in_bounds(source, definition, element, dimension, stride, nest);
+        }
         let types = self.decoder.types;
         let (_, stripped) = types.stripped(element);
-        let c_family = matches!(definition.language, Language::C | Language::Cpp | Language::Other);
+        let c_family = definition.language.has_text_in_arrays();
         let character = match stripped.kind {
             TypeKind::Char { unicode: false, .. } if c_family && stripped.size == Some(1) => Some(1),
             TypeKind::Char { unicode: true, .. } if c_family => stripped.size.filter(|size| matches!(size, 1 | 2 | 4)),

@@ -9,8 +9,6 @@ use crate::value::{Absent, AbsentReason, Field, PlaceBytes, Value, ValueKind};
 
 /// How many elements, as the type says or the frame has it; `None` where neither does.
 pub(super) fn array_count(decoder: &Decoder<'_>, count: &Count) -> Result<Option<u64>, Absent> {
-    let no_frame =
-        || Absent::because(AbsentReason::Unsupported, "the array's count depends on a frame, and there is none");
     let evaluator = || decoder.evaluate.ok_or_else(no_frame);
     let from_bound = |bound: u64| (bound as i64).saturating_add(1).max(0) as u64;
     Ok(Some(match count {
@@ -20,7 +18,14 @@ pub(super) fn array_count(decoder: &Decoder<'_>, count: &Count) -> Result<Option
         Count::DynamicUpperBound(expression) => from_bound(evaluator()?.evaluate(expression, None)?),
         Count::DynamicVariable(die) => evaluator()?.variable(*die)?,
         Count::DynamicUpperBoundVariable(die) => from_bound(evaluator()?.variable(*die)?),
+        Count::Dimension(dimension) if dimension.descriptor.is_some() || dimension.inner => return Ok(dimension.fixed_count()),
+        Count::Dimension(dimension) => decoder.bounds(dimension, None)?.length,
     }))
+}
+
+/// Why what a frame tells is not known without one.
+pub(super) fn no_frame() -> Absent {
+    Absent::because(AbsentReason::Unsupported, "the array's count depends on a frame, and there is none")
 }
 
 /// The hole that overlaps `start..end` of the place.
