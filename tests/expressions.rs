@@ -397,3 +397,42 @@ fn items_in_several_places_are_an_array_in_json() {
     assert_eq!((&value["kind"], &value["length"], &value["omitted"]), (&"array".into(), &2.into(), &1.into()));
     assert_eq!(value["items"][0]["int"], 40);
 }
+
+/// Fortran's and Ada's arrays begin where they say, and may be elsewhere than their descriptors.
+#[test]
+fn arrays_have_their_own_bounds() {
+    check(
+        "fortran-O0",
+        2,
+        &[
+            ("grid", "{{1.5, 1.5, 1.5, 1.5}, {1.5, 1.5, 1.5, 1.5}, {1.5, 9, 1.5, 1.5}}"),
+            ("grid[3][2]", "9"),
+            ("grid[0][1]", "obit: the array has elements 1 to 3, and none 0"),
+            ("local[2][1]", "42"),
+            ("column[0][5]", "50"),
+            ("column[-1][5]", "5"),
+            ("column[2][1]", "obit: the array has elements -1 to 1, and none 2"),
+            ("m[3]", "40"),
+            ("backwards[1] * 10 + backwards[4]", "41"),
+            ("c.point.tags[2]", "6"),
+            ("none", "<not allocated>"),
+            ("nowhere[1]", "<not associated>"),
+            ("s", "\"hello\""),
+            ("names", "{\"abc  \", \"defgh\"}"),
+        ],
+    );
+    check("fortran-O0", 0, &[("b[3][1]", "9"), ("v[2][2]", "40"), ("second[2]", "50.5"), ("f", "\"ello \"")]);
+    check(
+        "ada-O0",
+        2,
+        &[
+            ("loc[4]", "9"),
+            ("fixed[8]", "40"),
+            ("fixed[4]", "obit: the array has elements 5 to 8, and none 4"),
+            ("table[2][3]", "6"),
+            ("half", "{1, 2, 3, 14, 15}"),
+            ("other", "{n = 2, has = false, name = \"xy\", ratio = 1.5}"),
+            ("r", "(arrays__rec &) @0x555555556090: {n = 3, has = true, name = \"abc\", value = 42}"),
+        ],
+    );
+}

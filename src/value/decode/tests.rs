@@ -10,6 +10,7 @@ use crate::memory::{Memory, MissingReason, ReadError};
 use crate::module::Expression;
 use crate::module::{DieRef, ModuleId, UnitId};
 use crate::report::value_text::value_text;
+use crate::types::dimension::{Bound, Descriptor, Dimension, Extent};
 use crate::types::table::TypeProvider;
 use crate::types::{
     Count, Language, Member, MemberOffset, StructKind, StructType, Type, TypeId, TypeKind, TypeTable, Variant,
@@ -335,4 +336,60 @@ fn strings_end_at_limits_and_holes() {
     assert_eq!(shown(&bytes[..15], 100), "0x1008 \"hello, \"<not saved in the core at 0x100f>");
     assert_eq!(shown(&bytes[..15], 3), "0x1008 \"hel\"...");
     assert_eq!(shown(&bytes[..8], 100), "0x1008 <error: Cannot access memory at address 0x1008>");
+}
+
+/// A dimension whose bounds a descriptor tells: `Seven` says that its elements are 8 bytes behind it.
+fn described(lower: Bound, extent: Extent, stride: Option<Bound>) -> Count {
+    let data = Some(Box::new(Expression { bytes: &[], unit: DIE }));
+    let descriptor = Some(Descriptor { data, present: None });
+    Count::Dimension(Box::new(Dimension { lower, extent, stride, descriptor, ..Dimension::fixed(0, 0, None) }))
+}
+
+#[test]
+fn arrays_by_descriptor() {
+    let types = types();
+    let words: Vec<u8> = (0..8u32).flat_map(u32::to_le_bytes).collect();
+    let memory = Bytes(vec![(0x1000, words)]);
+    let number = Bound::Number;
+    let shown = |count| {
+        let id = types.table.make(array(types.int, count));
+        value_text(&types.table, &decode(&types, &memory, Limits::default(), &AT, id))
+    };
+    assert_eq!(shown(described(number(3), Extent::Upper(number(5)), None)), "{2, 3, 4}");
+    assert_eq!(shown(described(number(3), Extent::Upper(number(5)), Some(number(8)))), "{2, 4, 6}");
+    assert_eq!(shown(described(number(3), Extent::Upper(number(5)), Some(number(-4)))), "{2, 1, 0}");
+    assert_eq!(shown(described(number(3), Extent::Count(number(2)), Some(number(0)))), "{2, 2}");
+    assert_eq!(shown(described(number(3), Extent::Upper(number(2)), None)), "{}");
+    assert_eq!(shown(described(number(3), Extent::Count(number(-7)), None)), "{}");
+    assert_eq!(shown(described(number(0), Extent::Unknown, None)), "{}");
+    // What a descriptor that was never written holds.
+    let wild = shown(described(number(i64::MIN), Extent::Upper(number(i64::MAX)), Some(number(i64::MIN))));
+    assert!(wild.starts_with("{2, <it lies beyond the object's end> <repeats"), "{wild}");
+    let far = shown(described(number(0), Extent::Upper(number(1)), Some(number(-0x1_0000))));
+    assert_eq!(far, "{2, <it lies beyond the object's end>}");
+}
+
+#[test]
+fn arrays_of_bits_and_of_what_a_member_counts() {
+    let types = types();
+    let memory = Bytes(vec![(0x1000, vec![3, 0, 0, 0, 0xe1, 0x0f, 7, 0, 0, 0, 9, 0])]);
+    let bits = Dimension { bits: Some(4), ..Dimension::fixed(1, 4, None) };
+    let nibbles = types.table.make(array(types.int, Count::Dimension(Box::new(bits))));
+    let counted = Dimension {
+        extent: Extent::Upper(Bound::Member { offset: 0, size: 4 }),
+        lower: Bound::Number(2),
+        ..Dimension::fixed(0, 0, None)
+    };
+    let counted = types.table.make(array(types.int, Count::Dimension(Box::new(counted))));
+    let id = types.table.make(structure(
+        12,
+        vec![member("n", types.int, 0), member("nibbles", nibbles, 4), member("counted", counted, 6)],
+    ));
+    let value = decode(&types, &memory, Limits::default(), &AT, id);
+    let expected = "{n = 3, nibbles = {1, -2, -1, 0}, counted = {7, <it lies beyond the object's end>}}";
+    assert_eq!(value_text(&types.table, &value), expected);
+    let beyond = Place::Bytes(PlaceBytes { data: vec![0; 12], ..PlaceBytes::default() });
+    let value = decode(&types, &memory, Limits::default(), &beyond, id);
+    let expected = "{n = 0, nibbles = {0, 0, 0, 0}, counted = <its bounds are in an object that is not in memory>}";
+    assert_eq!(value_text(&types.table, &value), expected);
 }
