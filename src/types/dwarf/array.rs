@@ -132,7 +132,7 @@ impl Loader<'_> {
                     let length = Bound::Stored(Box::new(expression), size);
                     Count::Dimension(Box::new(Dimension { extent: Extent::Count(length), ..Dimension::unknown() }))
                 }
-                None => self.reference(unit, length.clone()).map_or(Count::Unknown, Count::DynamicVariable),
+                None => self.reference(unit, *length).map_or(Count::Unknown, Count::DynamicVariable),
             },
         };
         Type {
