@@ -77,7 +77,11 @@ fn demangle_rust(linkage: &str) -> Option<String> {
 fn demangle_cpp(linkage: &str, with_parameters: bool) -> Option<String> {
     // `.cold`, `.part.0`, `.constprop.0.isra.0`: appended by GCC and Clang, and no part of the mangled name.
     let (mangled, suffix) = match linkage.find('.') {
-        Some(at) if !linkage.starts_with("_GLOBAL__") => linkage.split_at(at),
+        Some(at) if !linkage.starts_with("_GLOBAL__") => {
+            let within = frame_of_coroutine(linkage).filter(|end| *end > at);
+            let from = within.unwrap_or(at);
+            linkage.split_at(linkage[from..].find('.').map_or(linkage.len(), |at| from + at))
+        }
         _ => (linkage, ""),
     };
     let name = if mangled.len() <= SHORT {
@@ -89,6 +93,20 @@ fn demangle_cpp(linkage: &str, with_parameters: bool) -> Option<String> {
         return Some(name);
     }
     Some(name + &clone_suffixes(suffix)?)
+}
+
+/// Where the name ends that g++ gives to a coroutine's frame, `_Z1fv.Frame`: the only one with a dot in it, and its
+/// length before it (gcc/cp/coroutines.cc, GCC 10 to 15).
+fn frame_of_coroutine(linkage: &str) -> Option<usize> {
+    const MARK: &str = ".Frame";
+    let end = linkage.find(MARK)? + MARK.len();
+    let starts = linkage[..end].match_indices("_Z").map(|(start, _)| start).filter(|start| *start > 0);
+    let is_whole = |start: &usize| {
+        let digits = linkage[..*start].bytes().rev().take_while(u8::is_ascii_digit).count();
+        // What stands before may end with a digit of its own.
+        (1..=digits.min(5)).any(|count| linkage[start - count..*start].parse() == Ok(end - start))
+    };
+    starts.take(64).any(|start| is_whole(&start)).then_some(end)
 }
 
 fn demangle_plain_cpp(mangled: &str, with_parameters: bool) -> Option<String> {
@@ -490,6 +508,11 @@ mod tests {
         check("_ZZNK1A1fEiENKUlvE_clEv", "A::f(int) const::{lambda()#1}::operator()() const");
         check("_Z1gIZNK1A1fEiEUlvE_EvT_", "void g<A::f(int) const::{lambda()#1}>(A::f(int) const::{lambda()#1})");
         check("_Z1fi.cold", "f(int) [clone .cold]");
+        check(
+            "_Z3genPZ3geni1SE15_Z3geni1S.Frame.actor",
+            "gen(gen(int, S)::_Z3geni1S.Frame*) [clone .actor]",
+        );
+        check("_Z3geni1S.Frame", "gen(int, S) [clone .Frame]");
         check("_Z1fi.part.0.constprop.1.cold", "f(int) [clone .part.0] [clone .constprop.1] [clone .cold]");
         check("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)");
         check("_ZN1AC1Ev", "A::A()");

@@ -369,7 +369,8 @@ impl Function {
         self.at.is_none() || self.at == address
     }
 
-    /// The scopes around the address, innermost first; the last is the function itself.
+    /// The scopes around the address, innermost first; the last is the function itself. Blocks of one function may overlap
+    /// without one being in the other (g++'s coroutines): those of the longest chain come first.
     pub fn scopes_at(&self, address: u64) -> Vec<u32> {
         let mut inside = vec![false; self.scopes.len()];
         let mut depths = vec![0u32; self.scopes.len()];
@@ -391,6 +392,23 @@ impl Function {
         while let Some(index) = next {
             path.push(index);
             next = self.scopes[index as usize].parent;
+        }
+        let holds = |index: usize| inside[index] && !self.scopes[index].ranges.is_empty();
+        let is_block = |index: usize| self.scopes[index].kind == ScopeKind::Block;
+        let mut aside: Vec<u32> = (0..self.scopes.len())
+            .filter(|index| holds(*index) && is_block(*index) && !path.contains(&(*index as u32)))
+            .map(|index| index as u32)
+            .collect();
+        aside.reverse();
+        for index in aside {
+            // The innermost call that is inlined around it, which has to be one of the chain's.
+            let mut around = self.scopes[index as usize].parent;
+            while let Some(scope) = around.filter(|scope| is_block(*scope as usize)) {
+                around = self.scopes[scope as usize].parent;
+            }
+            if let Some(at) = path.iter().position(|scope| Some(*scope) == around) {
+                path.insert(at, index);
+            }
         }
         path
     }

@@ -40,11 +40,12 @@ impl<'d, 'a: 'd> Run<'d, 'a> {
         let kind = match &content.variants {
             // Records of Ada and Pascal: of their members some are there in some variants alone.
             Some(part) if definition.language == Language::Other => {
-                let mut fields = self.fields(source, &content.members, nest);
-                if let Some(active) = self.active_variant(source, part)? {
-                    fields.extend(self.fields(source, &active.members, nest));
-                }
-                Ok(ValueKind::Struct { union: false, fields })
+                let mut fields = self.fields(source, &content.members, &[], nest);
+                self.active_variant(source, part).map(|active| {
+                    let members = active.map_or(&[][..], |active| &active.members);
+                    fields.extend(self.fields(source, members, &[], nest));
+                    ValueKind::Struct { union: false, fields }
+                })
             }
             Some(part) if self.decoder.raw => {
                 let variants = part.variants.iter().flat_map(|variant| &variant.members);
