@@ -508,10 +508,7 @@ mod tests {
         check("_ZZNK1A1fEiENKUlvE_clEv", "A::f(int) const::{lambda()#1}::operator()() const");
         check("_Z1gIZNK1A1fEiEUlvE_EvT_", "void g<A::f(int) const::{lambda()#1}>(A::f(int) const::{lambda()#1})");
         check("_Z1fi.cold", "f(int) [clone .cold]");
-        check(
-            "_Z3genPZ3geni1SE15_Z3geni1S.Frame.actor",
-            "gen(gen(int, S)::_Z3geni1S.Frame*) [clone .actor]",
-        );
+        check("_Z3genPZ3geni1SE15_Z3geni1S.Frame.actor", "gen(gen(int, S)::_Z3geni1S.Frame*) [clone .actor]");
         check("_Z3geni1S.Frame", "gen(int, S) [clone .Frame]");
         check("_Z1fi.part.0.constprop.1.cold", "f(int) [clone .part.0] [clone .constprop.1] [clone .cold]");
         check("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)");

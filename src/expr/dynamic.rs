@@ -207,7 +207,8 @@ impl Evaluator<'_> {
                 return self.type_error(span, "the array is not in memory");
             }
         };
-        let (base, array_type) = self.scope.array_in_memory(array.type_id, base).unwrap_or(Ok((base, array.type_id)))?;
+        let (base, array_type) =
+            self.scope.array_in_memory(array.type_id, base).unwrap_or(Ok((base, array.type_id)))?;
         let unknown = || self.type_error(span, "the array's bounds are not known");
         let TypeKind::Array { element, count: Count::Dimension(dimension), stride, .. } = self.kind_of(array_type)
         else {

@@ -14,9 +14,9 @@ pub use crate::module::{Name, TypeId};
 pub use table::TypeTable;
 
 use crate::module::DieRef;
-use dimension::Dimension;
 use crate::module::Expression;
 pub use crate::module::Language;
+use dimension::Dimension;
 
 /// A type's definition.
 #[derive(Clone, Debug)]

@@ -214,7 +214,10 @@ impl Decoder<'_> {
         match &stripped.kind {
             TypeKind::Array { element, count: Count::Dimension(dimension), .. } if depth < 32 => {
                 if dimension.descriptor.is_some() {
-                    return Err(Absent::because(AbsentReason::NoDebugInfo, "the size of the array's descriptor is not known"));
+                    return Err(Absent::because(
+                        AbsentReason::NoDebugInfo,
+                        "the size of the array's descriptor is not known",
+                    ));
                 }
                 let Bounds { length, stride, .. } = self.bounds(dimension, None)?;
                 let stride = match stride {

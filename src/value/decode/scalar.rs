@@ -18,7 +18,9 @@ pub(super) fn array_count(decoder: &Decoder<'_>, count: &Count) -> Result<Option
         Count::DynamicUpperBound(expression) => from_bound(evaluator()?.evaluate(expression, None)?),
         Count::DynamicVariable(die) => evaluator()?.variable(*die)?,
         Count::DynamicUpperBoundVariable(die) => from_bound(evaluator()?.variable(*die)?),
-        Count::Dimension(dimension) if dimension.descriptor.is_some() || dimension.inner => return Ok(dimension.fixed_count()),
+        Count::Dimension(dimension) if dimension.descriptor.is_some() || dimension.inner => {
+            return Ok(dimension.fixed_count());
+        }
         Count::Dimension(dimension) => decoder.bounds(dimension, None)?.length,
     }))
 }
