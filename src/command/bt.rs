@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, mpsc};
 
+use super::held::Held;
 use super::{CommandError, LimitArgs, Output, State, common, goroutines};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
@@ -22,8 +23,6 @@ use crate::value::Limits;
 
 /// Threads whose answer is made before the first of them is written: bounds the memory.
 const THREADS_AT_ONCE: usize = 16;
-/// JSON starts with the notes, and notes come up while threads are read: so much is held back until then.
-const HELD_BACK: usize = 8 << 20;
 /// Bytes of one thread's text that are set aside at once.
 const USUAL_BLOCK: usize = 64 << 10;
 /// A folded stack may be this deep: more than an ordinary stack of 8 MiB allows at 32 bytes a frame.
@@ -142,8 +141,6 @@ fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         module: &module,
         variables: args.locals.then_some(&variables as &VariablesOf<'_>),
     };
-    let mut held = Vec::new();
-    let mut notes_written = None;
     // Documents of half a megabyte each are written into the same buffers again.
     let buffers = Mutex::new(Vec::new());
     let runtime = if is_go(session) { GoRuntime::open(session).ok() } else { None };
@@ -154,48 +151,30 @@ fn write_json(args: &Args, state: &State, output: &mut Output<'_>) -> Result<(),
         json_backtrace::write_thread(&mut json, thread, goroutine, &trace, &source);
         json.into_bytes()
     };
-    let mut first = true;
     let head = |notes: &[crate::image::Note]| {
         let mut json = Json::new();
         begin_backtrace(&mut json, &session.image, notes);
         json.into_bytes()
     };
+    let notes = || session.notes();
+    let mut held = Held::new(&notes, &head);
     for_each_in_parallel(session, &threads, make, |bytes: Vec<u8>| {
-        let comma: &[u8] = if std::mem::take(&mut first) { b"" } else { b"," };
-        if notes_written.is_some() {
-            output.out.write_all(comma)?;
-            output.out.write_all(&bytes)?;
-        } else {
-            held.extend_from_slice(comma);
-            held.extend_from_slice(&bytes);
-            if held.len() >= HELD_BACK {
-                let notes = session.notes();
-                output.out.write_all(&head(&notes))?;
-                output.out.write_all(&held)?;
-                held = Vec::new();
-                notes_written = Some(notes.len());
-            }
-        }
+        held.row(&bytes, output.out)?;
         buffers.lock().expect("not poisoned").push(bytes);
         Ok(())
     })?;
-    let notes = session.notes();
-    if notes_written.is_none() {
-        output.out.write_all(&head(&notes))?;
-        output.out.write_all(&held)?;
-    }
+    held.end_of_rows(output.out)?;
     output.out.write_all(b"]")?;
     if let (Some(runtime), None | Some(ThreadChoice::All)) = (&runtime, args.thread) {
         output.out.write_all(b",\"goroutines\":[")?;
-        output.out.write_all(&goroutines::rows_beside_threads(&args.goroutines(), state, runtime)?)?;
+        let mut comma: &[u8] = b"";
+        goroutines::rows_beside_threads(&args.goroutines(), state, runtime, |row| {
+            output.out.write_all(std::mem::replace(&mut comma, b","))?;
+            Ok(output.out.write_all(row)?)
+        })?;
         output.out.write_all(b"]")?;
     }
-    // Notes that came up after the head was written.
-    if let Some(late) = notes_written.and_then(|written| notes.get(written..)).filter(|late| !late.is_empty()) {
-        let mut json = Json::continuing(true);
-        json_backtrace::write_notes(&mut json, "late_notes", late);
-        output.out.write_all(json.bytes())?;
-    }
+    held.late_notes(output.out)?;
     output.out.write_all(b"}\n")?;
     Ok(())
 }

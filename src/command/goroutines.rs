@@ -7,6 +7,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::goroutine_groups::{Group, grouped_ones};
+use super::held::Held;
 use super::{CommandError, LimitArgs, Output, State, bt, common};
 use crate::addr::RunAddr;
 use crate::image::ThreadState;
@@ -149,29 +150,38 @@ fn write_json(
     output: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let session = &state.session;
-    let rows = rows(args, state, runtime, goroutines)?;
-    if rows.is_empty() {
+    let notes = || {
+        let mut notes = odd.to_vec();
+        notes.extend(session.notes());
+        notes
+    };
+    let head = |notes: &[crate::image::Note]| {
+        let mut json = Json::new();
+        begin_document(&mut json, "obit.goroutines/1", notes);
+        json.key("goroutines");
+        json.begin_array();
+        json.into_bytes()
+    };
+    let mut held = Held::new(&notes, &head);
+    rows(args, state, runtime, goroutines, |row| Ok(held.row(row, output.out)?))?;
+    if held.is_empty() {
         return Err(CommandError::NoMatch("no goroutine fits".to_owned()));
     }
-    let mut notes = odd.to_vec();
-    notes.extend(session.notes());
-    let mut json = Json::new();
-    begin_document(&mut json, "obit.goroutines/1", &notes);
-    json.key("goroutines");
-    json.begin_array();
-    output.out.write_all(&json.into_bytes())?;
-    output.out.write_all(&rows)?;
-    output.out.write_all(b"]}\n")?;
+    held.end_of_rows(output.out)?;
+    output.out.write_all(b"]")?;
+    held.late_notes(output.out)?;
+    output.out.write_all(b"}\n")?;
     Ok(())
 }
 
-/// Rows of JSON with commas between them.
+/// Gives rows of JSON.
 fn rows(
     args: &Args,
     state: &State,
     runtime: &GoRuntime<'_>,
     goroutines: &[Goroutine],
-) -> Result<Vec<u8>, CommandError> {
+    mut give: impl FnMut(&[u8]) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let session = &state.session;
     let limits = args.limits.limits(&state.settings, true);
     let variables = |trace: &Trace, frame: usize| session.variables(trace, frame, &limits);
@@ -201,14 +211,7 @@ fn rows(
             json.into_bytes()
         })
     };
-    let mut rows = Vec::new();
-    for_each(runtime, goroutines, make, |_, row| {
-        let Some(row) = row else { return Ok(()) };
-        rows.extend_from_slice(if rows.is_empty() { b"" } else { b"," });
-        rows.extend_from_slice(&row);
-        Ok(())
-    })?;
-    Ok(rows)
+    for_each(runtime, goroutines, make, |_, row| row.map_or(Ok(()), |row| give(&row)))
 }
 
 impl Args {
@@ -230,16 +233,17 @@ impl Args {
     }
 }
 
-/// The rows of all goroutines that are on no thread.
+/// Gives the rows of all goroutines that are on no thread.
 pub(super) fn rows_beside_threads(
     args: &Args,
     state: &State,
     runtime: &GoRuntime<'_>,
-) -> Result<Vec<u8>, CommandError> {
+    give: impl FnMut(&[u8]) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let (mut goroutines, _) = runtime.goroutines();
     goroutines.retain(|goroutine| goroutine.lwp.is_none());
     goroutines.order_by_key(|goroutine| (goroutine.id.is_none(), goroutine.id, goroutine.address));
-    rows(args, state, runtime, &goroutines)
+    rows(args, state, runtime, &goroutines, give)
 }
 
 /// All goroutines but those on the threads that were shown.

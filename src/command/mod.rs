@@ -15,6 +15,7 @@ pub mod fingerprint;
 mod goroutine_groups;
 pub mod goroutines;
 pub mod heap;
+mod held;
 pub mod info;
 pub mod list;
 pub mod locks;

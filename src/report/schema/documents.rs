@@ -263,6 +263,9 @@ documents! {
     /// `obit goroutines`.
     Goroutines "obit.goroutines/1" {
         goroutines: Vec<Goroutine>,
+        /// Warnings that came up while they were written.
+        #[schemars(default)]
+        late_notes: Option<Vec<Note>>,
     }
     /// `obit goroutines --sched`.
     Scheduler "obit.scheduler/1" {
