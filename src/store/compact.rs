@@ -65,6 +65,7 @@ pub async fn compact(bucket: &Bucket, most: usize) -> Result<Compacted, StoreErr
         }
     }
     table.update().await?;
+    table.checkpoint().await?;
     done.removed = sweep(&table, bucket).await?;
     Ok(done)
 }

@@ -18,6 +18,7 @@ use deltalake::parquet::basic::{Compression, Encoding, ZstdLevel};
 use deltalake::parquet::file::metadata::SortingColumn;
 use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use deltalake::parquet::schema::types::ColumnPath;
+use deltalake::protocol::checkpoints::create_checkpoint;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
@@ -109,7 +110,7 @@ impl Table {
             .with_columns(schema.fields().cloned())
             .with_partition_columns([DAY])
             .with_configuration([
-                ("delta.checkpointInterval", Some("50")),
+                ("delta.checkpointInterval", Some("10")),
                 ("delta.logRetentionDuration", Some("interval 7 days")),
             ])
             .await;
@@ -251,6 +252,26 @@ impl Table {
             }) => Err(Refused::Conflict),
             Err(error) => Err(Refused::Failed(self.error(error))),
         }
+    }
+
+    /// Writes a checkpoint where there were commits since the last one, so that whoever opens the table reads one file
+    /// instead of theirs. As any writer of the table may, at any time: a second one of the same version is the same.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        #[derive(serde::Deserialize)]
+        struct LastCheckpoint {
+            version: u64,
+        }
+        // Delta's protocol, "Last Checkpoint File".
+        let last = self.store().get(&Path::from("_delta_log/_last_checkpoint")).await;
+        let last = match last {
+            Ok(found) => found.bytes().await.ok(),
+            Err(_) => None,
+        };
+        let last = last.and_then(|bytes| serde_json::from_slice::<LastCheckpoint>(&bytes).ok());
+        if last.is_some_and(|last| last.version >= self.version()) {
+            return Ok(());
+        }
+        create_checkpoint(&self.delta, None).await.map_err(|error| self.error(error))
     }
 
     /// What a commit of appended rows is called in delta's log.

@@ -398,6 +398,29 @@ fn a_comparison_finds_what_was_planted() {
 
 /// Files with the columns, files of before, and the inbox answer as one.
 #[test]
+fn compaction_leaves_a_checkpoint_of_the_log() {
+    wait(async {
+        let bucket = memory();
+        let place = object_store::path::Path::from("index/_delta_log/_last_checkpoint");
+        let last = async || {
+            let bytes = bucket.read(&place).await.unwrap();
+            bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes).unwrap()["version"].clone())
+        };
+        let all = crashes(60);
+        append(&bucket, &all[..20]).await.unwrap();
+        append(&bucket, &all[20..40]).await.unwrap();
+        assert_eq!(last().await, None);
+        // Version 0 made the table, 1 and 2 are the appends.
+        compact(&bucket, 100).await.unwrap();
+        assert_eq!(last().await, Some(json!(2)));
+        append(&bucket, &all[40..]).await.unwrap();
+        assert_eq!(rows(&bucket, &[("limit", "100")]).await.len(), 60);
+        compact(&bucket, 100).await.unwrap();
+        assert_eq!(last().await, Some(json!(3)));
+    });
+}
+
+#[test]
 fn attributes_that_became_columns_are_found_in_every_file() {
     wait(async {
         let bucket = memory();
