@@ -82,6 +82,34 @@ fn literals() {
     );
 }
 
+/// What is in registers, constants and memory bit by bit, as `fixtures/src/bit_pieces.s` says; gdb 13 prints the same.
+#[test]
+fn objects_in_pieces_of_bits() {
+    check(
+        "bit-pieces",
+        0,
+        &[
+            ("flags", "{low = 1928, middle = -16, high = 3567}"),
+            ("flags.middle", "-16"),
+            ("shifted == ((0x7788 >> 4 & 0xfff) | ((0xddeeff00 >> 8 & 0xfffff) << 12))", "1"),
+            ("half", "{first = 860116326, second = <optimized out>}"),
+            ("half.first == 0x33445566", "1"),
+            ("constant == 0x123456789abcdef5", "1"),
+            ("bytes == 0xeeff7788", "1"),
+            ("crumbs", "117 'u'"),
+            ("memory == 0x54321210", "1"),
+            ("&flags", "obit: it is not in memory as a whole and has no address"),
+        ],
+    );
+    let (text, ..) = common::fixture_session("bit-pieces", &["info address shifted", "info address half"]);
+    let (shifted, half) = text.split_once('\n').unwrap();
+    let expected =
+        "is a variable in $rbx [12-bit piece, offset 4 bits], and a variable in $r12 [20-bit piece, offset 8 bits].";
+    assert_eq!(shifted, format!("Symbol \"shifted\" {expected}"));
+    let expected = "is a variable in $rbx [32-bit piece, offset 16 bits], and an empty 32-bit piece.";
+    assert_eq!(half.trim_end(), format!("Symbol \"half\" {expected}"));
+}
+
 /// A program's own zeros are known where nobody wrote them; what else the core left out is not.
 #[test]
 fn what_was_never_written_is_zero_in_a_program_alone() {

@@ -256,10 +256,46 @@ fn location(session: &Session, code: RunAddr, source: &LocationSource) -> String
     };
     match source {
         LocationSource::None => "optimized out".to_owned(),
-        LocationSource::Expression(expression) => whole(expression),
+        LocationSource::Expression(expression) => match pieces(expression) {
+            Some(pieces) => {
+                let described: Vec<String> = pieces
+                    .into_iter()
+                    .map(|(place, size)| match place {
+                        [] => format!("an empty {}", size.split(',').next().unwrap_or_default()),
+                        place => format!("{} [{size}]", whole(place)),
+                    })
+                    .collect();
+                described.join(", and ")
+            }
+            None => whole(expression),
+        },
         LocationSource::List(ranges) => format!("multi-location, in {} ranges", ranges.len()),
         _ => "constant".to_owned(),
     }
+}
+
+/// The places of an object in pieces, each with its size in gdb's words; `None` where it is in one piece, or of an
+/// operation that is not known (DWARF 5, section 2.6.1.2).
+fn pieces(expression: &[u8]) -> Option<Vec<(&[u8], String)>> {
+    /// Pieces of one object.
+    const MOST: usize = 256;
+    let encoding = gimli::Encoding { format: gimli::Format::Dwarf32, version: 5, address_size: 8 };
+    let mut input = gimli::EndianSlice::new(expression, gimli::LittleEndian);
+    let (mut found, mut from) = (Vec::new(), 0);
+    while !input.is_empty() {
+        let at = expression.len().checked_sub(input.len())?;
+        if let gimli::Operation::Piece { size_in_bits, bit_offset } =
+            gimli::Operation::parse(&mut input, encoding).ok()?
+        {
+            let size = match bit_offset {
+                None => format!("{}-byte piece", size_in_bits / 8),
+                Some(offset) => format!("{size_in_bits}-bit piece, offset {offset} bits"),
+            };
+            found.push((expression.get(from..at)?, size));
+            from = expression.len().checked_sub(input.len())?;
+        }
+    }
+    (!found.is_empty() && found.len() <= MOST && from == expression.len()).then_some(found)
 }
 
 /// A signed LEB128 number that is all there is.
