@@ -48,6 +48,31 @@ fn backtraces_take_the_options_of_gdb() {
     assert_eq!(status, 2);
 }
 
+/// Sizes and forms go on as in gdb 13.
+#[test]
+fn memory_is_examined_as_it_was_before() {
+    let last = |lines: &[&str]| answer(lines).lines().last().unwrap_or_default().to_owned();
+    let of_stack = |text: &str| text.split_once(":\t").map(|(_, units)| units.to_owned());
+    let shown = |line: &str, then: &str| of_stack(&last(&[line, then]));
+    assert_eq!(shown("x/2c $sp", "x/2x $sp").as_deref(), Some("0xb5\t0x16"));
+    assert_eq!(shown("x/s $sp", "x/2x $sp").as_deref(), Some("0xb5\t0x16"));
+    assert_eq!(shown("x/a $sp", "x/x $sp").as_deref(), Some("0x00000000004016b5"));
+    assert_eq!(shown("x/i $pc", "x/2g $sp").as_deref(), Some("0x00000000004016b5\t0x4039200000000000"));
+    assert!(shown("x/2gx $sp", "x/2i $pc").is_some());
+    assert_eq!(of_stack(&last(&["x/gx $sp", "x/i $pc", "x/x $sp"])).as_deref(), Some("0x00000000004016b5"));
+    assert_eq!(answer(&["info registers eax"]), "eax            0x0                 0\n");
+    assert_eq!(answer(&["info registers st0"]), "st0            0                   (raw 0x00000000000000000000)\n");
+}
+
+/// A function's variable in its innermost frame, from the selected one outwards.
+#[test]
+fn variables_of_functions() {
+    assert_eq!(answer(&["p total::count", "p add_up::orders"]), "$1 = 4\n$2 = (const struct order *) 0x7ffc4deed520\n");
+    let (_, errors, status) = demo(&["up 2", "p total::count"]);
+    assert!(errors.starts_with("no symbol \"total::count\" in the frame"), "{errors}");
+    assert_eq!(status, 1);
+}
+
 #[test]
 fn threads_are_numbered_and_named_as_in_gdb() {
     let text = answer(&["info threads"]);
@@ -85,6 +110,11 @@ fn commands_are_applied_as_in_gdb() {
     let text = answer(&["frame apply 2 -c p count"]);
     assert!(text.contains("count") && text.ends_with("$1 = 4\n"), "{text}");
     assert_eq!(demo(&["frame apply 2 p count"]).2, 1);
+    // Without the source, unless it is asked for.
+    let line = "#0  0x000000000040168c in discounted (sum=1000, order=0x7ffc4deed560) at fixtures/demo/demo.c:37\n";
+    assert_eq!(answer(&["frame apply 1 p 1"]), format!("{line}$1 = 1\n"));
+    let text = answer(&["set print frame-info source-and-location", "frame apply 1 p 1"]);
+    assert!(text.contains("\n        37\t    return sum"), "{text}");
     assert_eq!(answer(&["frame apply level 1-2 -q p 7"]), "$1 = 7\n$2 = 7\n");
     assert_eq!(answer(&["faas p count", "frame"]).matches("$1 = 4").count(), 1);
     let of_all = answer(&["tfaas p count"]);

@@ -4,8 +4,10 @@ use super::selected::{Selected, select};
 use super::{CommandError, FrameArgs, Output, State, common};
 use crate::addr::RunAddr;
 use crate::arch::{Arch, Registers, aarch64};
+use crate::expr::{Variables, evaluate};
 use crate::report::documents::{self, RegisterRow, hex_value};
 use crate::report::formatted::flags_text;
+use crate::value::Place;
 use crate::value::float::{FloatFormat, FloatText};
 
 /// Arguments of `registers`.
@@ -28,7 +30,17 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     let registers = selected
         .registers()
         .ok_or_else(|| CommandError::NoMatch(format!("thread {} has no registers", selected.thread.lwp)))?;
-    let rows = chosen_rows(args, registers)?;
+    // `eax`, `w0`: what expressions have as `$eax`.
+    let part = |name: &str| {
+        let evaluated = evaluate(&selected, &format!("${name}"), &mut Variables::default()).ok()?;
+        match evaluated.place {
+            Ok(Place::Bytes(bytes)) if !evaluated.is_void(&selected) => {
+                Some(RegisterRow { name: name.to_owned(), bytes: Some(bytes.data) })
+            }
+            _ => None,
+        }
+    };
+    let rows = chosen_rows(args, registers, &part)?;
     let notes = session.notes();
     let frame = state.selection(&args.frame).frame;
     if state.json {
@@ -45,7 +57,10 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
             writeln!(output.out, "{:<15}<not saved>", row.name)?;
             continue;
         };
-        let (hex, natural) = (hex_value(bytes), natural_text(&selected, row, bytes));
+        let (hex, natural) = match x87_texts(row, bytes) {
+            Some(texts) => texts,
+            None => (hex_value(bytes), natural_text(&selected, row, bytes)),
+        };
         // Long names and wide values push what follows to the right, as in gdb.
         let line = format!("{:<15}{hex:<20}{natural}", row.name);
         writeln!(output.out, "{}", line.trim_end())?;
@@ -53,7 +68,11 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
     common::write_notes(output, &notes)
 }
 
-fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, CommandError> {
+fn chosen_rows(
+    args: &Args,
+    registers: &Registers,
+    part: &dyn Fn(&str) -> Option<RegisterRow>,
+) -> Result<Vec<RegisterRow>, CommandError> {
     if args.names.is_empty() {
         return Ok(if args.all { all_rows(registers) } else { general_rows(registers) });
     }
@@ -75,7 +94,8 @@ fn chosen_rows(args: &Args, registers: &Registers) -> Result<Vec<RegisterRow>, C
         let general = |number| arch.general_registers().iter().find(|register| register.dwarf == number);
         let plain = alias.and_then(general).map_or(plain, |register| register.name);
         let view = || Some(RegisterRow { name: plain.to_owned(), bytes: Some(registers.vector_view(plain)?) });
-        let row = everything.iter().find(|row| row.name == plain).cloned().or_else(view).ok_or_else(|| {
+        let known = everything.iter().find(|row| row.name == plain).cloned().or_else(view).or_else(|| part(plain));
+        let row = known.ok_or_else(|| {
             let why = if registers.vectors.is_some() {
                 "no such register; info all-registers lists them"
             } else {
@@ -139,6 +159,14 @@ fn all_rows(registers: &Registers) -> Vec<RegisterRow> {
     rows
 }
 
+/// An x87 register as gdb has it: its number, and its bytes.
+fn x87_texts(row: &RegisterRow, bytes: &[u8]) -> Option<(String, String)> {
+    let is_it = row.name.strip_prefix("st").is_some_and(|digits| digits.parse::<u8>().is_ok()) && bytes.len() == 10;
+    let bits = is_it.then(|| bytes.iter().rev().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte)))?;
+    let number = FloatText { bits, format: FloatFormat::X87 }.to_string();
+    Some((number, format!("(raw 0x{bits:020x})")))
+}
+
 /// gdb's second column: code and data pointers as such, flags by name, other integers in decimal.
 fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> String {
     if bytes.len() > 8 {
@@ -160,12 +188,22 @@ fn natural_text(selected: &Selected<'_>, row: &RegisterRow, bytes: &[u8]) -> Str
             4 => FloatText { bits: value.into(), format: FloatFormat::Single }.to_string(),
             _ => value.to_string(),
         },
+        // Parts of registers are signed, as `print` has them.
+        name if bytes.len() <= 4 && selected.registers().is_some_and(|all| is_part(name, all)) => {
+            let unused = 64 - 8 * bytes.len() as u32;
+            (((value << unused) as i64) >> unused).to_string()
+        }
         _ => match (bytes.len(), selected.session.image.arch) {
             (8, _) => (value as i64).to_string(),
             (4, Arch::I386) => (value as u32 as i32).to_string(),
             _ => value.to_string(),
         },
     }
+}
+
+/// Whether it is but a part of a register.
+fn is_part(name: &str, registers: &Registers) -> bool {
+    registers.arch() != Arch::I386 && !all_rows(registers).iter().any(|row| row.name == name)
 }
 
 /// `<main+4>`.

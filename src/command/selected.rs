@@ -156,6 +156,18 @@ impl Scope for Selected<'_> {
         self.session.find_variable(&self.trace, self.position?, name)
     }
 
+    fn variable_of(&self, function: &str, name: &str) -> Option<Named> {
+        let is_it = |frame: &Frame| {
+            let plain = frame.code.function.as_deref().map(crate::demangle::without_parameters);
+            plain.is_some_and(|plain| {
+                plain == function || plain.strip_suffix(function).is_some_and(|scope| scope.ends_with("::"))
+            })
+        };
+        let outwards = self.trace.frames.iter().enumerate().skip(self.position?);
+        let (position, _) = outwards.into_iter().find(|(_, frame)| is_it(frame))?;
+        self.session.find_variable(&self.trace, position, name)
+    }
+
     fn globals(&self, name: &str, file: Option<&str>) -> Vec<Named> {
         let mut found = self.session.find_globals(name, file, Some(self.thread));
         // The one of just that name comes before those of that name in some namespace; `::x` is that one alone.

@@ -81,13 +81,13 @@ fn parse_format(text: &str, address_size: usize, before: Option<Examined>) -> Re
     // As gdb: what is not said is as it was the last time.
     let letter_before = before.map(|before| before.letter);
     let unit = match (letter.or(letter_before), unit, before) {
-        (Some(wanted), None, Some(before))
-            if wanted != 'c' && (wanted == before.letter || !matches!(before.letter, 's' | 'c' | 'a' | 'i')) =>
-        {
+        (Some(wanted), None, Some(before)) if wanted == before.letter || !matches!(wanted, 'c' | 'a' | 's') => {
             Some(before.unit)
         }
         _ => unit,
     };
+    // As gdb: with a size, what was shown as instructions is not gone on with.
+    let letter_before = letter_before.filter(|before| *before != 'i' || given.is_none());
     let letter = letter.or(letter_before).unwrap_or('x');
     // As gdb: addresses have their own size, characters one byte, floats eight, and everything else a word.
     let unit = match (letter, unit) {
@@ -138,7 +138,9 @@ pub fn run(args: &Args, state: &mut State, output: &mut Output<'_>) -> Result<()
         return answered;
     }
     if let Some(next) = seen.next {
-        state.examined = Some(Examined { next, letter: format.letter, unit: format.unit, count: format.count });
+        // As gdb: what follows text is bytes.
+        let unit = if format.letter == 's' { 1 } else { format.unit };
+        state.examined = Some(Examined { next, letter: format.letter, unit, count: format.count });
     }
     if let Some(last) = seen.last {
         let types = &state.session.types;
@@ -418,6 +420,9 @@ mod tests {
         assert_eq!(parse_format("4x", 8, Some(before)), Ok(format(4, 'x', 8)));
         assert_eq!(parse_format("s", 8, Some(before)), Ok(format(1, 's', 1)));
         assert_eq!(parse_format("c", 8, Some(before)), Ok(format(1, 'c', 1)));
+        let code = Examined { letter: 'i', ..before };
+        assert_eq!(parse_format("2g", 8, Some(code)), Ok(format(2, 'x', 8)));
+        assert_eq!(parse_format("2", 8, Some(code)).map(|format| format.letter), Ok('i'));
         assert!(parse_format("4q", 8, None).is_err());
         assert!(parse_format("99999999999999999999x", 8, None).is_err());
     }

@@ -47,7 +47,9 @@ impl Evaluator<'_> {
         // Types as gdb gives them.
         let types = self.scope.types();
         let type_id = if is_pc {
-            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic: true, method: None };
+            // `void ()` in C says nothing of parameters, which C++ cannot write.
+            let variadic = self.scope.language() != Some(Language::Cpp);
+            let kind = TypeKind::Function { result: None, parameters: Vec::new(), variadic, method: None };
             let function = types.make(Type { name: None, size: None, language: Language::C, kind });
             types.make_pointer(function, arch.address_size())
         } else if is_sp || is_fp {

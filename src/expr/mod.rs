@@ -113,6 +113,10 @@ pub trait Scope {
     }
     /// Names that a misspelt one may have meant: all that are near to it, and any others.
     fn names(&self, near: &str) -> Vec<String>;
+    /// A variable of the innermost frame of that function, from this frame outwards.
+    fn variable_of(&self, _function: &str, _name: &str) -> Option<Named> {
+        None
+    }
     /// What only a symbol table names: its address, and whether it is a function.
     fn bare_symbol(&self, _name: &str) -> Option<(RunAddr, bool)> {
         None

@@ -72,6 +72,10 @@ impl Evaluator<'_> {
             .or_else(|| self.in_namespaces(file, name))
             .or_else(|| self.scope.globals(name, file).into_iter().next())
             .or_else(|| self.inherited(file, name))
+            .or_else(|| {
+                let (function, variable) = name.rsplit_once("::").filter(|_| file.is_none())?;
+                self.scope.variable_of(function, variable)
+            })
     }
 
     /// `class::name`, where a base class has the static member or the method.

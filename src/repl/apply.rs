@@ -3,6 +3,7 @@
 use super::stack::{show_frame, thread_of, trace_of};
 use super::{Next, Repl, threads, words};
 use crate::command::{CommandError, Selection};
+use crate::report::bt_text::FrameInfo;
 use crate::report::session_documents::{self, Answer};
 
 /// Commands that apply commands.
@@ -147,7 +148,16 @@ pub(super) fn frames(repl: &mut Repl<'_>, arguments: &str) -> Result<Next, Comma
     }
     let before = repl.state.selection;
     let selections = frames.into_iter().take(limit).map(|frame| Selection { frame, ..before }).collect();
-    each(repl, selections, command, flags, |repl, _| show_frame(repl).map(|_| ()))
+    each(repl, selections, command, flags, |repl, _| {
+        // As in gdb, without the source, unless it was asked for.
+        let wanted = repl.state.settings.frame_info;
+        if wanted == FrameInfo::Auto {
+            repl.state.settings.frame_info = FrameInfo::Location;
+        }
+        let shown = show_frame(repl);
+        repl.state.settings.frame_info = wanted;
+        shown.map(|_| ())
+    })
 }
 
 /// Asks the command of each; `head` writes which one it is.

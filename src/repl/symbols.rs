@@ -386,8 +386,7 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
         }
         None => data::address_of(repl, location.trim_start_matches('*').trim())?,
     };
-    crate::command::x::go_on_at(repl.state, address);
-    let session = &repl.state.session;
+    let session = repl.state.session.clone();
     let named = |address: RunAddr| match session.symbol(address) {
         Some(found) => format!("{address}{}", data::symbol_text(&found)),
         None => address.to_string(),
@@ -397,6 +396,7 @@ pub(super) fn line(repl: &mut Repl<'_>, location: &str) -> Result<Next, CommandE
         let message = format!("No line number information available for address {}", named(address));
         return Err(CommandError::NoMatch(message));
     };
+    crate::command::x::go_on_at(repl.state, address);
     let extent = session.program.modules.at(address).and_then(|module| {
         let here = module.to_file(address);
         let unit = session.program.debug_info(module.id)?.unit_at(here)?;

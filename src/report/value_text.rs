@@ -295,8 +295,14 @@ impl<'a> Writer<'a> {
                 _ => self.c_structure(fields, indent, class_of(definition)),
             },
             ValueKind::Array { items, omitted, .. } => {
-                let (open, close) = if rust { ('[', ']') } else { ('{', '}') };
-                self.array(items, *omitted, indent, open, close);
+                // Without formatters too, gdb has arrays of characters as text.
+                match self.characters(definition, items, *omitted).filter(|_| !rust) {
+                    Some(text) => self.text(&text, self.text_prefix(definition), *omitted == 0),
+                    None => {
+                        let (open, close) = if rust { ('[', ']') } else { ('{', '}') };
+                        self.array(items, *omitted, indent, open, close);
+                    }
+                }
             }
             ValueKind::String(text) if rust => self.text(text, "", false),
             ValueKind::String(text) => {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Writer;
 use crate::types::{Language, Type, TypeKind};
-use crate::value::{SummaryPiece, Text, ValueKind};
+use crate::value::{SummaryPiece, Text, Value, ValueKind};
 
 impl Writer<'_> {
     /// A value within a summary: text by itself, without its address; with `s` also without quotes.
@@ -75,6 +75,23 @@ impl Writer<'_> {
             (TypeKind::Char { unicode: true, .. }, Some("char32_t"), Language::C | Language::Cpp) => "U",
             _ => "",
         }
+    }
+
+    /// The text that an array of C's or C++'s characters of one byte is.
+    pub(super) fn characters(&self, definition: &Type, items: &[Value], omitted: u64) -> Option<Text> {
+        let TypeKind::Array { element, .. } = definition.kind else { return None };
+        let character = self.definition(element);
+        let is_text = matches!(character.kind, TypeKind::Char { .. }) && character.size == Some(1);
+        if !is_text || items.is_empty() || !matches!(definition.language, Language::C | Language::Cpp) {
+            return None;
+        }
+        let code = |item: &Value| match item.kind {
+            ValueKind::Char { code, .. } => Some(code as u8),
+            _ => None,
+        };
+        let bytes = items.iter().map(code).collect::<Option<Vec<u8>>>()?;
+        let length = Some((bytes.len() as u64).saturating_add(omitted));
+        Some(Text { bytes, length, omitted, cut: None })
     }
 
     /// `98 'b'`
