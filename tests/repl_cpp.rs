@@ -91,6 +91,23 @@ fn static_members_stand_beside_fields() {
     check("with print object off -- p (zoo::Left *) 0x7fffffffec80", "$1 = (zoo::Left *) 0x7fffffffec80\n");
 }
 
+/// What a class's variables held is in a snapshot too, also what no code of the frames refers to.
+#[test]
+fn snapshots_have_static_members() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("statics.obit");
+    let output = common::obit("cpp-O0", "snapshot", &["-o", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = ["frame function zoo::Diamond::speak", "p *this", "p zoo::Diamond::shared", "p zoo::Diamond::fixed"];
+    let mut asked = common::program();
+    asked.arg(&file).arg("-q").args(lines.iter().flat_map(|line| ["-ex", line]));
+    let text = String::from_utf8(asked.output().unwrap().stdout).unwrap();
+    let (expected, ..) = common::fixture_session("cpp-O0", &lines);
+    let values = |text: &str| text.lines().filter(|line| line.starts_with('$')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(values(&text), values(&expected));
+    assert_eq!(values(&text)[1..], ["$2 = 66", "$3 = 55"]);
+    assert!(text.contains("diamond_value = 1, static shared = 66, static fixed = 55}"), "{text}");
+}
+
 #[test]
 fn functions_of_gdb() {
     for (expression, value) in [

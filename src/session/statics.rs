@@ -91,7 +91,8 @@ impl Session {
             match symbols.as_slice() {
                 [] => {}
                 [found] if found.kind == SymbolKind::ThreadLocal => {
-                    let detail = "a thread has its own: CLASS::MEMBER asks for it";
+                    let name = self.program.qualified_name(member.die)?;
+                    let detail = format!("thread-local: print {name} shows it");
                     return Some(Err(Absent::because(AbsentReason::Unsupported, detail)));
                 }
                 [found] => {
