@@ -24,6 +24,8 @@ const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
 /// Bytes of a text that is evidence.
 const MAX_TEXT: usize = 512;
+/// Bytes of a function's name that a sentence has whole.
+const MAX_NAME: usize = 100;
 /// Threads that are asked which signal they handle.
 const MAX_THREADS: usize = 4096;
 
@@ -152,6 +154,8 @@ impl<'a> Case<'a> {
     /// `find` as it is called in a sentence: `find()`.
     pub fn called(&self, frame: usize) -> String {
         match (self.function(frame), self.frame(frame)) {
+            // Of long names of templates the arguments say less than what stands around them.
+            (Some(name), _) if name.len() > MAX_NAME => format!("{}()", super::results::without_arguments(name)),
             (Some(name), _) => format!("{name}()"),
             (None, Some(frame)) => frame.pc.to_string(),
             (None, None) => "an unknown function".to_owned(),

@@ -60,6 +60,29 @@ pub(super) fn complete(session: &Session, registers: &Registers, wait: &mut Wait
     }
 }
 
+/// What a word is by itself, where no name says whose it is: of a program into which musl was linked and whose symbols were
+/// taken. It is a mutex that records its owner, or the end of a thread, where everything around it is as it must be;
+/// `expected` is what the kernel was told to find in it.
+pub(super) fn of_word(session: &Session, word: RunAddr, expected: u64) -> Option<(Kind, RunAddr, Owner)> {
+    let read = |address: Option<u64>| session.memory().read_uint(RunAddr(address?), 4).ok();
+    let is_thread = |lwp: u32| session.image.threads.iter().any(|thread| thread.lwp == lwp);
+    let (expected, now) = (expected & 0xffff_ffff, read(Some(word.0))?);
+    let recorded = |lwp: u32| Owner { lwp, found: Found::Recorded, gone: false };
+    // DT_JOINABLE (src/internal/pthread_impl.h).
+    if let Some(lwp) = joined(session, word).filter(|_| expected == now && now == 2) {
+        return Some((Kind::Join, word, recorded(lwp)));
+    }
+    let (kind, waiters) = (read(word.0.checked_sub(4))?, read(word.0.checked_add(4))?);
+    let owner = u32::try_from(now & 0x3fff_ffff).ok()?;
+    // Recursive, error checking and robust ones (1, 2, 4) have the owner's number; who waits sets bit 31 and counts itself.
+    let is_mutex = expected == now
+        && now >> 30 == 2
+        && matches!(kind & !0x80, 1 | 2 | 4..=6)
+        && (1..=session.image.threads.len() as u64).contains(&waiters)
+        && word.0.is_multiple_of(4);
+    (is_mutex && is_thread(owner)).then(|| (Kind::Mutex, RunAddr(word.0 - 4), recorded(owner)))
+}
+
 /// The thread that is joined.
 fn joined(session: &Session, word: RunAddr) -> Option<u32> {
     let memory = session.memory();

@@ -233,6 +233,16 @@ fn of_futex(asker: &Asker<'_>, trace: &Trace, from: usize, entered: Option<&Ente
             }
         }
     }
+    if found.is_none()
+        && outermost.is_none()
+        && let (Some(word), Some(expected)) = (word, argument(2))
+        && let Some((kind, address, owner)) = musl::of_word(session, word, expected)
+    {
+        (wait.kind, wait.address, wait.owners) = (kind, Some(address), vec![owner]);
+        if kind == Kind::Join {
+            (wait.word, wait.address) = (None, None);
+        }
+    }
     if wait.kind == Kind::Futex {
         wait.inside = outermost.filter(|name| !matches!(plain_name(name), "syscall" | "lll_lock_wait"));
     }

@@ -214,8 +214,13 @@ fn found(case: &Case<'_>) -> Option<Finding> {
             }
             (true, _) => format!("null pointer: {name}() was given {shown} at {place}, which is {value:#x}"),
             (false, Some(length)) => {
-                let readable = address.saturating_sub(value);
-                format!("bad call: {name}() {verb} {length} bytes at {shown} at {place}, of which {readable} are there")
+                let good = address.saturating_sub(value);
+                // What is there and refuses the write is read-only.
+                let how = match *written && case.is_mapped(address) {
+                    true => "may be written",
+                    false => "are there",
+                };
+                format!("bad call: {name}() {verb} {length} bytes at {shown} at {place}, of which {good} {how}")
             }
             (false, None) => {
                 let what = if *extent == Extent::String { "string" } else { "memory" };

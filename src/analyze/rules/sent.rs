@@ -14,6 +14,8 @@ const SIGXFSZ: i32 = 25;
 const SIGSYS: i32 = 31;
 /// `SI_USER`, `SI_QUEUE`, `SI_TKILL` (Linux, uapi/asm-generic/siginfo.h).
 const SENT: [i32; 3] = [0, -1, -6];
+/// Characters of a line.
+const MAX_LINE: usize = 200;
 /// The kernel's own.
 const SI_KERNEL: i32 = 0x80;
 /// `SYS_SECCOMP`.
@@ -94,7 +96,30 @@ fn by_process(case: &Case<'_>) -> Option<Finding> {
     {
         finding = finding.with("errno", Some("errno"), format!("{text}, of the last call that failed"));
     }
+    if signal.number == SIGABRT {
+        finding = with_last_words(case, finding);
+    }
     Some(finding.ask("bt"))
+}
+
+/// Adds the last line that standard output or error was given and that was never written, as `abort` writes nothing out.
+fn with_last_words(case: &Case<'_>, finding: Finding) -> Finding {
+    let streams = case.session.unwritten();
+    let last = streams.iter().filter(|stream| matches!(stream.descriptor, Some(1 | 2))).find_map(|stream| {
+        let line = stream.text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+        Some((stream.descriptor?, line.chars().take(MAX_LINE).collect::<String>()))
+    });
+    match last {
+        Some((descriptor, line)) => {
+            let name = if descriptor == 2 { "stderr" } else { "stdout" };
+            finding.with(
+                "unwritten",
+                None,
+                format!("{line:?} is the last line in {name}'s buffer, which was never written"),
+            )
+        }
+        None => finding,
+    }
 }
 
 /// A core that does not say who sent the signal: `abort` on the stack says that the program did.
@@ -104,7 +129,8 @@ fn aborted(case: &Case<'_>) -> Option<Finding> {
     let frame = case.to_blame(abort);
     let summary = format!("abort() was called {}", case.in_at(frame));
     let finding = case.finding("signal-sent", Class::Abort, Certainty::Likely, frame, summary).as_symptom();
-    Some(finding.with("signal", Some("$_siginfo"), format!("{}, without siginfo", signal.name())).ask("bt"))
+    let finding = finding.with("signal", Some("$_siginfo"), format!("{}, without siginfo", signal.name()));
+    Some(with_last_words(case, finding).ask("bt"))
 }
 
 fn by_kernel(case: &Case<'_>) -> Option<Finding> {
