@@ -279,6 +279,11 @@ impl TypeTable {
             let TypeKind::Array { element, count, stride, .. } = &stripped.kind else { return None };
             elements = elements.checked_mul(count.fixed()?)?;
             if let super::Count::Dimension(dimension) = count
+                && let Some(bits) = dimension.bits
+            {
+                return Some(elements.checked_mul(bits)?.div_ceil(8));
+            }
+            if let super::Count::Dimension(dimension) = count
                 && let Some(stride) = &dimension.stride
             {
                 let super::dimension::Bound::Number(stride) = stride else { return None };

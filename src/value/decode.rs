@@ -220,11 +220,15 @@ impl Decoder<'_> {
                     ));
                 }
                 let Bounds { length, stride, .. } = self.bounds(dimension, None)?;
+                let endless = || Absent::because(AbsentReason::Corrupt, "an endless array");
+                if let Some(bits) = dimension.bits {
+                    return length.checked_mul(bits).map(|bits| bits.div_ceil(8)).ok_or_else(endless);
+                }
                 let stride = match stride {
                     Some(stride) => stride.unsigned_abs(),
                     None => self.size_within(*element, depth + 1)?,
                 };
-                stride.checked_mul(length).ok_or_else(|| Absent::because(AbsentReason::Corrupt, "an endless array"))
+                stride.checked_mul(length).ok_or_else(endless)
             }
             TypeKind::Array { element, count, stride, .. } if depth < 32 => {
                 let count = scalar::array_count(self, count)?.unwrap_or(0);
