@@ -4,6 +4,7 @@
 //! `f(int) [clone .cold]`.
 
 mod local;
+mod misplaced;
 mod packs;
 mod short;
 
@@ -132,9 +133,10 @@ fn spell(mangled: &str, with_parameters: bool) -> Option<String> {
         && let Some(start) = opening_bracket(&plain.text)
         && let Some(arguments) = plain.text.get(start + 1..plain.text.len() - 1)
     {
-        written.text = packs::expanded(&written, arguments, marks);
+        written.text = packs::expanded(&written, arguments, marks, packs::ends_with_pack(mangled));
     }
-    Some(as_gnu_spells(written.text))
+    let text = as_gnu_spells(written.text);
+    Some(if mangled.contains("KF") { misplaced::with_const_functions(text) } else { text })
 }
 
 fn write(mangled: &str, with_parameters: bool) -> Option<Written> {
@@ -225,7 +227,8 @@ fn as_gnu_spells(text: String) -> String {
             text.replace_range(at..at + empty.len(), "()");
         }
     }
-    text = with_function_types(without_local_results(with_marks_behind(text)));
+    text = misplaced::with_own_parameters(with_marks_behind(text));
+    text = with_function_types(without_local_results(text));
     text = with_plain_callees(with_full_names(text));
     let casts = [
         ("(unsigned int)", "u"),

@@ -3,6 +3,10 @@
 //! The demangler writes a pack of parameters (`DpOT_`) as one type, its elements joined by commas, so that what belongs
 //! to each of them stands behind one or a few: `(A, B&&)`, or nowhere, where one element is a reference itself. The
 //! elements are the last of the function's template arguments, and are written from those.
+//!
+//! What remains unlike c++filt (53 of 94,140 names of LLVM, Clang, LLDB 19 and libstdc++): packs within the functions that
+//! lambdas are in, and bare types of functions, mostly in names of type information. Their text does not tell what
+//! belongs where.
 
 use std::fmt;
 
@@ -59,8 +63,18 @@ pub(super) fn marks(mangled: &str) -> Option<&'static str> {
     found
 }
 
+/// Whether the name's last parameter is its one pack of references: no other can be meant by what ends the text.
+pub(super) fn ends_with_pack(mangled: &str) -> bool {
+    let mut packs = mangled.match_indices("Dp");
+    let (Some((at, _)), None) = (packs.next(), packs.next()) else { return false };
+    let rest = &mangled[at + 2..];
+    let number = ["OT", "RKT", "RT"].iter().find_map(|kind| rest.strip_prefix(kind)).and_then(|rest| rest.strip_suffix('_'));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()))
+}
+
 /// The text with every pack of `arguments`' last elements written in full.
-pub(super) fn expanded(written: &Written, arguments: &str, marks: &str) -> String {
+/// `is_last`: what ends the parameters is a pack, even of one element.
+pub(super) fn expanded(written: &Written, arguments: &str, marks: &str, is_last: bool) -> String {
     let arguments = elements(arguments);
     let mut text = written.text.clone();
     for (start, end) in written.parameters.iter().rev() {
@@ -69,7 +83,8 @@ pub(super) fn expanded(written: &Written, arguments: &str, marks: &str) -> Strin
         let Some(first) = arguments.len().checked_sub(found.len()) else { continue };
         let pack = &arguments[first..];
         let is_pack = || found.iter().zip(pack).all(|(found, own)| without_marks(found) == without_marks(own));
-        if found.len() < 2 || !is_pack() {
+        let is_last = is_last && &written.text[*end..] == ")";
+        if found.len() < 2 && !is_last || !is_pack() {
             continue;
         }
         let rest = &written.text[*end..];
@@ -82,10 +97,21 @@ pub(super) fn expanded(written: &Written, arguments: &str, marks: &str) -> Strin
 
 /// A reference to a reference is a reference: to an lvalue, if one of them is (C++20, 9.3.4.3).
 fn marked(element: &str, marks: &str) -> String {
+    // The demangler puts the mark of a nested class behind the outer one, where it is found later.
+    let is_marked_within = element.match_indices("&::").any(|(at, _)| {
+        let before = &element[..at];
+        before.matches('<').count() == before.matches('>').count()
+    });
+    if is_marked_within {
+        return match marks {
+            "&&" => element.to_owned(),
+            _ => element.replace("&&::", "&::"),
+        };
+    }
     match element.strip_suffix("&&") {
         Some(referent) if marks == "&&" => format!("{referent}&&"),
         Some(referent) => format!("{referent}&"),
-        None if element.ends_with('&') || element.contains("(&)") => element.to_owned(),
+        None if element.ends_with('&') || element.contains("(&)") || element.contains("&)(") => element.to_owned(),
         None => format!("{element}{marks}"),
     }
 }
@@ -143,5 +169,11 @@ mod tests {
         check("_Z1fIJibEEvDpT_", "void f<int, bool>(int, bool)");
         check("_Z1fIJiEEvDpOT_", "void f<int>(int&&)");
         check("_Z1fIJEEvDpOT_", "void f<>()");
+        check("_Z1fIJRiEEvDpOT_", "void f<int&>(int&)");
+        check("_Z1fIJ1ARN1B1CES0_EEvDpOT_", "void f<A, B::C&, A>(A&&, B::C&, A&&)");
+        check(
+            "_Z1fIJZ1gIiEvPKcPT_EUliE_EEviDpOT_",
+            "void f<g<int>(char const*, int*)::{lambda(int)#1}>(int, g<int>(char const*, int*)::{lambda(int)#1}&&)",
+        );
     }
 }
