@@ -11,7 +11,9 @@ pub(super) fn with_own_parameters(mut text: String) -> String {
         from = at + MISPLACED.len();
         let name = text[..at].rfind("::").map_or(0, |start| start + 2);
         let is_name = !text[name..at].is_empty() && text[name..at].bytes().all(is_of_name);
-        let Some(class) = text[..name].strip_suffix("::").filter(|class| is_name && class.ends_with(')')) else { continue };
+        let Some(class) = text[..name].strip_suffix("::").filter(|class| is_name && class.ends_with(')')) else {
+            continue;
+        };
         let Some(open) = opening(class) else { continue };
         let parameters = text[open..class.len()].to_owned();
         let method = text[name..at].to_owned();

@@ -68,7 +68,8 @@ pub(super) fn ends_with_pack(mangled: &str) -> bool {
     let mut packs = mangled.match_indices("Dp");
     let (Some((at, _)), None) = (packs.next(), packs.next()) else { return false };
     let rest = &mangled[at + 2..];
-    let number = ["OT", "RKT", "RT"].iter().find_map(|kind| rest.strip_prefix(kind)).and_then(|rest| rest.strip_suffix('_'));
+    let number =
+        ["OT", "RKT", "RT"].iter().find_map(|kind| rest.strip_prefix(kind)).and_then(|rest| rest.strip_suffix('_'));
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()))
 }
 
