@@ -7,5 +7,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    obit::mapped::keep_pages_small();
     ExitCode::from(obit::cli::run(std::env::args_os()))
 }

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The file's bytes. An empty file gives an empty slice. Anything but a regular file is an error, and is not opened:
 /// paths come out of cores and debug information, and opening a pipe waits for somebody to write to it.
@@ -82,12 +83,24 @@ const ROOM_AT_ONCE: usize = 16 << 20;
 static ROOM: Mutex<&'static mut [u8]> = Mutex::new(&mut []);
 
 /// From now on the system gives this process pages of 4 KiB alone. What is read of a large program lies in many small
-/// pieces, of which huge pages would make a quarter more memory; the few megabytes of a snapshot and the columns of a
-/// store are had in a tenth of the time with them.
+/// pieces, of which huge pages would make a quarter more memory; and a backtrace that takes three milliseconds has no
+/// time to clear one of 2 MiB.
 pub fn keep_pages_small() {
     // Where the system has no such pages, there is nothing to keep it from.
-    let _ = nix::sys::prctl::set_thp_disable(true);
+    if nix::sys::prctl::get_thp_disable() == Ok(false) && nix::sys::prctl::set_thp_disable(true).is_ok() {
+        KEPT_SMALL.store(true, Ordering::Relaxed);
+    }
 }
+
+/// Large pages again, if it was this process that had none: the few megabytes of a snapshot and the columns of a store
+/// are had in a tenth of the time with them.
+pub fn allow_large_pages() {
+    if KEPT_SMALL.swap(false, Ordering::Relaxed) {
+        let _ = nix::sys::prctl::set_thp_disable(false);
+    }
+}
+
+static KEPT_SMALL: AtomicBool = AtomicBool::new(false);
 
 /// All mappings, for advice on parts of them.
 static MAPPINGS: Mutex<Vec<&'static memmap2::Mmap>> = Mutex::new(Vec::new());

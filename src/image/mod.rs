@@ -268,6 +268,7 @@ impl Image {
         }
         let (bytes, notes) = container::load(path)?;
         if snapshot::is_snapshot(bytes) {
+            mapped::allow_large_pages();
             return snapshot::open(path, bytes, notes);
         }
         mapped::keep_pages_small();
