@@ -28,6 +28,14 @@ const DEATHS: &[(&str, &str, &str, &str, &str)] = &[
     ("deleting", "heap-corruption", "certain", "met damage: free(): invalid pointer", "drop"),
     ("ran-into", "out-of-bounds", "likely", "right past the end of what may be written", "fill"),
     ("file-size", "signal-sent", "certain", "the limit of a file's size (RLIMIT_FSIZE) was reached: write(", "put"),
+    // `abort` writes nothing out: what was said last is in the buffer.
+    (
+        "unsaid",
+        "abort",
+        "certain",
+        "\"no table 2\\\" is the last line in stdout's buffer, which was never written",
+        "give_up",
+    ),
     ("refused", "sandbox", "certain", "the system call socket (41)", "refused"),
 ];
 
@@ -113,7 +121,9 @@ fn verdicts_say_what_the_libraries_and_the_kernel_checked() {
             println!("{name} {what}: {summary}");
             count += 1;
             let called = verdict["function"].as_str().unwrap_or_default().split('(').next() == Some(*function);
-            let is_right = verdict["class"] == *class && verdict["certainty"] == *certainty && summary.contains(part);
+            let evidence = answer["findings"][0]["evidence"].to_string();
+            let is_said = summary.contains(part) || evidence.contains(part);
+            let is_right = verdict["class"] == *class && verdict["certainty"] == *certainty && is_said;
             if !is_right || !called {
                 wrong.push(format!("{name} {what}: {verdict}"));
             }
