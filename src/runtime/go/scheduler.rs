@@ -8,7 +8,7 @@
 //! runtime.gcController, gcphase, memstats
 //! ```
 //!
-//! Members are found by the debug information, else by the version ([`versioned`]); what a version does not have is absent.
+//! Members are found by the debug information, else by the version (`versioned`); what a version does not have is absent.
 
 mod versioned;
 
