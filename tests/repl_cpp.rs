@@ -82,6 +82,9 @@ fn static_members_stand_beside_fields() {
         lines.contains("\n  }, \n  members of zoo::Diamond:\n  diamond_value = 1,\n  static shared = 66,\n"),
         "{lines}"
     );
+    assert!(lines.contains("\n  <zoo::Right> = {\n    members of zoo::Right:\n    _vptr.Right = "), "{lines}");
+    // The object has one `zoo::Base`, which is shown once.
+    assert_eq!(text.matches("<zoo::Base> = ").count(), 1, "{text}");
     // A document's fields are the object's own.
     let output = common::obit("cpp-O0", "print", &[diamond, "--json"]);
     let document = String::from_utf8(output.stdout).unwrap();

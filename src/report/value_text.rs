@@ -4,6 +4,7 @@
 //! `crate::Point {x: 1, y: 2}`. Each value is written in its own type's language.
 
 mod named;
+mod structure;
 mod text;
 
 pub use text::text_within;
@@ -87,7 +88,7 @@ pub fn printed(types: &TypeTable, value: &Value) -> String {
 pub fn summary_text(types: &TypeTable, summary: &Summary) -> String {
     let mut out = String::new();
     let options = PrintOptions::default();
-    let mut writer = Writer { out: &mut out, types, width: None, depth: 0, options };
+    let mut writer = Writer::new(&mut out, types, None, options);
     for piece in &summary.pieces {
         writer.piece(piece);
     }
@@ -115,7 +116,7 @@ pub fn value_text_with(types: &TypeTable, value: &Value, options: &PrintOptions)
 
 /// Appends the value.
 pub fn write_value(out: &mut String, types: &TypeTable, value: &Value, style: ValueStyle) {
-    let mut writer = Writer { out, types, width: style.width, options: style.options, depth: 0 };
+    let mut writer = Writer::new(out, types, style.width, style.options);
     if style.typed_pointers {
         writer.pointer_type(value);
     }
@@ -139,6 +140,10 @@ struct Writer<'a> {
     width: Option<usize>,
     options: PrintOptions,
     depth: usize,
+    /// Virtual base classes of the object that is being written that were written so far, by their names.
+    virtual_bases: Vec<&'a str>,
+    /// What is written next is a base class of it.
+    in_base: bool,
 }
 
 /// What is shown behind a reference within something else: what is short, text, and objects of a library.
@@ -162,6 +167,10 @@ fn is_shown_behind(value: &Value) -> bool {
 }
 
 impl<'a> Writer<'a> {
+    fn new(out: &'a mut String, types: &'a TypeTable, width: Option<usize>, options: PrintOptions) -> Writer<'a> {
+        Writer { out, types, width, options, depth: 0, virtual_bases: Vec::new(), in_base: false }
+    }
+
     fn definition(&self, id: TypeId) -> &'a Type {
         self.types.stripped(id).1
     }
@@ -292,7 +301,7 @@ impl<'a> Writer<'a> {
                 TypeKind::Complex => self.complex(fields),
                 TypeKind::MemberPointer { .. } => self.method_pointer(value.type_id, fields),
                 _ if rust => self.rust_structure(self.types.name(self.types.strip(value.type_id)), fields, indent, " "),
-                _ => self.c_structure(fields, indent, class_of(definition)),
+                _ => self.c_structure(fields, indent, structure::class_of(definition)),
             },
             ValueKind::Array { items, omitted, .. } => {
                 // Without formatters too, gdb has arrays of characters as text.
@@ -491,100 +500,13 @@ impl<'a> Writer<'a> {
         let Some(width) = self.width else { return false };
         let mut trial = String::new();
         let (types, options) = (self.types, self.options);
-        compact(&mut Writer { out: &mut trial, types, width: None, options, depth: self.depth });
+        compact(&mut Writer { depth: self.depth, ..Writer::new(&mut trial, types, None, options) });
         trial.chars().count() + indent + 2 > width
     }
 
     fn new_line(&mut self, indent: usize) {
         self.out.push('\n');
         self.out.extend(std::iter::repeat_n(' ', indent));
-    }
-
-    fn c_structure(&mut self, fields: &[Field], indent: usize, class: Option<Class<'_>>) {
-        self.out.push('{');
-        let lines = self.breaks(indent, |writer| writer.c_fields(fields, None, class));
-        self.c_fields(fields, lines.then_some(indent), class);
-        if lines {
-            self.new_line(indent);
-        }
-        self.out.push('}');
-    }
-
-    fn c_fields(&mut self, fields: &[Field], lines: Option<usize>, class: Option<Class<'_>>) {
-        let mut own = class.is_some_and(|class| class.has_statics);
-        let mut after_base = false;
-        for (index, field) in fields.iter().enumerate() {
-            if index > 0 {
-                self.out.push_str(if lines.is_some() { "," } else { ", " });
-            }
-            if let Some(indent) = lines {
-                // gdb has these where it was asked for lines.
-                if self.options.pretty && after_base {
-                    self.out.push(' ');
-                }
-                if let (true, true, false, Some(class)) = (self.options.pretty, after_base, field.base, class) {
-                    self.new_line(indent + 2);
-                    self.push(&["members of ", &crate::demangle::shorten(class.name), ":"]);
-                }
-                self.new_line(indent + 2);
-            }
-            own |= !field.base;
-            after_base = field.base;
-            match &field.name {
-                _ if field.base => {
-                    let name = self.short_name(field.value.type_id);
-                    self.push(&["<", &name, "> = "]);
-                }
-                Some(name) if field.is_static => self.push(&["static ", name, " = "]),
-                Some(name) => {
-                    self.push(&[name, " = "]);
-                }
-                None => {}
-            }
-            self.value(&field.value, false, lines.map_or(0, |indent| indent + 2));
-        }
-        if !own {
-            self.out.push_str(if fields.is_empty() { "<No data fields>" } else { ", <No data fields>" });
-        }
-    }
-
-    /// `Point {x: 1, y: 2}`, `Pair (1, 2)`, `(1, 2)`; a variant without the space.
-    fn rust_structure(&mut self, name: &str, fields: &[Field], indent: usize, space: &str) {
-        let tuple = name.starts_with('(');
-        if !tuple {
-            self.out.push_str(name);
-            if fields.is_empty() {
-                return;
-            }
-            self.out.push_str(space);
-        }
-        let numbered = |(index, field): (usize, &Field)| {
-            let number = field.name.as_deref().and_then(|name| name.strip_prefix("__"));
-            number.and_then(|number| number.parse().ok()) == Some(index)
-        };
-        let named = !tuple && !fields.iter().enumerate().all(numbered);
-        self.out.push(if named { '{' } else { '(' });
-        let lines = self.breaks(indent, |writer| writer.rust_fields(fields, named, None));
-        self.rust_fields(fields, named, lines.then_some(indent));
-        if lines {
-            self.new_line(indent);
-        }
-        self.out.push(if named { '}' } else { ')' });
-    }
-
-    fn rust_fields(&mut self, fields: &[Field], named: bool, lines: Option<usize>) {
-        for (index, field) in fields.iter().enumerate() {
-            if index > 0 {
-                self.out.push_str(if lines.is_some() { "," } else { ", " });
-            }
-            if let Some(indent) = lines {
-                self.new_line(indent + 2);
-            }
-            if let (true, Some(name)) = (named, &field.name) {
-                self.push(&[name, ": "]);
-            }
-            self.value(&field.value, false, lines.map_or(0, |indent| indent + 2));
-        }
     }
 
     fn complex(&mut self, fields: &[Field]) {
@@ -596,18 +518,6 @@ impl<'a> Writer<'a> {
         }
         self.out.push('i');
     }
-}
-
-/// What the text of a structure's fields says of its class.
-#[derive(Clone, Copy)]
-struct Class<'a> {
-    name: &'a str,
-    has_statics: bool,
-}
-
-fn class_of(definition: &Type) -> Option<Class<'_>> {
-    let TypeKind::Struct(content) = &definition.kind else { return None };
-    Some(Class { name: definition.name.as_deref()?, has_statics: !content.statics.is_empty() })
 }
 
 /// Whether two neighbours are written as one. (Not-a-numbers are equal here where they look so.)
