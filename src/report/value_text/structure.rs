@@ -66,11 +66,10 @@ impl Writer<'_> {
                 if self.options.pretty && after_base {
                     self.out.push(' ');
                 }
-                if let Some(class) = class.filter(|class| self.options.pretty && !field.base && class.has_bases()) {
-                    if !std::mem::replace(&mut labelled, true) {
-                        self.new_line(indent + 2);
-                        self.push(&["members of ", &crate::demangle::shorten(class.name), ":"]);
-                    }
+                let class = class.filter(|class| self.options.pretty && !field.base && class.has_bases());
+                if let Some(class) = class.filter(|_| !std::mem::replace(&mut labelled, true)) {
+                    self.new_line(indent + 2);
+                    self.push(&["members of ", &crate::demangle::shorten(class.name), ":"]);
                 }
                 self.new_line(indent + 2);
             }
