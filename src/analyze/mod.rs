@@ -30,6 +30,7 @@ pub mod heap;
 pub mod known;
 pub mod names;
 pub mod origin;
+pub mod parts;
 pub mod results;
 pub mod rule_file;
 pub mod rules;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::eval::{Evaluated, Evaluator, Step, computed, slice};
+use super::eval::{Evaluated, Evaluator, Step, computed};
 use super::tree::{Node, TypeName};
 use super::views::unread;
 use crate::types::dimension::Bound;
@@ -100,7 +100,7 @@ impl Evaluator<'_> {
             Place::Bytes(bytes) => {
                 let size = self.scope.types().size(target).unwrap_or(0);
                 let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
-                match usize::try_from(offset).ok().zip(end).and_then(|(start, end)| slice(&bytes, start, end)) {
+                match usize::try_from(offset).ok().zip(end).and_then(|(start, end)| bytes.part(start, end)) {
                     Some(part) => Place::Bytes(part),
                     None => return self.type_error(member_span, "it lies outside of what is known of the object"),
                 }

@@ -589,21 +589,3 @@ pub(super) fn computed(type_id: TypeId, data: Vec<u8>) -> Evaluated {
     let place = Place::Bytes(PlaceBytes { data, ..PlaceBytes::default() });
     Evaluated::new(Ok(place), type_id, false)
 }
-
-/// The part of an object from `start` to `end`, with the holes and pointers that lie in it.
-pub(super) fn slice(bytes: &PlaceBytes, start: usize, end: usize) -> Option<PlaceBytes> {
-    let data = bytes.data.get(start..end)?.to_vec();
-    let holes = bytes.holes.iter().filter(|(from, to, _)| *from < end && *to > start);
-    let holes = holes.map(|(from, to, absent)| (from.saturating_sub(start), (*to).min(end) - start, absent.clone()));
-    let pointers = bytes.implicit_pointers.iter().filter(|(at, ..)| (start..end).contains(at));
-    let pointers = pointers.map(|(at, place, type_id)| (at - start, place.clone(), *type_id));
-    let partial =
-        bytes.partial.iter().filter(|(at, _)| (start..end).contains(at)).map(|(at, bits)| (at - start, *bits));
-    Some(PlaceBytes {
-        data,
-        holes: holes.collect(),
-        partial: partial.collect(),
-        implicit_pointers: pointers.collect(),
-        register: bytes.register,
-    })
-}

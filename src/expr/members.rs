@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::arithmetic::Number;
-use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number, slice};
+use super::eval::{Evaluated, Evaluator, Step, Stop, computed, is_number};
 use super::tree::Node;
 use super::{ErrorKind, nearest};
 use crate::addr::RunAddr;
@@ -240,7 +240,7 @@ impl Evaluator<'_> {
                 let size = self.scope.types().size(type_id).unwrap_or(0);
                 let start = usize::try_from(offset).ok();
                 let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
-                match start.zip(end).and_then(|(start, end)| slice(&bytes, start, end)) {
+                match start.zip(end).and_then(|(start, end)| bytes.part(start, end)) {
                     Some(part) => Place::Bytes(part),
                     None if self.dry.get() => Place::Memory(RunAddr(0)),
                     None => return self.type_error(span, "the member lies outside of what is known of its object"),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::arithmetic::{self, Number};
-use super::eval::{Evaluated, Evaluator, Step, computed, slice};
+use super::eval::{Evaluated, Evaluator, Step, computed};
 use super::tree::{Node, NodeKind};
 use crate::types::go::GoKind;
 use crate::types::{Count, Language, TypeId, TypeKind};
@@ -331,7 +331,7 @@ impl Evaluator<'_> {
             Place::Bytes(bytes) => {
                 let start = usize::try_from(distance).ok();
                 let end = start.and_then(|start| start.checked_add(usize::try_from(size).ok()?));
-                match start.zip(end).and_then(|(start, end)| slice(&bytes, start, end)) {
+                match start.zip(end).and_then(|(start, end)| bytes.part(start, end)) {
                     Some(part) => Place::Bytes(part),
                     None if self.dry.get() => return Ok(self.anywhere(element)),
                     None => return self.type_error(span, format!("the array has no element {index}")),

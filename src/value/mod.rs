@@ -128,6 +128,25 @@ impl PlaceBytes {
         }
         Ok(bits)
     }
+
+    /// The part of the object from byte `start` to `end`, with the holes and pointers that lie in it.
+    pub fn part(&self, start: usize, end: usize) -> Option<PlaceBytes> {
+        let data = self.data.get(start..end)?.to_vec();
+        let holes = self.holes.iter().filter(|(from, to, _)| *from < end && *to > start);
+        let holes =
+            holes.map(|(from, to, absent)| (from.saturating_sub(start), (*to).min(end) - start, absent.clone()));
+        let pointers = self.implicit_pointers.iter().filter(|(at, ..)| (start..end).contains(at));
+        let pointers = pointers.map(|(at, place, type_id)| (at - start, place.clone(), *type_id));
+        let partial =
+            self.partial.iter().filter(|(at, _)| (start..end).contains(at)).map(|(at, bits)| (at - start, *bits));
+        Some(PlaceBytes {
+            data,
+            holes: holes.collect(),
+            partial: partial.collect(),
+            implicit_pointers: pointers.collect(),
+            register: self.register,
+        })
+    }
 }
 
 /// How a variable's value was found. The words are the contract's.

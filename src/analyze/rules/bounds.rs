@@ -3,7 +3,8 @@
 
 use crate::addr::RunAddr;
 use crate::analyze::code::{Sum, Term, Tracer};
-use crate::analyze::names::{Object, array_at, fixed_count, target};
+use crate::analyze::names::{Object, target};
+use crate::analyze::parts::{array_at, fixed_count};
 use crate::analyze::{Case, Certainty, Class, Finding};
 
 /// An index out of bounds.

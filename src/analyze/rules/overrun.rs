@@ -4,7 +4,8 @@ use super::control_flow::text_in;
 use super::pointers::{Link, through};
 use crate::addr::RunAddr;
 use crate::analyze::code::{Sum, Term, Tracer};
-use crate::analyze::names::{part_at, target};
+use crate::analyze::names::target;
+use crate::analyze::parts::part_at;
 use crate::analyze::{Case, Certainty, Class, Finding};
 use crate::types::{TypeId, TypeTable};
 
